@@ -1,0 +1,45 @@
+package configs
+
+// Printing: the effective configuration as a file that Load would read, with
+// the secrets masked.
+
+import (
+	"fmt"
+	"reflect"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Masked stands for a secret that is set.
+const Masked = "(set, not shown)"
+
+// Print is the effective configuration as YAML, secrets masked.
+func (c Config) Print() (string, error) {
+	for _, l := range leaves(reflect.ValueOf(&c).Elem(), "") {
+		if !l.secret {
+			continue
+		}
+		switch l.value.Kind() {
+		case reflect.String:
+			if l.value.String() != "" {
+				l.value.SetString(Masked)
+			}
+		case reflect.Slice: // a new one: what it points to is the caller's too
+			masked := reflect.MakeSlice(l.value.Type(), l.value.Len(), l.value.Len())
+			for i := range l.value.Len() {
+				masked.Index(i).SetString(Masked)
+			}
+			l.value.Set(masked)
+		case reflect.Map: // likewise; the names are shown, what they hold is not
+			masked := reflect.MakeMap(l.value.Type())
+			for _, name := range l.value.MapKeys() {
+				masked.SetMapIndex(name, reflect.ValueOf(Masked))
+			}
+			l.value.Set(masked)
+		default:
+			return "", fmt.Errorf("%s: a secret of type %s cannot be masked", l.key, l.value.Type())
+		}
+	}
+	data, err := yaml.Marshal(c)
+	return string(data), err
+}
