@@ -1,0 +1,36 @@
+# Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
+.PHONY: help build test test-all bench deps lint unit fuzz web e2e natlab clean
+.DEFAULT_GOAL := build
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+build: ## the program, at bin/duet
+	go build -trimpath -o bin/duet ./cmd/duet
+
+test: ## every check, as CI runs them: about a quarter of an hour
+	@.ci/test
+
+test-all: ## the same with nothing shortened: hours
+	@DUET_TEST_ALL=1 .ci/test
+
+bench: ## every benchmark, ten times, for benchstat
+	go test -run '^$$' -bench . -benchmem -count 10 ./...
+
+deps: ## only installs what the tests need
+	@.ci/deps
+
+lint: ## format, go.mod, vet, staticcheck
+	@.ci/test format tidy vet staticcheck
+
+unit fuzz: ## one stage of make test; so are the next
+	@.ci/test $@
+
+web: ## the page's own tests and its types
+	@.ci/test web types
+
+e2e natlab:
+	@.ci/test $@
+
+clean: ## what the above made
+	rm -rf bin .ci/node_modules internal/e2e/shots
