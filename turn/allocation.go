@@ -1,0 +1,317 @@
+package turn
+
+// This file is one allocation as the server sees it: the net.PacketConn that the library relays through.
+
+import (
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	permissionLifetime = 5 * time.Minute // the library's
+	channelLifetime    = 10 * time.Minute
+
+	// An allocation is ended this much before the library's own timer would, because that timer races with requests.
+	expiryLead = time.Second
+
+	queueLength = 32
+)
+
+// allocation implements net.PacketConn for the library. Close is called by the library, once.
+type allocation struct {
+	front      *front
+	client     netip.AddrPort
+	clientAddr net.Addr // the same, as the library wants it
+	who        identity
+	relay      netip.AddrPort
+	relayAddr  *net.UDPAddr
+	born       time.Time
+
+	queue  chan *packet
+	ended  chan struct{} // closed when the library has closed it
+	doomed chan struct{} // closed when somebody else wants it to end
+	socket atomic.Pointer[net.UDPConn]
+
+	up, down counter // payloads from the client, and to it
+
+	mu          sync.Mutex // a leaf; guards what follows
+	closed      bool
+	gated       bool // ending from outside: Close opens the front's gate
+	isDoomed    bool
+	timer       *time.Timer
+	permissions map[netip.Addr]time.Time // until when
+	channels    map[uint16]*channel
+}
+
+type channel struct {
+	peer  netip.AddrPort
+	until time.Time
+}
+
+type counter struct{ packets, bytes atomic.Uint64 }
+
+func (c *counter) add(n int) {
+	c.packets.Add(1)
+	c.bytes.Add(uint64(n))
+}
+
+func newAllocation(f *front, client netip.AddrPort, clientAddr net.Addr, who identity, now time.Time) *allocation {
+	return &allocation{
+		front: f, client: client, clientAddr: clientAddr, who: who, born: now,
+		queue: make(chan *packet, queueLength), ended: make(chan struct{}), doomed: make(chan struct{}),
+		permissions: map[netip.Addr]time.Time{}, channels: map[uint16]*channel{},
+	}
+}
+
+// ReadFrom gives the library the next payload for the client. It ends in one of two ways. Closed by the library, the
+// goroutine is over at once: an error would make the library delete the client's allocation a second time, by address,
+// and hit a new one. Doomed by us, it returns an error, and the library closes the allocation on this goroutine; the
+// gate keeps requests out until it has.
+func (a *allocation) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case <-a.ended:
+		runtime.Goexit()
+	default:
+	}
+	select {
+	case p := <-a.queue:
+		n := copy(b, p.buf[:p.n])
+		from := net.UDPAddrFromAddrPort(p.from)
+		packets.Put(p)
+		a.down.add(n)
+		return n, from, nil
+	case <-a.ended:
+		runtime.Goexit()
+	case <-a.doomed:
+		a.front.gate.Lock()
+		a.mu.Lock()
+		if a.closed {
+			a.mu.Unlock()
+			a.front.gate.Unlock()
+			runtime.Goexit()
+		}
+		a.gated = true
+		a.mu.Unlock()
+	}
+	return 0, nil, net.ErrClosed
+}
+
+// WriteTo carries one payload from the client to a peer. It never fails: what cannot be sent is lost, as on any network.
+func (a *allocation) WriteTo(b []byte, addr net.Addr) (int, error) {
+	if udp, ok := addr.(*net.UDPAddr); ok {
+		peer := udp.AddrPort()
+		a.send(b, netip.AddrPortFrom(canonical(peer.Addr()), peer.Port()))
+	}
+	return len(b), nil
+}
+
+func (a *allocation) send(b []byte, peer netip.AddrPort) {
+	s := a.front.server
+	v := s.policy.judge(peer)
+	if len(b) > maxPacket || !v.any() {
+		s.drops.Add(1)
+		return
+	}
+	a.up.add(len(b))
+	if v.memory {
+		if to := s.fabric.lookup(peer); to != nil {
+			to.deliver(b, a.relay)
+			return
+		}
+	}
+	if conn := a.socket.Load(); conn != nil && v.outside {
+		conn.WriteToUDPAddrPort(b, peer) // lost is lost
+	}
+}
+
+// deliver queues a payload from peer for the client; a full queue loses it. The caller keeps b.
+func (a *allocation) deliver(b []byte, peer netip.AddrPort) {
+	if !a.permitted(peer.Addr()) {
+		return
+	}
+	p := packets.Get().(*packet)
+	p.n, p.from = copy(p.buf[:], b), peer
+	a.push(p)
+}
+
+func (a *allocation) push(p *packet) {
+	select {
+	case a.queue <- p:
+	default:
+		packets.Put(p)
+		a.front.server.drops.Add(1)
+	}
+}
+
+// openSocket makes peers outside reachable; called by the front before it lets a permission for one pass.
+func (a *allocation) openSocket() error {
+	if a.socket.Load() != nil {
+		return nil
+	}
+	conn, err := a.front.server.ports.open(a.relay)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		conn.Close()
+		return net.ErrClosed
+	}
+	a.socket.Store(conn)
+	a.front.server.running.Go(func() { a.readSocket(conn) })
+	return nil
+}
+
+func (a *allocation) readSocket(conn *net.UDPConn) {
+	for {
+		p := packets.Get().(*packet)
+		n, from, err := conn.ReadFromUDPAddrPort(p.buf[:])
+		if err != nil {
+			packets.Put(p)
+			select {
+			case <-a.ended:
+				return
+			case <-time.After(10 * time.Millisecond): // an error that may pass; do not spin on it
+				continue
+			}
+		}
+		p.n, p.from = n, netip.AddrPortFrom(canonical(from.Addr()), from.Port())
+		if n > maxPacket || !a.permitted(p.from.Addr()) {
+			packets.Put(p)
+			continue
+		}
+		a.push(p)
+	}
+}
+
+// permitted mirrors the library's list, so that strangers cannot fill the queue.
+func (a *allocation) permitted(peer netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Now().Before(a.permissions[peer])
+}
+
+// permit notes what the library has granted.
+func (a *allocation) permit(peers []netip.AddrPort, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range peers {
+		a.permissions[canonical(p.Addr())] = now.Add(permissionLifetime)
+	}
+}
+
+// room says whether permissions for these peers fit under limit, and forgets those that have run out.
+func (a *allocation) room(peers []netip.AddrPort, limit int, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for addr, until := range a.permissions {
+		if now.After(until) {
+			delete(a.permissions, addr)
+		}
+	}
+	fresh := map[netip.Addr]bool{}
+	for _, p := range peers {
+		if addr := canonical(p.Addr()); a.permissions[addr].IsZero() {
+			fresh[addr] = true
+		}
+	}
+	return len(a.permissions)+len(fresh) <= limit
+}
+
+// bind notes a channel that the library has bound.
+func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
+	a.permit([]netip.AddrPort{peer}, now)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.channels[number] = &channel{peer: peer, until: now.Add(channelLifetime)}
+}
+
+// bindable says whether number may be bound to peer, and whether there is room for it.
+func (a *allocation) bindable(number uint16, peer netip.AddrPort, limit int, now time.Time) (ok, room bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n, c := range a.channels {
+		if now.After(c.until) {
+			delete(a.channels, n)
+		} else if (n == number) != (c.peer == peer) {
+			return false, true
+		}
+	}
+	return true, a.channels[number] != nil || len(a.channels) < limit
+}
+
+// hasChannel says whether the client may send on number.
+func (a *allocation) hasChannel(number uint16, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.channels[number]
+	return c != nil && now.Before(c.until)
+}
+
+// lives sets how long the allocation lasts from now, as the library has just told the client.
+func (a *allocation) lives(lifetime time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	if d := max(0, lifetime-expiryLead); a.timer == nil {
+		a.timer = time.AfterFunc(d, a.doom)
+	} else {
+		a.timer.Reset(d)
+	}
+}
+
+// doom ends the allocation from outside the library; it is over soon after.
+func (a *allocation) doom() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.isDoomed {
+		a.isDoomed = true
+		close(a.doomed)
+	}
+}
+
+// dying says that doom was called: no request may touch it any more.
+func (a *allocation) dying() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.isDoomed
+}
+
+// Close is the library's word that the allocation is over.
+func (a *allocation) Close() error {
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return nil
+	}
+	a.closed = true
+	gated := a.gated
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Unlock()
+	close(a.ended)
+	if conn := a.socket.Load(); conn != nil {
+		conn.Close()
+	}
+	a.front.forget(a)
+	if gated {
+		a.front.gate.Unlock()
+	}
+	return nil
+}
+
+// LocalAddr is the relayed address, which is what the library logs.
+func (a *allocation) LocalAddr() net.Addr { return a.relayAddr }
+
+// SetDeadline and its sisters are never called by the library.
+func (a *allocation) SetDeadline(time.Time) error      { return nil }
+func (a *allocation) SetReadDeadline(time.Time) error  { return nil }
+func (a *allocation) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,47 @@
+package turn
+
+// This file is what signaling asks of this package.
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ICEServers makes time-limited credentials for a user of ours. The URLs name host, as which the client has reached
+// this process, because that is an address which works for the client; without a usable one the announced address.
+func (s *Server) ICEServers(user, host string) (urls []string, username, credential string, expires time.Time) {
+	expires = time.Now().Add(s.cfg.CredentialTTL)
+	username, credential = s.credentials.issue(user, expires)
+	if !validHost(host) {
+		host = s.policy.announced[0].String()
+	}
+	host = strings.Trim(host, "[]")
+	_, port, _ := net.SplitHostPort(s.udp.LocalAddr().String())
+	at := net.JoinHostPort(host, port)
+	return []string{"stun:" + at, "turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}, username, credential, expires
+}
+
+// validHost says whether host, which comes from a client, is a name or an address and nothing else.
+func validHost(host string) bool {
+	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return a.Zone() == "" && !a.IsUnspecified()
+	}
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+				return false
+			}
+		}
+	}
+	_, err := strconv.Atoi(host) // a bare number would be read as an IPv4 address
+	return err != nil
+}

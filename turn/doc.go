@@ -1,0 +1,27 @@
+// Package turn is a STUN and TURN server: pion/turn behind a front of our own.
+//
+// # Types
+//
+// [Server] owns the sockets. Every UDP socket and every stream (TCP, TLS, or one handed to [Server.ServeConn]) gets a
+// front and, behind it, one library server of its own. A front is the net.PacketConn that the library reads from: each
+// packet is parsed, judged and, if it is a request, authenticated there before the library sees it; each answer of the
+// library passes there on its way out, and the front learns from it what the library now holds. The library stays the
+// authority: it checks integrity again and keeps allocations, permissions and channels.
+//
+// An allocation is what the library gets when it asks for a relay socket. It is no socket at all at first: packets for
+// another allocation of this server are handed over in memory (fabric), and a real socket is opened only when a peer
+// outside is permitted. Its Close is the one sure sign that an allocation is over.
+//
+// credentials says who may come in, policy which peers may be reached, budget how often strangers are answered.
+//
+// # Goroutines
+//
+// For each front: the library's read loop, which runs all of the front's request handling, and for each allocation the
+// library's packet handler, plus a reader while the allocation has a socket. Streams have a writer as well. Accept
+// loops and a housekeeper belong to [Server.Run].
+//
+// # Locks
+//
+// front.gate is held by the read loop while the library handles one request, and taken by whoever ends an allocation
+// from outside, because the library does not guard the one against the other. All other locks are leaves.
+package turn

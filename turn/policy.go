@@ -1,0 +1,153 @@
+package turn
+
+// This file says which peers may be reached.
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+)
+
+// verdict is what may be done with packets for one peer address.
+type verdict struct {
+	memory  bool // to another allocation of this server, if there is one at that port
+	outside bool // through a real socket
+}
+
+func (v verdict) any() bool { return v.memory || v.outside }
+
+// policy is fixed after newPolicy, but for the machine's own addresses, which are read again from time to time.
+type policy struct {
+	allow     []netip.Prefix
+	announced []netip.Addr
+	listeners map[uint16]bool // UDP ports of our own
+	none      bool            // no relay ports: nothing outside can be reached
+	own       atomic.Pointer[map[netip.Addr]bool]
+}
+
+func newPolicy(allow []netip.Prefix, announced []netip.Addr, none bool) *policy {
+	p := &policy{allow: allow, announced: announced, listeners: map[uint16]bool{}, none: none}
+	p.learnOwn()
+	return p
+}
+
+// learnOwn reads the addresses of the interfaces; when that is refused, the ones known before stay.
+func (p *policy) learnOwn() {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil && p.own.Load() != nil {
+		return
+	}
+	own := make(map[netip.Addr]bool, len(addrs))
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				own[ip.Unmap()] = true
+			}
+		}
+	}
+	p.own.Store(&own)
+}
+
+// never can be reached by nobody: multicast, broadcast, "this network", and IPv6 forms that hide an IPv4 address.
+var never = prefixes(
+	"0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4",
+	"::/128", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "ff00::/8",
+)
+
+// named can be reached only if the operator names a range inside them: 0.0.0.0/0 does not open these.
+var named = prefixes("127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "::/96", "fe80::/10", "fec0::/10")
+
+// denied can be reached if the operator's ranges cover them.
+var denied = prefixes(
+	"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
+	"192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+	"2001::/23", "2001:db8::/32", "3fff::/20",
+)
+
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
+func prefixes(list ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, s := range list {
+		out[i] = netip.MustParsePrefix(s)
+	}
+	return out
+}
+
+func within(list []netip.Prefix, a netip.Addr) (netip.Prefix, bool) {
+	for _, p := range list {
+		if p.Contains(a) {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// canonical is the one spelling of an address that maps and prefixes are compared with.
+func canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// judge says what may be done with packets for peer; port 0 stands for any port.
+func (p *policy) judge(peer netip.AddrPort) (v verdict) {
+	a := canonical(peer.Addr())
+	for _, own := range p.announced {
+		if a == own {
+			v.memory = true
+		}
+	}
+	v.outside = !p.none && p.reachable(a, peer.Port())
+	return v
+}
+
+func (p *policy) reachable(a netip.Addr, port uint16) bool {
+	if _, ok := within(never, a); ok || !a.IsValid() {
+		return false
+	}
+	own := a.IsLoopback() || (*p.own.Load())[a]
+	for _, announced := range p.announced {
+		own = own || a == announced
+	}
+	if own && p.listeners[port] {
+		return false
+	}
+	special, isNamed := within(named, a)
+	for _, allow := range p.allow {
+		if !allow.Contains(a) {
+			continue
+		}
+		if !isNamed || special.Bits() <= allow.Bits() && special.Contains(allow.Addr()) {
+			return true
+		}
+	}
+	if own || isNamed || a.Is6() && !globalUnicast6.Contains(a) {
+		return false
+	}
+	if _, ok := within(denied, a); ok {
+		return false
+	}
+	return port == 0 || port >= 1024 || port == 443
+}
+
+// parseAllow reads turn.allow_peers: addresses and ranges.
+func parseAllow(list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, errAddr := netip.ParseAddr(s)
+			if errAddr != nil {
+				return nil, fmt.Errorf("turn.allow_peers: %q is neither an address nor a range like 10.1.0.0/16", s)
+			}
+			a = canonical(a)
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		if hidden, ok := within(never, p.Addr()); ok && hidden.Bits() <= p.Bits() {
+			return nil, fmt.Errorf("turn.allow_peers: %q lies in %s, which can never be a peer", s, hidden)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}

@@ -1,0 +1,97 @@
+package turn
+
+// This file chooses relayed addresses: which port, on which public address, and the socket behind it when one is needed.
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+var errNoPort = errors.New("no free relay port")
+
+// ports is fixed after New.
+type ports struct {
+	low, high uint16
+	none      bool // ports are only names: nothing outside is reached
+	ip4, ip6  netip.Addr
+	bind4     netip.Addr // where sockets are bound: the announced address if it is ours, else any
+	bind6     netip.Addr
+}
+
+// parsePorts reads "49152-65535" or "none".
+func parsePorts(s string) (low, high uint16, none bool, err error) {
+	if s == "none" {
+		return 49152, 65535, true, nil
+	}
+	first, last, ok := strings.Cut(s, "-")
+	l, err1 := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	h, err2 := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if !ok || err1 != nil || err2 != nil || l < 1024 || l > h {
+		return 0, 0, false, fmt.Errorf(`turn.relay_ports: %q is neither a range like 49152-65535 (from 1024 up) nor "none"`, s)
+	}
+	return uint16(l), uint16(h), false, nil
+}
+
+func newPorts(low, high uint16, none bool, announced []netip.Addr, own map[netip.Addr]bool) ports {
+	p := ports{low: low, high: high, none: none, bind4: netip.IPv4Unspecified(), bind6: netip.IPv6Unspecified()}
+	for _, a := range announced {
+		switch {
+		case a.Is4() && !p.ip4.IsValid():
+			p.ip4 = a
+			if own[a] {
+				p.bind4 = a
+			}
+		case a.Is6() && !p.ip6.IsValid():
+			p.ip6 = a
+			if own[a] {
+				p.bind6 = a
+			}
+		}
+	}
+	return p
+}
+
+// choose claims a relayed address of the family for a. The port is tried out, so that a socket can be opened later.
+func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort, error) {
+	size := int(p.high-p.low) + 1
+	start := rand.IntN(size)
+	probes := 0
+	for i := range size {
+		// Random at first, because predictable ports invite spoofed peers; in order when the range is nearly full.
+		offset := (start + i) % size
+		if i < 32 {
+			offset = rand.IntN(size)
+		}
+		addr := netip.AddrPortFrom(ip, p.low+uint16(offset))
+		if !f.claim(addr, a) {
+			continue
+		}
+		if p.none {
+			return addr, nil
+		}
+		conn, err := p.open(addr)
+		if err == nil {
+			conn.Close()
+			return addr, nil
+		}
+		f.release(addr)
+		if probes++; probes == 64 {
+			return netip.AddrPort{}, fmt.Errorf("%w: %w", errNoPort, err)
+		}
+	}
+	return netip.AddrPort{}, errNoPort
+}
+
+// open opens the real socket of a relayed address.
+func (p *ports) open(addr netip.AddrPort) (*net.UDPConn, error) {
+	network, ip := "udp4", p.bind4
+	if addr.Addr().Is6() {
+		network, ip = "udp6", p.bind6
+	}
+	return net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, addr.Port())))
+}

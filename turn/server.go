@@ -1,0 +1,216 @@
+package turn
+
+// This file owns the sockets and ties the parts together.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+// Deps is what the rest of the process hands in.
+type Deps struct {
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil: none
+	PublicIPs []netip.Addr          // announced when Config.PublicIP is empty
+	Secret    []byte                // when Config.Secret is empty
+}
+
+// limits are numbers that tests make small.
+type limits struct {
+	minLifetime, maxLifetime uint32 // seconds
+	permissions, channels    int    // of one allocation
+	streams, streamsPerIP    int
+	firstFrame, idleStream   time.Duration // how long a stream without allocation may be silent
+	write                    time.Duration // how long a stream may refuse to be written to
+}
+
+func defaultLimits() limits {
+	return limits{
+		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
+		permissions: 64, channels: 32,
+		streams: 10_000, streamsPerIP: 200,
+		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second,
+	}
+}
+
+// Server is a STUN and TURN server.
+type Server struct {
+	// fixed after New
+	cfg         Config
+	log         *slog.Logger
+	limits      limits
+	udp         *net.UDPConn
+	tcp         net.Listener
+	credentials *credentials
+	nonces      *nonceBinder
+	budget      *budget
+	policy      *policy
+	ports       ports
+	fabric      *fabric
+	streams     *streams
+
+	drops   atomic.Uint64  // packets lost to policy, size or a full queue
+	running sync.WaitGroup // readers of relay sockets
+}
+
+// New checks the configuration and listens.
+func New(cfg Config, deps Deps) (*Server, error) { return newServer(cfg, deps, defaultLimits()) }
+
+func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	announced, err := parseAddrs(cfg.PublicIP)
+	if err != nil {
+		return nil, err
+	}
+	if len(announced) == 0 {
+		for _, a := range deps.PublicIPs {
+			announced = append(announced, canonical(a))
+		}
+	}
+	if len(announced) == 0 {
+		return nil, errors.New("turn.public_ip: no address of this machine can be announced; set it")
+	}
+	secret := deps.Secret
+	if cfg.Secret != "" {
+		secret = []byte(cfg.Secret)
+	}
+	if len(secret) == 0 {
+		return nil, errors.New("turn.secret: there is none")
+	}
+	allow, err := parseAllow(cfg.AllowPeers)
+	if err != nil {
+		return nil, err
+	}
+	low, high, none, err := parsePorts(cfg.RelayPorts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:         cfg,
+		log:         deps.Log,
+		limits:      lim,
+		credentials: &credentials{realm: cfg.Realm, secrets: [][]byte{secret}, users: cfg.Users},
+		nonces:      newNonceBinder(),
+		budget:      newBudget(cfg.UnauthenticatedPerIP),
+		policy:      newPolicy(allow, announced, none),
+		fabric:      newFabric(),
+		streams:     newStreams(lim.streams, lim.streamsPerIP),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.ports = newPorts(low, high, none, announced, *s.policy.own.Load())
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	s.policy.listeners[s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port()] = true
+	return s, nil
+}
+
+// listen opens UDP and TCP on the same port, also when the system is to choose it.
+func (s *Server) listen() error {
+	for try := 0; ; try++ {
+		pc, err := net.ListenPacket("udp", s.cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("turn.listen: listen udp %s: %w", s.cfg.Listen, err)
+		}
+		host, port, _ := net.SplitHostPort(s.cfg.Listen)
+		chosen := port == "0"
+		if chosen {
+			port = strconv.Itoa(pc.LocalAddr().(*net.UDPAddr).Port)
+		}
+		tcp, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		if err == nil {
+			s.udp, s.tcp = pc.(*net.UDPConn), tcp
+			s.udp.SetReadBuffer(4 << 20) // as much as the system gives
+			s.udp.SetWriteBuffer(4 << 20)
+			return nil
+		}
+		pc.Close()
+		if !chosen || try == 20 {
+			return fmt.Errorf("turn.listen: listen tcp %s: %w", s.cfg.Listen, err)
+		}
+	}
+}
+
+// Addrs are the addresses listened on, for start-up lines and tests.
+func (s *Server) Addrs() (udp, tcp net.Addr) { return s.udp.LocalAddr(), s.tcp.Addr() }
+
+// Run serves until ctx ends and returns nil after everything is closed.
+func (s *Server) Run(ctx context.Context) error {
+	f, err := newFront(s, &udpLink{conn: s.udp})
+	if err != nil {
+		s.udp.Close()
+		s.tcp.Close()
+		return fmt.Errorf("turn: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		<-ctx.Done()
+		s.tcp.Close()
+		f.Close()
+		f.wait()
+		return nil
+	})
+	g.Go(func() error {
+		s.accept(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		tick := time.NewTicker(30 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				s.policy.learnOwn()
+			}
+		}
+	})
+	err = g.Wait()
+	s.running.Wait()
+	return err
+}
+
+// relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).
+func (s *Server) relayIP(family byte) netip.Addr {
+	if family == family6 {
+		return s.ports.ip6
+	}
+	return s.ports.ip4
+}
+
+// began gives a new allocation its relayed address.
+func (s *Server) began(a *allocation, family byte) error {
+	relay, err := s.ports.choose(s.fabric, a, s.relayIP(family))
+	if err != nil {
+		return err
+	}
+	a.relay, a.relayAddr = relay, net.UDPAddrFromAddrPort(relay)
+	return nil
+}
+
+func (s *Server) ended(a *allocation) {
+	s.fabric.release(a.relay)
+	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
+		"for", time.Since(a.born).Round(time.Second),
+		"packets_up", a.up.packets.Load(), "bytes_up", a.up.bytes.Load(),
+		"packets_down", a.down.packets.Load(), "bytes_down", a.down.bytes.Load())
+}
+
+// refused counts a packet that the front dropped.
+func (s *Server) refused(error) { s.drops.Add(1) }

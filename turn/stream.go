@@ -1,0 +1,259 @@
+package turn
+
+// This file serves TCP and TLS: own framing with deadlines and caps, one library server for each connection.
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// maxBacklog is what may wait for a slow client; more is lost, in whole frames.
+const maxBacklog = 256 << 10
+
+var (
+	errFrame = errors.New("not a STUN or TURN frame")
+	errFull  = errors.New("too many connections")
+)
+
+// streams counts connections, to bound them.
+type streams struct {
+	max, perIP int
+
+	mu    sync.Mutex // a leaf; guards what follows
+	total int
+	byIP  map[netip.Addr]int
+}
+
+func newStreams(most, perIP int) *streams {
+	return &streams{max: most, perIP: perIP, byIP: map[netip.Addr]int{}}
+}
+
+func (s *streams) enter(ip netip.Addr) bool {
+	ip = network(ip)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total >= s.max || s.byIP[ip] >= s.perIP {
+		return false
+	}
+	s.total++
+	s.byIP[ip]++
+	return true
+}
+
+func (s *streams) leave(ip netip.Addr) {
+	ip = network(ip)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.byIP[ip]--; s.byIP[ip] == 0 {
+		delete(s.byIP, ip)
+	}
+}
+
+// accept takes connections until the listener closes. Other errors, such as no more file descriptors, pass.
+func (s *Server) accept(ctx context.Context) {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	pause := time.Duration(0)
+	for {
+		c, err := s.tcp.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			conns.Go(func() { s.ServeConn(ctx, c) })
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.refused(err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
+// ServeConn serves one client's stream until it or ctx ends, and closes it.
+func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	from, ok := addrPort(c.RemoteAddr())
+	if !ok {
+		s.refused(errFrame)
+		return
+	}
+	if !s.streams.enter(from.Addr()) {
+		s.refused(errFull)
+		return
+	}
+	defer s.streams.leave(from.Addr())
+	l := &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: &s.limits, wake: make(chan struct{}, 1)}
+	f, err := newFront(s, l)
+	if err != nil {
+		s.log.Error("turn stream not served", "error", err)
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { l.close() })
+	defer stop()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		l.writeLoop(s.limits.write)
+	}()
+	f.wait()
+	l.close()
+	<-over
+}
+
+// addrPort is the address of a client, whatever stands between.
+func addrPort(a net.Addr) (netip.AddrPort, bool) {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		p := a.AddrPort()
+		return netip.AddrPortFrom(canonical(p.Addr()), p.Port()), p.IsValid()
+	case nil:
+		return netip.AddrPort{}, false
+	}
+	p, err := netip.ParseAddrPort(a.String())
+	return netip.AddrPortFrom(canonical(p.Addr()), p.Port()), err == nil
+}
+
+// stream is the front's link over one connection.
+type stream struct {
+	conn   net.Conn
+	r      *bufio.Reader
+	from   netip.AddrPort
+	limits *limits
+	wake   chan struct{} // something waits in out
+
+	seen bool // a whole frame has come; the reader's own
+
+	mu     sync.Mutex // a leaf; guards what follows
+	out    []byte
+	closed bool
+	holds  bool // an allocation
+}
+
+// read gives one whole frame. The length is judged before the body is read; after nonsense there is no way to find the
+// next frame, so the stream ends.
+func (l *stream) read(b []byte) (int, netip.AddrPort, error) {
+	if err := l.deadline(); err != nil {
+		return 0, l.from, err
+	}
+	head, err := l.r.Peek(4)
+	if err != nil {
+		return 0, l.from, err
+	}
+	n, padded, err := frameSize(head)
+	if err != nil || padded > len(b) {
+		return 0, l.from, errFrame
+	}
+	if _, err := io.ReadFull(l.r, b[:padded]); err != nil {
+		return 0, l.from, err
+	}
+	l.seen = true
+	return n, l.from, nil
+}
+
+// frameSize says how long the frame is that begins with head, and how much of the stream it takes.
+func frameSize(head []byte) (n, padded int, err error) {
+	n = 4 + int(binary.BigEndian.Uint16(head[2:]))
+	switch {
+	case isChannel(head[0]):
+	case head[0] < 4 && n%4 == 0:
+		n += headerSize - 4
+	default:
+		return 0, 0, errFrame
+	}
+	if n > maxFrame {
+		return 0, 0, errFrame
+	}
+	return n, (n + 3) &^ 3, nil
+}
+
+// deadline bounds how long a stream may be silent: for ever while it carries an allocation, whose lifetime bounds it.
+func (l *stream) deadline() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadlineLocked()
+}
+
+func (l *stream) deadlineLocked() error {
+	switch {
+	case l.closed:
+		return net.ErrClosed
+	case l.holds:
+		return l.conn.SetReadDeadline(time.Time{})
+	case l.seen:
+		return l.conn.SetReadDeadline(time.Now().Add(l.limits.idleStream))
+	}
+	return l.conn.SetReadDeadline(time.Now().Add(l.limits.firstFrame))
+}
+
+func (l *stream) allocated(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holds = yes
+	l.deadlineLocked()
+}
+
+// write queues one frame.
+func (l *stream) write(b []byte, _ netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.out)+len(b) > maxBacklog {
+		return
+	}
+	l.out = append(l.out, b...)
+	if isChannel(b[0]) {
+		for range -len(b) & 3 {
+			l.out = append(l.out, 0)
+		}
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// writeLoop sends what is queued, everything at once. A client that takes nothing for too long is given up.
+func (l *stream) writeLoop(patience time.Duration) {
+	var spare []byte
+	for range l.wake {
+		l.mu.Lock()
+		out := l.out
+		l.out = spare[:0]
+		l.mu.Unlock()
+		if len(out) > 0 {
+			l.conn.SetWriteDeadline(time.Now().Add(patience))
+			if _, err := l.conn.Write(out); err != nil {
+				l.close()
+			}
+		}
+		if spare = out; cap(spare) > 16<<10 {
+			spare = nil
+		}
+	}
+}
+
+func (l *stream) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	close(l.wake)
+	return l.conn.Close()
+}
+
+func (l *stream) local() net.Addr { return l.conn.LocalAddr() }
+func (l *stream) datagrams() bool { return false }

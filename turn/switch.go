@@ -1,0 +1,57 @@
+package turn
+
+// This file finds the allocation behind a relayed address, so that packets between two of them never leave memory.
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// maxPacket is the largest payload that is relayed. One that is larger is dropped and counted, never cut.
+const maxPacket = 1500
+
+// packet is one payload on its way to an allocation.
+type packet struct {
+	from netip.AddrPort
+	n    int
+	buf  [maxPacket + 1]byte
+}
+
+var packets = sync.Pool{New: func() any { return new(packet) }}
+
+// fabric knows the relayed addresses in use.
+type fabric struct {
+	mu     sync.RWMutex // a leaf; guards relays
+	relays map[netip.AddrPort]*allocation
+}
+
+func newFabric() *fabric { return &fabric{relays: map[netip.AddrPort]*allocation{}} }
+
+func (f *fabric) lookup(addr netip.AddrPort) *allocation {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.relays[addr]
+}
+
+// claim registers a under addr unless it is taken.
+func (f *fabric) claim(addr netip.AddrPort, a *allocation) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, taken := f.relays[addr]; taken {
+		return false
+	}
+	f.relays[addr] = a
+	return true
+}
+
+func (f *fabric) release(addr netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.relays, addr)
+}
+
+func (f *fabric) count() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return len(f.relays)
+}
