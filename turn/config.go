@@ -24,7 +24,7 @@ type Config struct {
 	Realm string `yaml:"realm"`
 	// Secret derives the passwords of time-limited credentials (TURN REST, coturn's static-auth-secret). Set it to share
 	// it with other software. Default: empty, a random one is made at first start and kept in the state file.
-	Secret string `yaml:"secret"`
+	Secret string `yaml:"secret" secret:"true"`
 	// PublicIP is the address under which clients and peers reach this machine; one IPv4 and one IPv6 address may be
 	// given, with a comma. Set it behind a 1:1 NAT. Default: empty, found by looking at the interfaces.
 	PublicIP string `yaml:"public_ip"`
@@ -35,7 +35,7 @@ type Config struct {
 	// loopback and link-local ones only when named themselves (0.0.0.0/0 does not open them). Default: none.
 	AllowPeers []string `yaml:"allow_peers"`
 	// Users are static names and passwords, besides the time-limited ones. Default: none.
-	Users map[string]string `yaml:"users"`
+	Users map[string]string `yaml:"users" secret:"true"`
 	// Permissions says which peers users of this program may reach: "call", those of their current call, or "public",
 	// any public address. Others who hold credentials always get "public". Default: "call".
 	Permissions string `yaml:"permissions"`

@@ -290,7 +290,7 @@ func (c *client) expectChannel(number uint16, want string) {
 // eventually polls until cond holds.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); !cond(); <-time.After(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("not in 5 s: " + what)
 		}

@@ -50,16 +50,16 @@ func (p *policy) learnOwn() {
 }
 
 // never can be reached by nobody: multicast, broadcast, "this network", and IPv6 forms that hide an IPv4 address.
-var never = prefixes(
+var never = mustPrefixes(
 	"0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4",
 	"::/128", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "ff00::/8",
 )
 
 // named can be reached only if the operator names a range inside them: 0.0.0.0/0 does not open these.
-var named = prefixes("127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "::/96", "fe80::/10", "fec0::/10")
+var named = mustPrefixes("127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "::/96", "fe80::/10", "fec0::/10")
 
 // denied can be reached if the operator's ranges cover them.
-var denied = prefixes(
+var denied = mustPrefixes(
 	"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
 	"192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
 	"2001::/23", "2001:db8::/32", "3fff::/20",
@@ -67,7 +67,7 @@ var denied = prefixes(
 
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
-func prefixes(list ...string) []netip.Prefix {
+func mustPrefixes(list ...string) []netip.Prefix {
 	out := make([]netip.Prefix, len(list))
 	for i, s := range list {
 		out[i] = netip.MustParsePrefix(s)
