@@ -1,0 +1,93 @@
+// leg.js: one way on which media may travel: a Peer, what arrived on it, and how well it flows.
+
+import { Flow, read } from "./stats.js";
+import { Peer } from "./peer.js";
+
+/** @typedef {import("./protocol.js").PathName} PathName */
+/** @typedef {import("./peer.js").Tracks} Tracks */
+
+/** How long after the first packet a leg counts as carrying though no frame was decoded: the other side may send none. */
+const FRAMELESS = 1_500;
+
+export class Leg {
+  /** What the counterpart sends on this leg. @type {Tracks} */
+  tracks = { audio: null, video: null };
+  flow = new Flow();
+  /** When this leg's repair was last begun, and how often without success. */
+  repairedAt = -Infinity;
+  repairs = 0;
+  /** When ICE was first seen disconnected; 0: it is not. */
+  shakySince = 0;
+  closed = false;
+
+  /**
+   * @param {"direct" | "relay"} name
+   * @param {ConstructorParameters<typeof Peer>[0]} options
+   * @param {number} now
+   */
+  constructor(name, options, now) {
+    this.name = name;
+    this.bornAt = now;
+    this.peer = new Peer(options);
+    /** We began it, so we decide when it is taken. */
+    this.ours = false;
+  }
+
+  /** @param {number} now */
+  async measure(now) {
+    const report = await this.peer.stats();
+    if (!this.closed) this.flow.update(read(report, this.peer.relayedAddresses), now);
+  }
+
+  /**
+   * Whether this leg brings all that the other side sends.
+   * @param {boolean} video the other side sends pictures
+   * @param {number} now
+   */
+  carries(video, now) {
+    const { firstAt, frameAt, steadySince } = this.flow;
+    return steadySince > 0 && (!video || frameAt > 0 || now - firstAt > FRAMELESS);
+  }
+
+  /** @returns {PathName | null} */
+  get path() {
+    return this.name === "relay" ? "relay" : this.flow.last.way;
+  }
+
+  close() {
+    this.closed = true;
+    this.peer.close();
+  }
+}
+
+/**
+ * The configuration of a connection. `force` is the page's ?path=: direct leaves TURN out, turn leaves all else out.
+ * @param {{iceServers: RTCIceServer[], force?: PathName | null, transport?: string | null, relay?: boolean}} options
+ *   transport: udp, tcp or tls, for tests: only TURN URLs of this kind; relay: the leg towards the server
+ * @returns {RTCConfiguration}
+ */
+export function iceConfig({ iceServers, force = null, transport = null, relay = false }) {
+  /** @param {string} url */
+  const wanted = (url) => {
+    if (!/^turns?:/.test(url)) return true;
+    if (force === "direct" && !relay) return false;
+    return !transport || transport === turnTransport(url);
+  };
+  const servers = [];
+  for (const server of iceServers) {
+    const urls = [server.urls].flat().filter(wanted);
+    if (urls.length) servers.push({ ...server, urls });
+  }
+  return {
+    iceServers: servers,
+    iceTransportPolicy: force === "turn" && !relay ? "relay" : "all",
+    bundlePolicy: "max-bundle",
+    iceCandidatePoolSize: 1,
+  };
+}
+
+/** @param {string} url */
+function turnTransport(url) {
+  if (url.startsWith("turns:")) return "tls";
+  return /[?&]transport=tcp\b/.test(url) ? "tcp" : "udp";
+}

@@ -1,0 +1,137 @@
+// legs.js: the legs that a call has at the moment: makes them, feeds them, and takes them out of service.
+
+import { Emitter } from "./emitter.js";
+import { Leg, iceConfig } from "./leg.js";
+import { RELAY } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+/** @typedef {import("./protocol.js").PathName} PathName */
+/** @typedef {import("./peer.js").Tracks} Tracks */
+
+/** A leg that the other side may still be seeing stays open for so long, in milliseconds. */
+const RETIRE = 1_000;
+
+/**
+ * Events: `track`: something arrived on this leg; `state`: of any leg; `blocked`: a STUN or TURN server did not serve.
+ * @extends {Emitter<{track: Leg, state: Leg, blocked: {url: string, code: number}}>}
+ */
+export class Legs extends Emitter {
+  /** @type {Leg | null} */
+  direct = null;
+  /** @type {Leg | null} */
+  relay = null;
+  /** @type {Set<Leg>} */
+  #old = new Set();
+  /** @type {Set<any>} */
+  #timers = new Set();
+  #closed = false;
+  #iceServers;
+  #tracks;
+  #options;
+
+  /**
+   * @param {{iceServers: RTCIceServer[], tracks: Tracks, force: PathName | null, transport: string | null,
+   *   send: (message: ClientMessage) => void, RTCPeerConnection: typeof RTCPeerConnection, now: () => number}} options
+   */
+  constructor({ iceServers, tracks, ...options }) {
+    super();
+    this.#iceServers = iceServers;
+    this.#tracks = { ...tracks };
+    this.#options = options;
+  }
+
+  *[Symbol.iterator]() {
+    if (this.direct) yield this.direct;
+    if (this.relay) yield this.relay;
+    yield* this.#old;
+  }
+
+  /** @param {"audio" | "video"} kind @param {MediaStreamTrack | null} track */
+  setTrack(kind, track) {
+    this.#tracks[kind] = track;
+    for (const leg of this) void leg.peer.setTrack(kind, track);
+  }
+
+  /** @param {RTCIceServer[]} iceServers */
+  setIceServers(iceServers) {
+    this.#iceServers = iceServers;
+    for (const leg of this) leg.peer.configure(this.#config(leg.name));
+  }
+
+  /**
+   * Makes a leg; the caller puts it in its place.
+   * @param {"direct" | "relay"} name
+   * @param {{offer: boolean, polite: boolean, hold: boolean}} how offer: we make the first one; hold: not to be sent yet
+   */
+  make(name, { offer, polite, hold }) {
+    const { send, RTCPeerConnection, now } = this.#options;
+    const leg = new Leg(name, { polite, hold, config: this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
+    const target = name === "relay" ? { target: RELAY } : {};
+    leg.peer.on("signal", (signal) => {
+      if ("candidate" in signal) send({ type: "iceCandidate", candidate: signal.candidate, ...target });
+      else if (signal.description.type === "offer") send({ type: "offer", offer: signal.description, ...target });
+      else send({ type: "answer", answer: signal.description, ...target });
+    });
+    leg.peer.on("track", (track) => {
+      leg.tracks[track.kind === "audio" ? "audio" : "video"] = track;
+      this.emit("track", leg);
+    });
+    leg.peer.on("state", () => this.emit("state", leg));
+    leg.peer.on("error", (error) => console.warn("negotiation", name, error));
+    leg.peer.on("blocked", (blocked) => this.emit("blocked", blocked));
+    leg.ours = offer;
+    if (offer) leg.peer.start();
+    return leg;
+  }
+
+  /**
+   * Takes a leg out of service. Its place is free at once, but while somebody may be looking it goes on for a moment,
+   * and while `inUse` says that we ourselves still need it, for as long as it carries anything.
+   * @param {Leg} leg
+   * @param {{seen: boolean, inUse?: () => boolean, gone?: () => void}} options
+   */
+  retire(leg, { seen, inUse = () => false, gone = () => {} }) {
+    if (this.direct === leg) this.direct = null;
+    if (this.relay === leg) this.relay = null;
+    if (!seen) {
+      leg.close();
+      return gone();
+    }
+    this.#old.add(leg);
+    const end = () => {
+      if (inUse() && leg.flow.steadySince) return this.later(RETIRE, end);
+      this.#old.delete(leg);
+      leg.close();
+      gone();
+    };
+    this.later(RETIRE, end);
+  }
+
+  /** Looks at what flows. @param {number} now */
+  measure(now) {
+    return Promise.all([...this].map((leg) => leg.measure(now).catch(() => {})));
+  }
+
+  /** A timer that ends with the call. @param {number} ms @param {() => void} fn */
+  later(ms, fn) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#closed) fn();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  close() {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const leg of this) leg.close();
+    this.direct = this.relay = null;
+    this.#old.clear();
+  }
+
+  /** @param {"direct" | "relay"} name */
+  #config(name) {
+    const { force, transport } = this.#options;
+    return iceConfig({ iceServers: this.#iceServers, force, transport, relay: name === "relay" });
+  }
+}

@@ -1,0 +1,462 @@
+// paths.js: which path a call uses, and how it moves from one to the next.
+//
+// A call has up to two legs: one towards the other person (ICE finds the direct way or TURN) and one towards the
+// server's relay. One of them is current: its tracks are seen and heard. Every move is make before break: the next leg
+// is built beside the current one, becomes current when it carries media, and only then is the other closed. Paths is
+// the one owner of media recovery: dead paths, ICE's complaints and network changes all end in recovery.repair.
+
+import { Emitter } from "./emitter.js";
+import { Legs } from "./legs.js";
+import { RELAY } from "./protocol.js";
+import { Recovery } from "./recovery.js";
+import { Reporter } from "./report.js";
+
+/** @typedef {import("./leg.js").Leg} Leg */
+/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").MediaState} MediaState */
+/** @typedef {import("./protocol.js").PathName} PathName */
+/** @typedef {import("./peer.js").Tracks} Tracks */
+/** @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "failed"} PathState */
+/** @typedef {{path: PathName, candidateType: string, protocol: string}} PathInfo */
+
+/** Times in milliseconds. */
+export const TIMES = Object.freeze({
+  tick: 250, // between two looks at the stats
+  hurry: 100, // the same, until media flows
+  relayAfterRepair: 1_500, // a restart that has not helped by then is joined by a request for the relay
+  relayStart: 2_500, // mode always: without a relayStart by then the direct way is tried
+  ready: 2_000, // after relayReady: switch even though nothing was decoded yet
+  healed: 1_000, // a direct path that came back so long before the relay was ready makes it unnecessary
+  stable: 2_000, // a direct path is taken back once it has carried for so long
+  relayDead: 4_000, // the relay carries nothing for so long: try the direct way
+  probeLife: 20_000, // a direct attempt beside the relay is given up
+  probeEvery: 60_000,
+  probeAfterChange: 5_000,
+  refused: 60_000, // a relay that is off or full is not asked again for so long
+  giveUp: 20_000, // nothing connected for so long: say so, and go on trying
+});
+
+/**
+ * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `blocked`: a STUN or TURN server did not serve.
+ * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, blocked: {url: string, code: number}}>}
+ */
+export class Paths extends Emitter {
+  #role;
+  #mode;
+  #relayAfterMs;
+  #force;
+  #send;
+  #now;
+  #legs;
+  #recovery;
+  #reporter;
+  /** @type {MediaState} */
+  #theirs = { audio: true, video: true, screen: false };
+
+  /** @type {Leg | null} */
+  #current = null;
+  /** @type {PathState} */
+  #state = "idle";
+  /** @type {PathInfo | null} */
+  #info = null;
+
+  #begun = 0; // when the call was accepted
+  #firstMediaAt = 0;
+  #deadSince = 0;
+  #asked = false; // for the relay, by us: so we may also take it back
+  #wanted = false; // the relay, by a person: no way back by itself
+  #relayReadyAt = 0;
+  #refusedUntil = 0;
+  #relayAt = Infinity; // when to ask for the relay
+  #leavingSince = 0; // relayStop was heard
+  #probeAt = Infinity; // when to try the direct way again
+  #ticking = false;
+  #closed = false;
+
+  /**
+   * @param {{role: import("./protocol.js").Role, iceServers: RTCIceServer[], relay: "off" | "fallback" | "always",
+   *   relayAfterMs?: number, force?: PathName | null, transport?: string | null, tracks: Tracks,
+   *   send: (message: ClientMessage, options?: {lossy?: boolean}) => void, renew: () => Promise<void>,
+   *   RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} options
+   *   renew: makes sure of the signaling connection; force, transport: see iceConfig
+   */
+  constructor({ role, iceServers, relay, relayAfterMs = 8_000, force = null, transport = null, tracks, send, renew,
+    RTCPeerConnection: ctor = globalThis.RTCPeerConnection, now = () => performance.now() }) {
+    super();
+    this.#role = role;
+    this.#mode = relay;
+    this.#relayAfterMs = relayAfterMs;
+    this.#force = force;
+    this.#send = send;
+    this.#now = now;
+    this.#recovery = new Recovery({ renew, now });
+    this.#reporter = new Reporter(send);
+    this.#legs = new Legs({ iceServers, tracks, force, transport, send, RTCPeerConnection: ctor, now });
+    this.#legs.on("track", (leg) => this.#arrived(leg));
+    this.#legs.on("state", () => this.#decide());
+    this.#legs.on("blocked", (blocked) => this.emit("blocked", blocked));
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get info() {
+    return this.#info;
+  }
+
+  /** The relay is the path from the start. */
+  get #relayFirst() {
+    return this.#force === "relay" || (this.#mode === "always" && !this.#force);
+  }
+
+  get #relayAllowed() {
+    return this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn" && this.#now() >= this.#refusedUntil;
+  }
+
+  get #pictures() {
+    return this.#theirs.video || this.#theirs.screen;
+  }
+
+  get #expecting() {
+    return this.#theirs.audio || this.#pictures;
+  }
+
+  /** While it rings: gathers what can be gathered, and tells nobody. */
+  prepare() {
+    const legs = this.#legs;
+    if (this.#relayFirst) legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
+    else legs.direct ??= this.#makeDirect(this.#role === "caller");
+  }
+
+  /** The call was accepted. @param {import("./protocol.js").Role} role as the server says */
+  begin(role) {
+    if (this.#begun || this.#closed) return;
+    if (role !== this.#role) {
+      this.#role = role; // glare: both had called
+      if (this.#legs.direct) this.#legs.retire(this.#legs.direct, { seen: false });
+    }
+    this.#begun = this.#now();
+    this.#become("connecting");
+    this.prepare();
+    if (this.#relayFirst) {
+      if (this.#force === "relay") this.#ask("user");
+      else this.#legs.later(TIMES.relayStart, () => this.#legs.relay?.peer.fresh && !this.#current && this.#goDirect());
+    } else {
+      this.#legs.direct?.peer.release();
+      if (this.#relayAllowed) this.#relayAt = this.#begun + this.#relayAfterMs;
+    }
+    this.#schedule();
+  }
+
+  /** @param {"audio" | "video"} kind @param {MediaStreamTrack | null} track */
+  setTrack(kind, track) {
+    this.#legs.setTrack(kind, track);
+  }
+
+  /** What the other side says that it sends. @param {MediaState} media */
+  setTheirs(media) {
+    const was = this.#expecting;
+    this.#theirs = { ...media };
+    // Silence until now was rightful; it counts from here.
+    if (!was && this.#expecting) for (const { flow } of this.#legs) if (flow.packetAt) flow.packetAt = this.#now();
+  }
+
+  /** @param {RTCIceServer[]} iceServers */
+  setIceServers(iceServers) {
+    this.#legs.setIceServers(iceServers);
+  }
+
+  /** Takes a message of the call's negotiation. @param {ServerMessage} message */
+  receive(message) {
+    if (this.#closed) return;
+    switch (message.type) {
+      case "offer":
+        return this.#offered(message.offer);
+      case "answer":
+        return void this.#from(message.sender)?.peer.receive({ description: message.answer });
+      case "iceCandidate":
+        return void this.#from(message.sender)?.peer.receive({ candidate: message.candidate });
+      case "relayStart":
+        return this.#startRelay();
+      case "relayReady":
+        this.#relayReadyAt ||= this.#now();
+        return;
+      case "relayStop":
+        return this.#stopRelay();
+      case "relayFailed":
+        return this.#relayLost(message.code);
+    }
+  }
+
+  /** Moves the call to the relay because a person wants it. */
+  useRelay() {
+    this.#wanted = true;
+    if (this.#current?.name !== "relay") this.#ask("user");
+  }
+
+  /** Tries the direct way now, and takes it when it is stable. */
+  useDirect() {
+    this.#wanted = false;
+    if (this.#current?.name === "relay") this.#probe();
+  }
+
+  /** Restarts ICE on everything, on demand. */
+  restart() {
+    for (const leg of this.#legs) void this.#recovery.repair(leg, { force: true });
+  }
+
+  /** The browser says that the network is another. */
+  networkChanged() {
+    if (!this.#begun) return;
+    this.restart();
+    if (this.#legs.relay) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeAfterChange);
+  }
+
+  /** The server was restarted: what it had not yet passed on is lost, and so is its relay. */
+  restored() {
+    if (!this.#begun) return;
+    const { direct, relay } = this.#legs;
+    if (relay) {
+      this.#retire(relay);
+      this.#relayReadyAt = 0;
+      this.#ask("ice-failed");
+    }
+    if (direct && (direct.peer.offering || !direct.carries(this.#pictures, this.#now()))) direct.peer.restart();
+  }
+
+  close() {
+    this.#closed = true;
+    this.#legs.close();
+    this.#current = null;
+  }
+
+  /** @param {string} sender */
+  #from(sender) {
+    return sender === RELAY ? this.#legs.relay : this.#legs.direct;
+  }
+
+  /** @param {boolean} offer we make the first offer */
+  #makeDirect(offer) {
+    return this.#legs.make("direct", { offer, polite: this.#role === "callee", hold: !this.#begun });
+  }
+
+  /** @param {Leg} leg */
+  #retire(leg) {
+    this.#legs.retire(leg, {
+      seen: this.#current === leg,
+      inUse: () => this.#current === leg, // a replacement that has not come yet is no reason to go dark
+      gone: () => (this.#current = this.#current === leg ? null : this.#current),
+    });
+  }
+
+  /** @param {Leg} leg */
+  #arrived(leg) {
+    if (this.#current === leg) this.emit("tracks", { ...leg.tracks });
+    else if (!this.#current) this.#use(leg);
+  }
+
+  /** @param {RTCSessionDescriptionInit} offer */
+  #offered(offer) {
+    if (this.#force === "relay") return; // they will follow to the relay
+    const leg = this.#legs.direct;
+    const anew = !leg || leg.peer.isStranger(offer) || (leg.ours && leg.peer.fresh && this.#role === "callee");
+    if (anew) {
+      if (leg) this.#retire(leg);
+      this.#legs.direct = this.#makeDirect(false);
+    }
+    this.#legs.direct?.peer.release();
+    void this.#legs.direct?.peer.receive({ description: offer });
+  }
+
+  /** Begins with the direct way again. */
+  #goDirect() {
+    if (this.#legs.direct) this.#retire(this.#legs.direct);
+    this.#legs.direct = this.#makeDirect(true);
+  }
+
+  #probe() {
+    this.#probeAt = Infinity;
+    const { direct } = this.#legs;
+    if (this.#force === "relay" || (direct && !direct.peer.fresh && direct.peer.state !== "failed")) return;
+    this.#goDirect();
+  }
+
+  /** @param {"ice-failed" | "ice-timeout" | "user"} reason */
+  #ask(reason) {
+    this.#relayAt = Infinity;
+    if (this.#relayReadyAt || this.#mode === "off") return;
+    this.#asked = true;
+    this.#send({ type: "relayRequest", reason });
+  }
+
+  #startRelay() {
+    this.#relayAt = Infinity;
+    this.#leavingSince = 0;
+    const legs = this.#legs;
+    if (legs.relay?.peer.state === "failed") this.#retire(legs.relay);
+    legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
+    legs.relay.peer.release();
+    this.#schedule();
+  }
+
+  /** The direct path works again, says the other side or the server. */
+  #stopRelay() {
+    const { direct, relay } = this.#legs;
+    if (!relay) return;
+    this.#leavingSince ||= this.#now();
+    if (direct && direct.peer.state !== "failed") this.#decide();
+    else if (this.#role === "caller") this.#goDirect();
+  }
+
+  /** @param {string} code */
+  #relayLost(code) {
+    if (code === "relay-unavailable") this.#refusedUntil = this.#now() + TIMES.refused;
+    this.#asked = false;
+    this.#relayReadyAt = this.#leavingSince = 0;
+    if (this.#legs.relay) this.#retire(this.#legs.relay);
+    if (this.#legs.direct) return;
+    if (this.#force === "relay") this.#become("failed");
+    else if (this.#role === "caller") this.#goDirect();
+  }
+
+  /** Shows and plays this leg. @param {Leg} leg */
+  #use(leg) {
+    if (this.#current === leg) return;
+    this.#current = leg;
+    this.#deadSince = 0;
+    this.emit("tracks", { ...leg.tracks });
+    this.#name();
+  }
+
+  #schedule() {
+    if (this.#ticking || this.#closed) return;
+    this.#ticking = true;
+    this.#legs.later(this.#firstMediaAt ? TIMES.tick : TIMES.hurry, async () => {
+      const now = this.#now();
+      await this.#legs.measure(now);
+      this.#ticking = false;
+      if (this.#closed) return;
+      this.#decide();
+      if (this.#current && this.#info && this.#firstMediaAt) {
+        this.#reporter.tell(this.#info, this.#current.flow, Math.round(this.#firstMediaAt - this.#begun), now);
+      }
+      this.#schedule();
+    });
+  }
+
+  /** Looks at everything and does what is due. */
+  #decide() {
+    if (this.#closed || !this.#begun) return;
+    const now = this.#now();
+    this.#name();
+    this.#choose(now);
+    this.#watch(now);
+    if (now >= this.#relayAt && !this.#firstMediaAt) this.#ask("ice-timeout");
+    if (now >= this.#probeAt) this.#probe();
+    this.#endProbe(now);
+  }
+
+  /** Moves to another leg when one is due. @param {number} now */
+  #choose(now) {
+    const { direct, relay } = this.#legs;
+    if (!this.#current) {
+      const next = [direct, relay].find((leg) => leg && (leg.tracks.audio || leg.tracks.video));
+      if (next) this.#use(next);
+    }
+    const ready = direct?.peer.state === "connected" && direct.carries(this.#pictures, now) ? direct : null;
+    const steady = ready ? now - ready.flow.steadySince : 0;
+    if (!relay) {
+      if (ready) this.#use(ready);
+    } else if (this.#leavingSince) {
+      const late = direct && now - this.#leavingSince > TIMES.ready && !relay.flow.steadySince;
+      if (ready || late) this.#leaveRelay();
+    } else if (this.#current === relay) {
+      if (ready?.ours && steady > TIMES.stable) this.#goBack();
+    } else if (this.#relayReadyAt) {
+      const healed = this.#asked && !this.#wanted && !this.#relayFirst && steady > TIMES.healed;
+      if (healed) this.#goBack();
+      else if (relay.carries(this.#pictures, now) || now - this.#relayReadyAt > TIMES.ready) this.#toRelay(relay);
+    }
+  }
+
+  /** @param {Leg} relay */
+  #toRelay(relay) {
+    const { direct } = this.#legs;
+    this.#use(relay);
+    if (direct) this.#legs.retire(direct, { seen: true });
+    if (this.#role === "caller") this.#probeLater();
+  }
+
+  /** The direct way carries: tell, and leave the relay. */
+  #goBack() {
+    this.#send({ type: "relayStop" });
+    this.#leaveRelay();
+  }
+
+  #leaveRelay() {
+    const { direct, relay } = this.#legs;
+    this.#relayReadyAt = this.#leavingSince = 0;
+    this.#asked = false;
+    this.#probeAt = Infinity;
+    if (direct) this.#use(direct);
+    if (relay) this.#legs.retire(relay, { seen: true });
+  }
+
+  #probeLater() {
+    if (!this.#wanted && !this.#relayFirst) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeEvery);
+  }
+
+  /** A direct attempt beside the relay does not last for ever. @param {number} now */
+  #endProbe(now) {
+    const { direct } = this.#legs;
+    if (!direct || this.#current?.name !== "relay" || this.#leavingSince) return;
+    const age = now - direct.bornAt;
+    if (age < TIMES.probeLife && direct.peer.state !== "failed") return;
+    this.#legs.retire(direct, { seen: false });
+    if (this.#role === "caller") this.#probeLater();
+  }
+
+  /** Is what should carry alive? @param {number} now */
+  #watch(now) {
+    const { direct, relay } = this.#legs;
+    const leg = this.#current ?? direct ?? relay;
+    if (!leg) return;
+    const late = !this.#firstMediaAt && now - this.#begun > TIMES.giveUp;
+    switch (this.#recovery.judge(leg, { expecting: this.#expecting, pictures: this.#pictures }, now)) {
+      case "carries":
+        this.#deadSince = 0;
+        this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
+        return this.#become("connected");
+      case "waits":
+        return late ? this.#become("failed") : undefined;
+    }
+    this.#deadSince ||= now;
+    const dead = now - this.#deadSince;
+    this.#become(this.#firstMediaAt ? "reconnecting" : late ? "failed" : "connecting");
+    void this.#recovery.repair(leg);
+    const patience = leg.peer.state === "failed" ? 0 : TIMES.relayAfterRepair;
+    if (leg.name === "direct" && this.#relayAllowed && !this.#asked && dead >= patience) this.#ask("ice-failed");
+    // On a relay that is dead the direct way may be there again.
+    if (leg.name === "relay" && !direct && !this.#relayFirst && dead > TIMES.relayDead) this.#probe();
+  }
+
+  /** @param {PathState} state */
+  #become(state) {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.emit("state", state);
+  }
+
+  /** Says by which path media travels, when that has changed. */
+  #name() {
+    const path = this.#current?.path;
+    if (!this.#current || !path) return;
+    const { candidateType, protocol } = this.#current.flow.last;
+    const was = this.#info;
+    if (was && was.path === path && was.candidateType === candidateType && was.protocol === protocol) return;
+    this.#info = { path, candidateType, protocol };
+    this.emit("path", this.#info);
+  }
+}

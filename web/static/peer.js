@@ -1,0 +1,286 @@
+// peer.js: negotiation with one counterpart, human or relay.
+//
+// Peer is the W3C's perfect negotiation around one RTCPeerConnection, plus three things that it leaves open: what is
+// said before the other side may hear it is held back (hold/release), what belongs to an older generation is dropped
+// (candidates by their ufrag, answers by the offer that they answer), and an offer of another connection is told from
+// a renegotiation of this one by the session id in its o= line, so that either side may begin afresh at any time.
+
+import { Emitter } from "./emitter.js";
+
+/** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
+/** @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "closed"} PeerState */
+/** @typedef {{audio: MediaStreamTrack | null, video: MediaStreamTrack | null}} Tracks */
+
+const KINDS = /** @type {const} */ (["audio", "video"]);
+
+/** Our own line in an answer's description: which offer it answers. Browsers and servers ignore what they don't know. */
+const ANSWERS = "a=x-duet-answers:";
+
+/**
+ * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `error`: a description was
+ * refused by the browser, which the counterpart's mistake or ours; `blocked`: a STUN or TURN server did not serve us.
+ * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, error: unknown,
+ *   blocked: {url: string, code: number}}>}
+ */
+export class Peer extends Emitter {
+  #pc;
+  #polite;
+  #held;
+  /** @type {Signal[]} */
+  #outbox = [];
+  /** @type {Tracks} */
+  #tracks;
+  /** @type {{audio: RTCRtpSender | null, video: RTCRtpSender | null}} */
+  #senders = { audio: null, video: null };
+
+  #makingOffer = false;
+  #settingAnswer = false;
+  #closed = false;
+  /** @type {Promise<void>} */
+  #inbox = Promise.resolve();
+  /** @type {RTCIceCandidateInit[]} */
+  #early = []; // candidates heard before any description
+  #relayed = new Set(); // addresses at which the counterpart says it has TURN allocations
+  /** @type {Set<string>} */
+  gathered = new Set(); // types of our own candidates
+
+  /**
+   * @param {{polite: boolean, config: RTCConfiguration, tracks: Tracks, hold?: boolean,
+   *   RTCPeerConnection?: typeof RTCPeerConnection}} options hold: keep signals back until release()
+   */
+  constructor({ polite, config, tracks, hold = false, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
+    super();
+    this.#polite = polite;
+    this.#held = hold;
+    this.#tracks = { ...tracks };
+    const pc = (this.#pc = new ctor(config));
+    pc.onnegotiationneeded = () => void this.#offer();
+    pc.onicecandidate = ({ candidate }) => this.#candidate(candidate);
+    pc.ontrack = ({ track }) => this.emit("track", track);
+    pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.emit("state", this.state);
+    pc.onicecandidateerror = ({ url, errorCode }) => this.emit("blocked", { url: url ?? "", code: errorCode });
+  }
+
+  /** The worse of ICE's and the whole connection's state: ICE tells of trouble first. @returns {PeerState} */
+  get state() {
+    if (this.#closed) return "closed";
+    const { connectionState, iceConnectionState } = this.#pc;
+    if (connectionState === "failed" || iceConnectionState === "failed") return "failed";
+    if (iceConnectionState === "disconnected") return "disconnected";
+    return connectionState;
+  }
+
+  /** Whether the counterpart has been heard at all. */
+  get fresh() {
+    return !this.#pc.remoteDescription && !this.#settingAnswer;
+  }
+
+  /** Whether an offer of ours is waiting for its answer. */
+  get offering() {
+    return this.#pc.signalingState === "have-local-offer";
+  }
+
+  /** The counterpart's TURN addresses, as "ip port". */
+  get relayedAddresses() {
+    return this.#relayed;
+  }
+
+  /** Begins as the offering side. The m-lines are audio, video, in this order. */
+  start() {
+    for (const kind of KINDS) {
+      const track = this.#tracks[kind];
+      const { sender } = this.#pc.addTransceiver(track ?? kind, { direction: "sendrecv" });
+      this.#senders[kind] = sender;
+    }
+  }
+
+  /** From now on signals leave at once, those held back first. */
+  release() {
+    this.#held = false;
+    for (const signal of this.#outbox.splice(0)) this.emit("signal", signal);
+  }
+
+  /**
+   * Sends another track, or none, without negotiation.
+   * @param {"audio" | "video"} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  setTrack(kind, track) {
+    this.#tracks[kind] = track;
+    return this.#replace(kind);
+  }
+
+  /** Asks for an ICE restart: new candidates, new credentials, the old path until a new one is there. */
+  restart() {
+    if (this.#closed) return;
+    // An offer that is still waiting for its answer may have been lost with a server; saying it again is harmless.
+    if (this.offering && this.#pc.localDescription) this.#signal({ description: this.#pc.localDescription });
+    this.#pc.restartIce();
+  }
+
+  /** New servers for the next gathering. @param {RTCConfiguration} config */
+  configure(config) {
+    try {
+      this.#pc.setConfiguration(config);
+    } catch {
+      // Some browsers refuse changes; the old servers stay.
+    }
+  }
+
+  /**
+   * Takes what the counterpart said. Signals are worked on one after the other, in their order.
+   * @param {Signal} signal
+   */
+  receive(signal) {
+    this.#inbox = this.#inbox.then(async () => {
+      if (this.#closed) return;
+      try {
+        if ("description" in signal) await this.#describe(signal.description);
+        else await this.#hear(signal.candidate);
+      } catch (error) {
+        this.#settingAnswer = false;
+        if (!this.#closed) this.emit("error", error);
+      }
+    });
+    return this.#inbox;
+  }
+
+  /** Whether this offer comes from another connection than the one we are talking to. @param {RTCSessionDescriptionInit} offer */
+  isStranger(offer) {
+    const known = this.#pc.remoteDescription;
+    return !!known && origin(known.sdp).id !== origin(offer.sdp).id;
+  }
+
+  /** @returns {Promise<RTCStatsReport>} */
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#outbox = [];
+    const pc = this.#pc;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.onicecandidateerror = null;
+    pc.onconnectionstatechange = pc.oniceconnectionstatechange = null;
+    pc.close();
+    this.emit("state", "closed");
+  }
+
+  async #offer() {
+    if (this.#closed) return;
+    try {
+      this.#makingOffer = true;
+      await this.#pc.setLocalDescription();
+      this.#sendLocal();
+    } catch (error) {
+      if (!this.#closed) this.emit("error", error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  async #describe(description) {
+    const pc = this.#pc;
+    const ready = !this.#makingOffer && (pc.signalingState === "stable" || this.#settingAnswer);
+    if (description.type === "offer" && !ready && !this.#polite) return; // they roll back, and answer ours
+    if (description.type === "answer" && !this.#isAwaited(description)) return;
+
+    this.#note(description.sdp);
+    this.#settingAnswer = description.type === "answer";
+    await pc.setRemoteDescription(description);
+    this.#settingAnswer = false;
+    for (const candidate of this.#early.splice(0)) await this.#hear(candidate);
+    if (description.type !== "offer") return;
+    await this.#adopt();
+    await pc.setLocalDescription();
+    this.#sendLocal();
+  }
+
+  /** An answer to an offer that we have replaced or rolled back is of no use. @param {RTCSessionDescriptionInit} answer */
+  #isAwaited(answer) {
+    if (this.#pc.signalingState !== "have-local-offer") return false;
+    const line = answer.sdp?.split(/\r?\n/).find((text) => text.startsWith(ANSWERS));
+    return !line || line.slice(ANSWERS.length) === origin(this.#pc.localDescription?.sdp).full;
+  }
+
+  /** Sends our tracks in the lines that the counterpart's offer made. */
+  async #adopt() {
+    for (const kind of KINDS) {
+      if (this.#senders[kind]) continue;
+      const transceiver = this.#pc.getTransceivers().find((t) => t.receiver.track.kind === kind && t.direction !== "stopped");
+      if (!transceiver) continue;
+      transceiver.direction = "sendrecv";
+      this.#senders[kind] = transceiver.sender;
+      await this.#replace(kind);
+    }
+  }
+
+  /** @param {"audio" | "video"} kind */
+  async #replace(kind) {
+    try {
+      await this.#senders[kind]?.replaceTrack(this.#tracks[kind]);
+    } catch (error) {
+      if (!this.#closed) this.emit("error", error);
+    }
+  }
+
+  /** @param {RTCIceCandidateInit | null} candidate */
+  async #hear(candidate) {
+    const remote = this.#pc.remoteDescription;
+    if (!remote) {
+      if (candidate && this.#early.length < 256) this.#early.push(candidate);
+      return;
+    }
+    if (!candidate) return; // all said; nothing waits for it
+    const { usernameFragment: ufrag } = candidate;
+    if (ufrag && !remote.sdp.includes(`a=ice-ufrag:${ufrag}\r\n`)) return; // an older generation, or an ignored offer
+    this.#note(candidate.candidate);
+    try {
+      await this.#pc.addIceCandidate(candidate);
+    } catch {
+      // One candidate that cannot be used (an address family, a name that does not resolve) is no reason to give up.
+    }
+  }
+
+  /** Remembers where the counterpart's TURN allocations are. @param {string | undefined} text */
+  #note(text) {
+    for (const [, ip, port] of (text ?? "").matchAll(/candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/g)) {
+      this.#relayed.add(`${ip} ${port}`);
+    }
+  }
+
+  #sendLocal() {
+    const description = this.#pc.localDescription;
+    if (!description || this.#closed) return;
+    let { sdp } = description;
+    if (description.type === "answer") {
+      const line = `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}\r\n`;
+      sdp = sdp.replace(/^m=/m, `${line}m=`);
+    }
+    this.#signal({ description: { type: description.type, sdp } });
+  }
+
+  /** @param {RTCIceCandidate | null} candidate */
+  #candidate(candidate) {
+    if (candidate?.type) this.gathered.add(candidate.type);
+    this.#signal({ candidate: candidate && candidate.toJSON() });
+  }
+
+  /** @param {Signal} signal */
+  #signal(signal) {
+    if (this.#closed) return;
+    if (this.#held) this.#outbox.push(signal);
+    else this.emit("signal", signal);
+  }
+}
+
+/**
+ * The o= line's session id, and id and version together.
+ * @param {string | undefined} sdp
+ */
+function origin(sdp) {
+  const [, id = "", version = ""] = /^o=\S+ (\S+) (\S+)/m.exec(sdp ?? "") ?? [];
+  return { id, full: `${id}.${version}` };
+}

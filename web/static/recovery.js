@@ -1,0 +1,57 @@
+// recovery.js: notices a leg that carries nothing any more, and restarts it.
+
+/** @typedef {import("./leg.js").Leg} Leg */
+
+/** Times in milliseconds. */
+export const TIMES = Object.freeze({
+  silent: 1_500, // no packet for so long though there should be: the path is dead
+  unchecked: 6_000, // nothing is sent, so only ICE's own checks tell
+  grace: 300, // ICE says disconnected: it may heal by itself
+  recent: 250, // a packet as young as this outweighs what ICE says
+  repair: 4_000, // between two restarts of a leg, longer with each that did not help
+});
+
+export class Recovery {
+  #renew;
+  #now;
+
+  /** @param {{renew: () => Promise<void>, now: () => number}} options renew: makes sure of the signaling connection */
+  constructor({ renew, now }) {
+    this.#renew = renew;
+    this.#now = now;
+  }
+
+  /**
+   * carries: all is well; waits: it has not come up yet; dead: something must be done.
+   * @param {Leg} leg
+   * @param {{expecting: boolean, pictures: boolean}} theirs what the other side says that it sends: anything, pictures
+   * @param {number} now
+   * @returns {"carries" | "waits" | "dead"}
+   */
+  judge(leg, { expecting, pictures }, now) {
+    const { flow } = leg;
+    const { state } = leg.peer;
+    if (state !== "disconnected") leg.shakySince = 0;
+    else leg.shakySince ||= now;
+    const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && flow.silentFor(now) >= TIMES.recent;
+    const quiet = expecting ? flow.silentFor(now) > TIMES.silent : now - flow.checkAt > TIMES.unchecked;
+    if (state === "failed" || shaky || (flow.firstAt > 0 && quiet)) return "dead";
+    if (!leg.carries(pictures, now) && !(flow.firstAt && !expecting)) return "waits";
+    leg.repairs = 0;
+    return "carries";
+  }
+
+  /**
+   * Restarts ICE once signaling is known to work; not too often, unless forced.
+   * @param {Leg} leg
+   * @param {{force?: boolean}} [options]
+   */
+  async repair(leg, { force = false } = {}) {
+    const wait = TIMES.repair * 1.5 ** Math.min(leg.repairs, 4);
+    if (!force && this.#now() - leg.repairedAt < wait) return;
+    leg.repairedAt = this.#now();
+    leg.repairs++;
+    await this.#renew();
+    if (!leg.closed) leg.peer.restart();
+  }
+}

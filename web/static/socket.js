@@ -1,0 +1,429 @@
+// socket.js: a WebSocket that comes back, resumes, and sends again what was lost.
+//
+// Socket is the only owner of the connection's recovery: whoever doubts the connection calls renew(), and a
+// connection that is already being made is not made twice. With the feature `resume` every message is numbered,
+// kept until the server has acknowledged it, and heard once; without it a lost connection is a lost session, and the
+// next welcome says so with resumed: false.
+
+import { Emitter } from "./emitter.js";
+import { CLOSE, FEATURES } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
+/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
+/** @typedef {import("./protocol.js").Welcome} Welcome */
+/** @typedef {"closed" | "connecting" | "online" | "reconnecting"} SocketState */
+
+/** Times in milliseconds. `busy` holds during a call: a dead socket is noticed within busy ping + busy pong < 6 s. */
+export const TIMES = Object.freeze({
+  firstRetry: 250, // the first try comes within this time, at random
+  maxRetry: 5_000,
+  open: 4_000, // a connection attempt without an answer is given up; a new one may take another way
+  idle: { ping: 15_000, pong: 10_000 },
+  busy: { ping: 2_000, pong: 3_000 },
+  probe: 1_500, // after waking up: is the other end still there?
+  rejoin: 60_000, // how long a name that our own lost session still holds is asked for again
+  ackEvery: 32, // messages heard before an acknowledgement of their own is sent
+});
+
+/** SignalingError is a refusal by the server, or the lack of one; `code` is one of the protocol's or "unreachable". */
+export class SignalingError extends Error {
+  /** @param {string} code @param {string} [message] */
+  constructor(code, message) {
+    super(message || code);
+    this.code = code;
+  }
+}
+
+/**
+ * Events: `state`; `welcome` after each join and resume; `message`: every other message, once and in order;
+ * `network`: the browser says that the network changed; `closed`: over, with the reason's code, nothing more is tried.
+ * @extends {Emitter<{state: SocketState, welcome: Welcome, message: ServerMessage, network: string, closed: string}>}
+ */
+export class Socket extends Emitter {
+  #url;
+  #features;
+  #WebSocket;
+  #random;
+  #now;
+
+  /** @type {SocketState} */
+  #state = "closed";
+  /** @type {WebSocket | null} */
+  #ws = null;
+  #ready = false; // welcome was heard on this connection
+  #welcomed = false; // welcome was heard at all
+  #username = "";
+  #token = "";
+  #session = "";
+  /** @type {Set<string>} */
+  #granted = new Set();
+  #busy = false;
+
+  #sent = 0; // our last seq
+  /** @type {(ClientMessage & {seq: number})[]} */
+  #unacked = [];
+  #heard = 0; // the server's last seq
+  #acked = 0; // what we last acknowledged
+
+  #attempt = 0;
+  #openedAt = 0;
+  #lostAt = 0;
+  /** @type {Record<"retry" | "open" | "ping" | "pong" | "away", any>} */
+  #timers = { retry: 0, open: 0, ping: 0, pong: 0, away: 0 };
+  /** @type {{resolve: (w: Welcome) => void, reject: (e: Error) => void} | null} */
+  #joining = null;
+  /** @type {(() => void)[]} */
+  #waiting = [];
+  /** @type {(() => void)[]} */
+  #undo = [];
+
+  /**
+   * @param {{url: string, features?: readonly string[], WebSocket?: typeof WebSocket, random?: () => number,
+   *   now?: () => number}} options
+   */
+  constructor({ url, features = FEATURES, WebSocket: ctor = globalThis.WebSocket, random = Math.random, now = () => performance.now() }) {
+    super();
+    this.#url = url;
+    this.#features = features;
+    this.#WebSocket = ctor;
+    this.#random = random;
+    this.#now = now;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Whether messages survive a lost connection. */
+  get resumable() {
+    return this.#granted.has("resume");
+  }
+
+  /** @param {string} feature */
+  has(feature) {
+    return this.#granted.has(feature);
+  }
+
+  /** In a call the connection is watched more closely. @param {boolean} on */
+  set busy(on) {
+    if (this.#busy === on) return;
+    this.#busy = on;
+    if (this.#ready) this.#beat();
+  }
+
+  /**
+   * Connects and joins. Later connections are this object's own business.
+   * @param {string} username
+   * @param {string} [token]
+   * @returns {Promise<Welcome>} rejects with a SignalingError
+   */
+  join(username, token = "") {
+    if (this.#state !== "closed") return Promise.reject(new SignalingError("already-joined"));
+    this.#reset();
+    this.#username = username;
+    this.#token = token;
+    return new Promise((resolve, reject) => {
+      this.#joining = { resolve, reject };
+      this.#open();
+    });
+  }
+
+  /**
+   * Sends, now or after the next resume. False means lost for ever: not connected, and no resume granted.
+   * @param {ClientMessage} message
+   * @param {{lossy?: boolean}} [options] lossy: not worth keeping, dropped unless it can leave at once
+   */
+  send(message, { lossy = false } = {}) {
+    if (this.#state === "closed" || (!this.#ready && (lossy || !this.resumable))) return false;
+    if (!this.resumable) return this.#write(message);
+    const numbered = { ...message, seq: ++this.#sent };
+    this.#unacked.push(numbered);
+    if (this.#ready) this.#write(numbered);
+    return true;
+  }
+
+  /** Ends the session for good. */
+  leave() {
+    if (this.#state === "closed") return;
+    if (this.#ready) this.send({ type: "leave" });
+    const ws = this.#ws;
+    this.#close();
+    ws?.close(1000);
+  }
+
+  /**
+   * Replaces the connection by a new one, for instance because the address may have changed under it. Resolves once
+   * the session is online again, however many attempts that takes, or when it has ended.
+   * @returns {Promise<void>}
+   */
+  renew() {
+    if (this.#state === "closed" || !this.#welcomed) return Promise.resolve();
+    const done = new Promise((/** @type {(v: void) => void} */ resolve) => this.#waiting.push(resolve));
+    // One that was begun just now is as fresh as one could be made.
+    const young = this.#ws && !this.#ready && this.#now() - this.#openedAt < 1_000;
+    if (!young) this.#open();
+    return done;
+  }
+
+  /**
+   * Listens to the browser's own hints, until the returned function is called.
+   * @param {{window?: EventTarget, document?: EventTarget & {visibilityState: string}, connection?: EventTarget}} sources
+   */
+  watch({ window: w, document: d, connection: c }) {
+    /** @type {(target: EventTarget | undefined, type: string, fn: () => void) => void} */
+    const listen = (target, type, fn) => {
+      target?.addEventListener(type, fn);
+      this.#undo.push(() => target?.removeEventListener(type, fn));
+    };
+    listen(w, "online", () => this.#networkChanged("online"));
+    listen(c, "change", () => this.#networkChanged("change"));
+    listen(d, "visibilitychange", () => {
+      if (d?.visibilityState !== "visible") return;
+      if (this.#ready) this.#ping(TIMES.probe);
+      else if (this.#state === "reconnecting") void this.renew();
+    });
+    return () => {
+      for (const undo of this.#undo.splice(0)) undo();
+    };
+  }
+
+  /** @param {string} how */
+  #networkChanged(how) {
+    if (this.#state === "closed" || !this.#welcomed) return;
+    void this.renew();
+    this.emit("network", how);
+  }
+
+  #reset() {
+    this.#session = "";
+    this.#granted = new Set();
+    this.#welcomed = false;
+    this.#attempt = this.#lostAt = 0;
+    this.#forget();
+  }
+
+  #forget() {
+    this.#sent = this.#heard = this.#acked = 0;
+    this.#unacked = [];
+  }
+
+  /** @param {SocketState} state */
+  #become(state) {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.emit("state", state);
+  }
+
+  #open() {
+    this.#detach();
+    this.#openedAt = this.#now();
+    this.#become(this.#welcomed ? "reconnecting" : "connecting");
+    /** @type {WebSocket} */
+    let ws;
+    try {
+      ws = new this.#WebSocket(this.#url);
+    } catch {
+      this.#lost(0);
+      return;
+    }
+    this.#ws = ws;
+    this.#timers.open = setTimeout(() => this.#lost(0), TIMES.open);
+    ws.onopen = () => ws === this.#ws && this.#hello();
+    ws.onmessage = (event) => ws === this.#ws && this.#receive(event.data);
+    ws.onclose = (event) => ws === this.#ws && this.#lost(event.code);
+  }
+
+  /** Lets go of the current connection, if any. Without a close code: 1000 would end the session. */
+  #detach() {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    const ws = this.#ws;
+    this.#ws = null;
+    this.#ready = false;
+    if (!ws) return;
+    ws.onopen = ws.onmessage = ws.onclose = null;
+    try {
+      ws.close();
+    } catch {
+      // It never came up; there is nothing to close.
+    }
+  }
+
+  #hello() {
+    if (this.#session) this.#write({ type: "resume", session: this.#session, ack: this.#heard });
+    else {
+      const token = this.#token ? { token: this.#token } : {};
+      this.#write({ type: "join", username: this.#username, ...token, features: [...this.#features] });
+    }
+  }
+
+  /** @param {object} message */
+  #write(message) {
+    if (!this.#ws) return false;
+    const ack = this.#ready && this.resumable ? { ack: (this.#acked = this.#heard) } : {};
+    try {
+      this.#ws.send(JSON.stringify({ ...message, ...ack }));
+      return true;
+    } catch {
+      return false; // closing: onclose follows
+    }
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    /** @type {ServerMessage & {seq?: number, ack?: number}} */
+    let message;
+    try {
+      message = JSON.parse(String(data));
+    } catch {
+      return;
+    }
+    if (!message || typeof message !== "object") return;
+    clearTimeout(this.#timers.pong);
+    this.#timers.pong = 0;
+    if (!this.#ready) return this.#greeted(message);
+
+    if (typeof message.ack === "number") this.#acknowledged(message.ack);
+    if (typeof message.seq === "number" && this.resumable) {
+      if (message.seq <= this.#heard) return;
+      if (message.seq > this.#heard + 1) return void this.renew(); // cannot be; a resume fills the gap
+      this.#heard = message.seq;
+      if (this.#heard - this.#acked >= TIMES.ackEvery) this.#write({ type: "ping", t: Date.now() });
+    }
+    switch (message.type) {
+      case "pong":
+        return;
+      case "session":
+        this.#session = message.session;
+        return;
+      case "goingAway":
+        clearTimeout(this.#timers.away);
+        this.#timers.away = setTimeout(() => void this.renew(), Math.max(0, Number(message.reconnectInMs) || 0));
+        return;
+    }
+    this.emit("message", message);
+  }
+
+  /** @param {number} ack */
+  #acknowledged(ack) {
+    while (this.#unacked.length && this.#unacked[0].seq <= ack) this.#unacked.shift();
+  }
+
+  /** The answer to join or resume. @param {ServerMessage} message */
+  #greeted(message) {
+    switch (message.type) {
+      case "welcome":
+        return this.#welcome(message);
+      case "userList": // a server that knows only the twelve messages
+        this.#welcome(plainWelcome(this.#username, message.users));
+        this.emit("message", message);
+        return;
+      case "error":
+        return this.#refused(message.code, message.message, message.retryAfterMs);
+    }
+  }
+
+  /** @param {Welcome} welcome */
+  #welcome(welcome) {
+    clearTimeout(this.#timers.open);
+    this.#granted = new Set(welcome.features ?? []);
+    this.#session = welcome.session || "";
+    if (!welcome.resumed) this.#forget();
+    else if (welcome.restored) {
+      // A new process: its numbering starts anew, and so does ours.
+      this.#heard = this.#acked = this.#sent = 0;
+      this.#unacked = this.#unacked.map((message) => ({ ...message, seq: ++this.#sent }));
+    } else this.#acknowledged(Number(welcome.ack) || 0);
+    this.#ready = this.#welcomed = true;
+    this.#attempt = this.#lostAt = 0;
+    for (const message of [...this.#unacked]) this.#write(message);
+    this.#beat();
+    this.#become("online");
+    this.emit("welcome", welcome);
+    this.#joining?.resolve(welcome);
+    this.#joining = null;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** @param {string} code @param {string} text @param {number} [retryAfterMs] */
+  #refused(code, text, retryAfterMs) {
+    if (code === "session-expired" && this.#session) {
+      this.#session = "";
+      this.#forget();
+      this.#hello(); // the same connection may join
+      return;
+    }
+    const ours = this.#welcomed && code === "username-taken" && this.#now() - this.#lostAt < TIMES.rejoin;
+    if (this.#welcomed && (ours || code === "rate-limited" || code === "internal")) {
+      this.#again(Math.max(retryAfterMs ?? 0, 1_000));
+      return;
+    }
+    this.#end(code, text);
+  }
+
+  /** The connection is gone, or never came. @param {number} code */
+  #lost(code) {
+    if (!this.#welcomed) return this.#end("unreachable");
+    if (code === CLOSE.takenOver) return this.#end("taken-over");
+    if (code === CLOSE.sessionEnded) return this.#end("session-ended");
+    this.#again(code === CLOSE.rateLimit ? TIMES.maxRetry : 0);
+  }
+
+  /** @param {number} atLeast */
+  #again(atLeast) {
+    this.#detach();
+    if (!this.#lostAt) this.#lostAt = this.#now();
+    const cap = Math.min(TIMES.maxRetry, TIMES.firstRetry * 2 ** this.#attempt);
+    const wait = this.#attempt++ === 0 ? cap * this.#random() : cap * (0.5 + this.#random() / 2);
+    this.#timers.retry = setTimeout(() => this.#open(), Math.max(wait, atLeast));
+    this.#become("reconnecting");
+  }
+
+  /** @param {string} code @param {string} [text] */
+  #end(code, text) {
+    const joining = this.#joining;
+    this.#close();
+    joining?.reject(new SignalingError(code, text));
+    this.emit("closed", code);
+  }
+
+  #close() {
+    this.#detach();
+    this.#joining = null;
+    this.#session = "";
+    this.#become("closed");
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Pings from now on, at the pace of the moment. */
+  #beat() {
+    const { ping, pong } = this.#busy ? TIMES.busy : TIMES.idle;
+    clearTimeout(this.#timers.ping);
+    this.#ping(pong);
+    this.#timers.ping = setTimeout(() => this.#beat(), ping);
+  }
+
+  /** Anything heard within the deadline is an answer. @param {number} deadline */
+  #ping(deadline) {
+    this.#write({ type: "ping", t: Date.now() });
+    if (this.#timers.pong) return;
+    this.#timers.pong = setTimeout(() => {
+      this.#timers.pong = 0;
+      this.#lostAt ||= this.#now();
+      void this.renew();
+    }, deadline);
+  }
+}
+
+/**
+ * What a server without `welcome` leaves unsaid.
+ * @param {string} username
+ * @param {import("./protocol.js").User[]} users
+ * @returns {Welcome}
+ */
+function plainWelcome(username, users) {
+  const self = users.find((user) => user.username === username);
+  return {
+    type: "welcome", id: self?.id ?? "", username, session: "", iceServers: [], relay: "off", resumeGraceMs: 0,
+    resumed: false, restored: false, ack: 0, call: null, features: [],
+  };
+}

@@ -1,0 +1,124 @@
+// stats.js: what getStats says about one connection, in the few numbers that decisions need. Nothing here acts.
+
+/** @typedef {import("./protocol.js").PathName} PathName */
+
+/**
+ * @typedef {object} Reading
+ * @property {"direct" | "turn" | null} way through a TURN server at either end, or not; null: no pair selected yet
+ * @property {string} candidateType of our end
+ * @property {string} protocol between us and the next hop: udp, tcp or tls
+ * @property {number} packets received, audio and video
+ * @property {number} audioPackets received
+ * @property {number} lost packets
+ * @property {number} bytes received
+ * @property {number} bytesSent
+ * @property {number} frames decoded
+ * @property {number} checks answers to our ICE checks, and checks received
+ * @property {number} rttMs
+ * @property {number} jitterMs
+ */
+
+/** @returns {Reading} */
+export function emptyReading() {
+  return {
+    way: null, candidateType: "", protocol: "", packets: 0, audioPackets: 0, lost: 0, bytes: 0, bytesSent: 0, frames: 0,
+    checks: 0, rttMs: 0, jitterMs: 0,
+  };
+}
+
+/**
+ * @param {{forEach(fn: (stat: any) => void): void, get(id: string): any}} report an RTCStatsReport
+ * @param {Set<string>} relayed the counterpart's TURN addresses, "ip port": at our end such a candidate may show as
+ *   peer-reflexive, because the packet came before the signal
+ * @returns {Reading}
+ */
+export function read(report, relayed) {
+  const reading = emptyReading();
+  /** @type {any} */
+  let pair = null;
+  report.forEach((stat) => {
+    switch (stat.type) {
+      case "transport":
+        pair ??= report.get(stat.selectedCandidatePairId) ?? null;
+        break;
+      case "candidate-pair":
+        if (stat.selected) pair = stat; // Firefox
+        break;
+      case "inbound-rtp":
+        reading.packets += stat.packetsReceived ?? 0;
+        reading.lost += stat.packetsLost ?? 0;
+        reading.bytes += stat.bytesReceived ?? 0;
+        if (stat.kind === "audio") reading.audioPackets += stat.packetsReceived ?? 0;
+        if (stat.kind === "video") reading.frames += stat.framesDecoded ?? 0;
+        reading.jitterMs = Math.max(reading.jitterMs, (stat.jitter ?? 0) * 1_000);
+        break;
+      case "outbound-rtp":
+        reading.bytesSent += stat.bytesSent ?? 0;
+        break;
+    }
+  });
+  if (!pair) return reading;
+  const local = report.get(pair.localCandidateId);
+  const remote = report.get(pair.remoteCandidateId);
+  reading.checks = (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0);
+  reading.rttMs = (pair.currentRoundTripTime ?? 0) * 1_000;
+  if (!local) return reading;
+  reading.candidateType = local.candidateType ?? "";
+  reading.protocol = local.relayProtocol || local.protocol || "";
+  const there = remote && (remote.candidateType === "relay" || relayed.has(`${remote.address ?? remote.ip} ${remote.port}`));
+  reading.way = local.candidateType === "relay" || there ? "turn" : "direct";
+  return reading;
+}
+
+/** Flow watches one connection's readings: does media come, and since when does it not? Times in milliseconds. */
+export class Flow {
+  /** @type {Reading} */
+  last = emptyReading();
+  /** When media first came; 0: never. */
+  firstAt = 0;
+  /** When the first frame was decoded; 0: never. */
+  frameAt = 0;
+  /** When a packet last came, or an ICE check went through. */
+  packetAt = 0;
+  checkAt = 0;
+  /** Media has been coming without a pause since then; 0: it does not come now. */
+  steadySince = 0;
+
+  #window = { at: 0, bytes: 0, lost: 0, packets: 0 };
+
+  /**
+   * @param {Reading} reading
+   * @param {number} now
+   */
+  update(reading, now) {
+    const { last } = this;
+    if (reading.packets > last.packets) {
+      this.firstAt ||= now;
+      this.steadySince ||= now;
+      this.packetAt = now;
+    } else if (now - this.packetAt > 1_000) this.steadySince = 0;
+    if (reading.frames > last.frames) this.frameAt ||= now;
+    if (reading.checks > last.checks || reading.packets > last.packets) this.checkAt = now;
+    this.last = reading;
+  }
+
+  /** How long no packet has come. @param {number} now */
+  silentFor(now) {
+    return this.packetAt ? now - this.packetAt : 0;
+  }
+
+  /** Loss and bitrate since the last call of this. @param {number} now */
+  summary(now) {
+    const { last } = this;
+    const was = this.#window;
+    this.#window = { at: now, bytes: last.bytes, lost: last.lost, packets: last.packets };
+    const lost = Math.max(0, last.lost - was.lost);
+    const all = lost + Math.max(0, last.packets - was.packets);
+    return {
+      rttMs: Math.round(last.rttMs),
+      jitterMs: Math.round(last.jitterMs),
+      lossPct: all ? Math.round((1_000 * lost) / all) / 10 : 0,
+      bitrateKbps: was.at && now > was.at ? Math.max(0, Math.round((8 * (last.bytes - was.bytes)) / (now - was.at))) : 0,
+    };
+  }
+}

@@ -1,0 +1,138 @@
+// Package web is the page: plain ES modules, embedded as they are and served with validators, a strict content
+// security policy and the other headers that a page with camera and microphone should have.
+//
+// The client library is in static/ and documented there; static/duet.js is its front door. In Go there is only
+// Handler. It has no goroutines and no locks: the files are read, hashed and compressed once, and never change.
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed static
+var static embed.FS
+
+// policy forbids everything that the page does not use. There is no inline script or style, nothing comes from
+// elsewhere, and no text becomes markup.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// headers go with every answer, also with errors.
+var headers = map[string]string{
+	"Content-Security-Policy":      policy,
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Permissions-Policy":           "camera=(self), microphone=(self), display-capture=(self), autoplay=(self), geolocation=(), payment=(), usb=()",
+	"Referrer-Policy":              "no-referrer",
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+}
+
+// types holds the media types of our files, independent of what the machine's own tables say.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// file is one file of the page, in both forms.
+type file struct {
+	plain, packed []byte // packed is gzip, or nil where that is not smaller
+	kind, tag     string
+}
+
+// Handler serves the page: GET and HEAD only, "/" is index.html, unknown paths are 404. Browsers ask again each
+// time and mostly hear 304, so a new version is there at once.
+func Handler() http.Handler {
+	files := load()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for key, value := range headers {
+			h.Set(key, value)
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
+			return
+		}
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" {
+			name = "index.html"
+		}
+		f, ok := files[name]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		h.Set("Content-Type", f.kind)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Vary", "Accept-Encoding")
+		body, tag := f.plain, f.tag
+		if f.packed != nil && acceptsGzip(r.Header) {
+			body, tag = f.packed, f.tag+"-gzip"
+			h.Set("Content-Encoding", "gzip")
+		}
+		h.Set("ETag", `"`+tag+`"`)
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(body))
+	})
+}
+
+// load reads the embedded files. What is embedded is there: an error here is a broken build.
+func load() map[string]file {
+	files := make(map[string]file)
+	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		plain, err := static.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		kind, ok := types[path.Ext(name)]
+		if !ok {
+			kind = mime.TypeByExtension(path.Ext(name))
+		}
+		sum := sha256.Sum256(plain)
+		f := file{plain: plain, kind: kind, tag: base64.RawURLEncoding.EncodeToString(sum[:12])}
+		if packed := pack(plain); len(packed) < len(plain) {
+			f.packed = packed
+		}
+		files[strings.TrimPrefix(name, "static/")] = f
+		return nil
+	})
+	if err != nil {
+		panic("web: embedded files: " + err.Error())
+	}
+	return files
+}
+
+func pack(plain []byte) []byte {
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // a known level is no error
+	_, _ = w.Write(plain)                                      // nor is writing to memory
+	_ = w.Close()
+	return packed.Bytes()
+}
+
+// acceptsGzip reads Accept-Encoding as far as needed: gzip named, and not with weight zero.
+func acceptsGzip(h http.Header) bool {
+	for _, part := range strings.Split(h.Get("Accept-Encoding"), ",") {
+		name, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			weight = strings.ReplaceAll(weight, " ", "")
+			return weight != "q=0" && !strings.HasPrefix(weight, "q=0.0")
+		}
+	}
+	return false
+}

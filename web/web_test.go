@@ -1,0 +1,201 @@
+// The page as a browser gets it: every file, its headers, its validators.
+
+package web
+
+import (
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// get asks the handler; header is "Key: value" lines.
+func get(h http.Handler, method, path string, header ...string) *http.Response {
+	r := httptest.NewRequest(method, path, nil)
+	for _, line := range header {
+		key, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(key, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r io.Reader) string {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestAnswers(t *testing.T) {
+	h := Handler()
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		kind         string
+	}{
+		{"GET", "/", 200, "text/html; charset=utf-8"},
+		{"HEAD", "/", 200, "text/html; charset=utf-8"},
+		{"GET", "/?path=relay", 200, "text/html; charset=utf-8"},
+		{"GET", "/index.html", 200, "text/html; charset=utf-8"},
+		{"GET", "/app.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/favicon.svg", 200, "image/svg+xml"},
+		{"GET", "/missing.js", 404, ""},
+		{"GET", "/static/app.js", 404, ""},
+		{"GET", "/../web.go", 404, ""},
+		{"GET", "//app.js", 404, ""},
+		{"POST", "/", 405, ""},
+		{"DELETE", "/app.js", 405, ""},
+	} {
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			got := get(h, tt.method, tt.path)
+			if got.StatusCode != tt.status {
+				t.Fatalf("got status %d, want %d", got.StatusCode, tt.status)
+			}
+			if kind := got.Header.Get("Content-Type"); tt.kind != "" && kind != tt.kind {
+				t.Errorf("got type %q, want %q", kind, tt.kind)
+			}
+			for key, want := range headers {
+				if value := got.Header.Get(key); value != want {
+					t.Errorf("got %s %q, want %q", key, value, want)
+				}
+			}
+			if tt.status == 405 && got.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("got Allow %q", got.Header.Get("Allow"))
+			}
+		})
+	}
+}
+
+func TestValidators(t *testing.T) {
+	h := Handler()
+	plain, packed := get(h, "GET", "/app.js"), get(h, "GET", "/app.js", "Accept-Encoding: br, gzip;q=0.8")
+	for _, r := range []*http.Response{plain, packed} {
+		if cache := r.Header.Get("Cache-Control"); cache != "no-cache" {
+			t.Errorf("got Cache-Control %q, want no-cache", cache)
+		}
+	}
+	if plain.Header.Get("ETag") == packed.Header.Get("ETag") {
+		t.Error("two encodings share one strong validator")
+	}
+	if encoding := packed.Header.Get("Content-Encoding"); encoding != "gzip" {
+		t.Fatalf("got encoding %q, want gzip", encoding)
+	}
+	unzip, err := gzip.NewReader(packed.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := body(t, unzip), body(t, plain.Body); got != want {
+		t.Errorf("packed differs from plain: %d bytes, want %d", len(got), len(want))
+	}
+	again := get(h, "GET", "/app.js", "If-None-Match: "+plain.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("got status %d for a fresh copy, want 304", again.StatusCode)
+	}
+	if stale := get(h, "GET", "/app.js", `If-None-Match: "other"`); stale.StatusCode != http.StatusOK {
+		t.Errorf("got status %d for a stale copy, want 200", stale.StatusCode)
+	}
+}
+
+func TestAcceptsGzip(t *testing.T) {
+	for value, want := range map[string]bool{
+		"":                     false,
+		"gzip":                 true,
+		"GZIP":                 true,
+		"deflate, gzip, br":    true,
+		"gzip;q=0":             false,
+		"gzip; q=0.0":          false,
+		"gzip;q=1.0, *;q=0":    true,
+		"x-gzip":               false,
+		"br;q=1.0, gzip;q=0.5": true,
+	} {
+		if got := acceptsGzip(http.Header{"Accept-Encoding": {value}}); got != want {
+			t.Errorf("%q: got %v, want %v", value, got, want)
+		}
+	}
+}
+
+// The policy allows nothing inline and nothing from elsewhere, so the files must not try.
+func TestFilesKeepToThePolicy(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle=|\son[a-z]+=|javascript:`)
+	elsewhere := regexp.MustCompile(`(?i)(?:src|href|url|from|import)\s*[=(]?\s*["'(]\s*(?:[a-z]+:)?//`)
+	markup := regexp.MustCompile(`\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function)\b`)
+	files := load()
+	for name, f := range files {
+		text := string(f.plain)
+		if strings.HasSuffix(name, ".html") {
+			if found := inline.FindString(text); found != "" {
+				t.Errorf("%s: inline: %q", name, found)
+			}
+		}
+		if found := elsewhere.FindString(text); found != "" {
+			t.Errorf("%s: from elsewhere: %q", name, found)
+		}
+		if found := markup.FindString(text); found != "" {
+			t.Errorf("%s: text becomes markup: %q", name, found)
+		}
+		if strings.HasSuffix(name, ".js") && !strings.HasPrefix(text, "// "+name+": ") {
+			t.Errorf("%s: the first comment does not say what the file is", name)
+		}
+	}
+}
+
+// Every module that is imported is there, and is fetched at once rather than one after the other.
+func TestModules(t *testing.T) {
+	files := load()
+	page := string(files["index.html"].plain)
+	imports := regexp.MustCompile(`(?m)^(?:import|export) .*from "\./([^"]+)"`)
+	for name, f := range files {
+		for _, match := range imports.FindAllStringSubmatch(string(f.plain), -1) {
+			if _, ok := files[match[1]]; !ok {
+				t.Errorf("%s imports %s, which is not there", name, match[1])
+			}
+			if !strings.Contains(page, `<link rel="modulepreload" href="`+match[1]+`">`) {
+				t.Errorf("index.html does not preload %s", match[1])
+			}
+		}
+	}
+}
+
+// What tests and support rely on.
+func TestHandles(t *testing.T) {
+	files := load()
+	all := string(files["index.html"].plain) + string(files["view.js"].plain)
+	for _, id := range []string{
+		"login-name", "login-submit", "source-camera", "source-virtual", "user-list", "user-row", "call",
+		"incoming-dialog", "accept", "refuse", "hang-up", "toggle-audio", "toggle-video", "local-video", "remote-video",
+		"path", "status",
+	} {
+		if !strings.Contains(all, `data-testid="`+id+`"`) && !strings.Contains(all, `dataset.testid = "`+id+`"`) {
+			t.Errorf("no element with data-testid %q", id)
+		}
+	}
+}
+
+func TestEverythingIsServed(t *testing.T) {
+	h := Handler()
+	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		want, err := static.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if got := body(t, get(h, "GET", strings.TrimPrefix(name, "static")).Body); got != string(want) {
+			t.Errorf("%s: got %d bytes, want %d", name, len(got), len(want))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
