@@ -121,6 +121,9 @@ func (c *client) build(method, class uint16, attrs ...attribute) []byte {
 		b = append(b, byte(rand.Uint32()))
 	}
 	for _, a := range attrs {
+		if a.typ == attrXORPeerAddress {
+			a.value = obfuscate(a.value, b[8:headerSize])
+		}
 		b = appendAttribute(b, a.typ, a.value)
 	}
 	return c.finish(b, class == classRequest && method != methodBinding && c.nonce != "")
@@ -231,11 +234,31 @@ func channelNumber(n uint16) attribute {
 	return attribute{attrChannelNumber, append(binary.BigEndian.AppendUint16(nil, n), 0, 0)}
 }
 
-// peerAddress is for IPv4, whose spelling does not depend on the message.
+// peerAddress is plain; build does the XOR.
 func peerAddress(p netip.AddrPort) attribute {
-	v := binary.BigEndian.AppendUint16([]byte{0, 1}, p.Port()^magicCookie>>16)
-	a := p.Addr().As4()
-	return attribute{attrXORPeerAddress, binary.BigEndian.AppendUint32(v, binary.BigEndian.Uint32(a[:])^magicCookie)}
+	family := byte(family4)
+	if p.Addr().Is6() {
+		family = family6
+	}
+	v := binary.BigEndian.AppendUint16([]byte{0, family}, p.Port())
+	return attribute{attrXORPeerAddress, append(v, p.Addr().AsSlice()...)}
+}
+
+// obfuscate does the XOR of an address attribute; what is no address stays.
+func obfuscate(v, id []byte) []byte {
+	out := append([]byte{}, v...)
+	if len(v) != 8 && len(v) != 20 {
+		return out
+	}
+	pad := append(binary.BigEndian.AppendUint32(nil, magicCookie), id...)
+	for i := range out[2:] {
+		if i < 2 {
+			out[2+i] ^= pad[i] // the port
+		} else {
+			out[2+i] ^= pad[i-2]
+		}
+	}
+	return out
 }
 
 func channelData(number uint16, payload string) []byte {

@@ -33,6 +33,8 @@ type limits struct {
 	streams, streamsPerIP    int
 	firstFrame, idleStream   time.Duration // how long a stream without allocation may be silent
 	write                    time.Duration // how long a stream may refuse to be written to
+
+	wrapListener func(net.Listener) net.Listener // nil: as it is
 }
 
 func defaultLimits() limits {
@@ -135,6 +137,9 @@ func (s *Server) listen() error {
 		tcp, err := net.Listen("tcp", net.JoinHostPort(host, port))
 		if err == nil {
 			s.udp, s.tcp = pc.(*net.UDPConn), tcp
+			if wrap := s.limits.wrapListener; wrap != nil {
+				s.tcp = wrap(tcp)
+			}
 			s.udp.SetReadBuffer(4 << 20) // as much as the system gives
 			s.udp.SetWriteBuffer(4 << 20)
 			return nil

@@ -57,6 +57,12 @@ func (s *streams) leave(ip netip.Addr) {
 	}
 }
 
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
 // accept takes connections until the listener closes. Other errors, such as no more file descriptors, pass.
 func (s *Server) accept(ctx context.Context) {
 	var conns sync.WaitGroup
