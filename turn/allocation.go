@@ -27,6 +27,7 @@ type allocation struct {
 	client     netip.AddrPort
 	clientAddr net.Addr // the same, as the library wants it
 	who        identity
+	party      *party // of a user who may only reach its call; nil: any public address
 	relay      netip.AddrPort
 	relayAddr  *net.UDPAddr
 	born       time.Time
@@ -109,9 +110,25 @@ func (a *allocation) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return len(b), nil
 }
 
+// verdict says what may be done with packets for peer, now; port 0 stands for any.
+func (a *allocation) verdict(peer netip.AddrPort) verdict {
+	v := a.front.server.policy.judge(peer)
+	if a.party != nil {
+		v.memory = v.memory && a.party.peer() != nil
+		v.outside = v.outside && a.party.reaches(canonical(peer.Addr()))
+	}
+	return v
+}
+
+// meets says whether the two may exchange packets in memory: it takes the consent of both.
+func (a *allocation) meets(b *allocation) bool {
+	return (a.party == nil || b.party != nil && a.party.peer() == b.party) &&
+		(b.party == nil || a.party != nil && b.party.peer() == a.party)
+}
+
 func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	s := a.front.server
-	v := s.policy.judge(peer)
+	v := a.verdict(peer)
 	if len(b) > maxPacket || !v.any() {
 		s.drops.Add(1)
 		return
@@ -119,7 +136,9 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	a.up.add(len(b))
 	if v.memory {
 		if to := s.fabric.lookup(peer); to != nil {
-			to.deliver(b, a.relay)
+			if a.meets(to) {
+				to.deliver(b, a.relay)
+			}
 			return
 		}
 	}
@@ -128,13 +147,13 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	}
 }
 
-// deliver queues a payload from peer for the client; a full queue loses it. The caller keeps b.
-func (a *allocation) deliver(b []byte, peer netip.AddrPort) {
-	if !a.permitted(peer.Addr()) {
+// deliver queues a payload from another allocation for the client; a full queue loses it. The caller keeps b.
+func (a *allocation) deliver(b []byte, from netip.AddrPort) {
+	if !a.permitted(from.Addr()) {
 		return
 	}
 	p := packets.Get().(*packet)
-	p.n, p.from = copy(p.buf[:], b), peer
+	p.n, p.from = copy(p.buf[:], b), from
 	a.push(p)
 }
 
@@ -181,7 +200,7 @@ func (a *allocation) readSocket(conn *net.UDPConn) {
 			}
 		}
 		p.n, p.from = n, netip.AddrPortFrom(canonical(from.Addr()), from.Port())
-		if n > maxPacket || !a.permitted(p.from.Addr()) {
+		if n > maxPacket || !a.permitted(p.from.Addr()) || !a.verdict(p.from).outside {
 			packets.Put(p)
 			continue
 		}

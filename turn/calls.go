@@ -45,3 +45,17 @@ func validHost(host string) bool {
 	_, err := strconv.Atoi(host) // a bare number would be read as an IPv4 address
 	return err != nil
 }
+
+// CallStarted lets each of two users reach the other's relays and candidates from now on.
+func (s *Server) CallStarted(call, userA, userB string) { s.parties.started(call, userA, userB) }
+
+// Candidate notes an address that user has signalled in a call, or from which its connection comes; anything that is no
+// IP address is ignored. The other party may reach it when this returns.
+func (s *Server) Candidate(call, user, ip string) {
+	if addr, err := netip.ParseAddr(ip); err == nil {
+		s.parties.signalled(call, user, canonical(addr))
+	}
+}
+
+// CallEnded takes back what CallStarted and Candidate gave: the next packet does not pass.
+func (s *Server) CallEnded(call string) { s.parties.ended(call) }

@@ -336,6 +336,23 @@ func TestEndingRacesWithRequests(t *testing.T) {
 	all.Wait()
 }
 
+// The same without luck: an allocation that is ended from outside waits until the library has handled its request.
+func TestEndingWaitsForTheRequest(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	a := s.fabric.lookup(c.allocate())
+	a.front.gate.Lock() // as while a request is handled
+	a.doom()
+	select {
+	case <-a.ended:
+		t.Error("closed in the middle of a request")
+	case <-time.After(50 * time.Millisecond):
+	}
+	a.front.gate.Unlock()
+	<-a.ended
+	c.allocate()
+}
+
 // Payloads over the library's buffer were cut and forwarded.
 func TestOversizeIsDropped(t *testing.T) {
 	s := start(t)

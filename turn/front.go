@@ -259,7 +259,7 @@ func (f *front) keyFor(string, string, net.Addr) ([]byte, bool) { return f.req.k
 // grant is the library's PermissionHandler: the front has already asked the policy, with the port where there is one.
 func (f *front) grant(_ net.Addr, peer net.IP) bool {
 	addr, ok := netip.AddrFromSlice(peer)
-	return ok && f.server.policy.judge(netip.AddrPortFrom(addr, 0)).any()
+	return ok && f.req.allocation != nil && f.req.allocation.verdict(netip.AddrPortFrom(addr, 0)).any()
 }
 
 // Close is called by the library's Close.

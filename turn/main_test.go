@@ -274,7 +274,12 @@ func channelData(number uint16, payload string) []byte {
 // peer is a plain UDP socket outside the server.
 func peer(t testing.TB) (*net.UDPConn, netip.AddrPort) {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	return peerOn(t, "127.0.0.1")
+}
+
+func peerOn(t testing.TB, ip string) (*net.UDPConn, netip.AddrPort) {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
 	if err != nil {
 		t.Fatal(err)
 	}

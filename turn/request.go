@@ -182,7 +182,7 @@ func (f *front) permission() int {
 	r, a := &f.req, f.req.allocation
 	outside := false
 	for _, p := range r.peers {
-		v := f.server.policy.judge(p)
+		v := a.verdict(p)
 		switch {
 		case !v.any():
 			return codeForbidden

@@ -61,6 +61,7 @@ type Server struct {
 	ports       ports
 	fabric      *fabric
 	streams     *streams
+	parties     *parties
 
 	drops   atomic.Uint64  // packets lost to policy, size or a full queue
 	running sync.WaitGroup // readers of relay sockets
@@ -109,6 +110,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		budget:      newBudget(cfg.UnauthenticatedPerIP),
 		policy:      newPolicy(allow, announced, none),
 		fabric:      newFabric(),
+		parties:     newParties(),
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
 	if s.log == nil {
@@ -201,8 +203,14 @@ func (s *Server) relayIP(family byte) netip.Addr {
 
 // began gives a new allocation its relayed address.
 func (s *Server) began(a *allocation, family byte) error {
+	if a.who.id != "" && s.cfg.Permissions == "call" {
+		a.party = s.parties.hold(a.who.id)
+	}
 	relay, err := s.ports.choose(s.fabric, a, s.relayIP(family))
 	if err != nil {
+		if a.party != nil {
+			s.parties.release(a.party)
+		}
 		return err
 	}
 	a.relay, a.relayAddr = relay, net.UDPAddrFromAddrPort(relay)
@@ -211,6 +219,9 @@ func (s *Server) began(a *allocation, family byte) error {
 
 func (s *Server) ended(a *allocation) {
 	s.fabric.release(a.relay)
+	if a.party != nil {
+		s.parties.release(a.party)
+	}
 	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
 		"for", time.Since(a.born).Round(time.Second),
 		"packets_up", a.up.packets.Load(), "bytes_up", a.up.bytes.Load(),

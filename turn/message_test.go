@@ -1,0 +1,159 @@
+package turn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// rawMessage builds a message without a client.
+func rawMessage(typ uint16, attrs ...attribute) []byte {
+	b := binary.BigEndian.AppendUint16(nil, typ)
+	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, magicCookie)
+	b = append(b, "transaction!"...)
+	for _, a := range attrs {
+		b = appendAttribute(b, a.typ, a.value)
+	}
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
+	return b
+}
+
+func TestParseRefuses(t *testing.T) {
+	request := messageType(methodAllocate, classRequest)
+	one := func(typ uint16, size int) []byte { return rawMessage(request, attribute{typ, make([]byte, size)}) }
+	set := func(b []byte, at int, v ...byte) []byte { copy(b[at:], v); return b }
+	peer := func(family byte, size int) []byte {
+		return rawMessage(request, attribute{attrXORPeerAddress, append([]byte{0, family}, make([]byte, size-2)...)})
+	}
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want error
+	}{
+		{"nothing", nil, errShort},
+		{"half a header", rawMessage(request)[:19], errShort},
+		{"another cookie", set(rawMessage(request), 4, 0), errNotSTUN},
+		{"another protocol", set(rawMessage(request), 0, 0x16), errNotSTUN},
+		{"longer than it says", append(rawMessage(request), 0, 0, 0, 0), errLength},
+		{"shorter than it says", set(rawMessage(request), 2, 0, 4), errLength},
+		{"odd length", set(append(rawMessage(request), 0), 2, 0, 1), errLength},
+		{"the length that overflows", set(rawMessage(request), 2, 0xff, 0xec), errLength},
+		{"a response", rawMessage(messageType(methodAllocate, classSuccess)), errClass},
+		{"an error response", rawMessage(messageType(methodBinding, classError)), errClass},
+		{"Connect", rawMessage(messageType(0x00a, classRequest)), errMethod},
+		{"Send as a request", rawMessage(messageType(methodSend, classRequest)), errMethod},
+		{"Data from a client", rawMessage(messageType(0x007, classIndication)), errMethod},
+		{"Allocate as an indication", rawMessage(messageType(methodAllocate, classIndication)), errMethod},
+		{"a method of many bits", rawMessage(messageType(0x07f, classRequest)), errMethod},
+		{"a method of more bits", rawMessage(messageType(0xfff, classRequest)), errNotSTUN},
+		{"half an attribute header", set(append(rawMessage(request), 0, 1, 0, 0)[:24], 2, 0, 4, 0x21, 0x12), nil},
+		{"an attribute beyond the end", set(one(attrSoftware, 4), 22, 0, 5), errAttribute},
+		{"an attribute far beyond the end", set(one(attrSoftware, 4), 22, 0xff, 0xff), errAttribute},
+		{"an empty peer", one(attrXORPeerAddress, 0), errAttribute},
+		{"a peer of one byte", one(attrXORPeerAddress, 1), errAttribute},
+		{"a peer of three bytes", one(attrXORPeerAddress, 3), errAttribute},
+		{"a peer of family 0", peer(0, 8), errAttribute},
+		{"IPv4 in 20 bytes", peer(1, 20), errAttribute},
+		{"IPv6 in 8 bytes", peer(2, 8), errAttribute},
+		{"IPv4 in 7 bytes", peer(1, 7), errAttribute},
+		{"a short channel", one(attrChannelNumber, 2), errAttribute},
+		{"a long lifetime", one(attrLifetime, 8), errAttribute},
+		{"an empty transport", one(attrRequestedTrans, 0), errAttribute},
+		{"a short family", one(attrRequestedFamily, 1), errAttribute},
+		{"a long EVEN-PORT", one(attrEvenPort, 4), errAttribute},
+		{"a short token", one(attrReservationToken, 7), errAttribute},
+		{"a short integrity", one(attrIntegrity, 19), errAttribute},
+		{"a long DONT-FRAGMENT", one(attrDontFragment, 4), errAttribute},
+		{"a long fingerprint", one(attrFingerprint, 8), errAttribute},
+		{"a long username", one(attrUsername, 514), errAttribute},
+		{"a long realm", one(attrRealm, 764), errAttribute},
+		{"a long nonce", one(attrNonce, 764), errAttribute},
+		{"two usernames", rawMessage(request, attribute{attrUsername, []byte("a")}, attribute{attrUsername, []byte("b")}), errDuplicate},
+		{"two integrities", rawMessage(request, attribute{attrIntegrity, make([]byte, 20)}, attribute{attrIntegrity, make([]byte, 20)}), nil},
+		{"two lifetimes", rawMessage(request, lifetime(1), lifetime(2)), errDuplicate},
+		{"two data", rawMessage(request, attribute{attrData, nil}, attribute{attrData, nil}), errDuplicate},
+		{"something after the fingerprint", rawMessage(request, attribute{attrFingerprint, make([]byte, 4)}, lifetime(1)), errAttribute},
+		{"too many attributes", rawMessage(request, make([]attribute, maxAttributes+1)...), errCount},
+	} {
+		var m message
+		if err := m.parse(bytes.Clone(c.b)); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+const attrSoftware = 0x8022
+
+func TestParseReads(t *testing.T) {
+	b := rawMessage(messageType(methodChannelBind, classRequest),
+		attribute{attrUsername, []byte("user")}, attribute{attrRealm, []byte("realm")}, attribute{attrNonce, []byte("nonce")},
+		channelNumber(0x4123), lifetime(700), transport(protocolUDP), attribute{0x7777, nil},
+		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrSoftware, []byte("after")}, attribute{attrFingerprint, make([]byte, 4)})
+	var m message
+	if err := m.parse(b); err != nil {
+		t.Fatal(err)
+	}
+	if string(m.username) != "user" || string(m.realm) != "realm" || string(m.nonce) != "nonce" || m.channel != 0x4123 ||
+		m.lifetime != 700 || m.transport != protocolUDP || len(m.unknown) != 1 || m.unknown[0] != 0x7777 {
+		t.Errorf("read %+v", m)
+	}
+	if end := m.integrity + 24; len(m.raw) != end || int(binary.BigEndian.Uint16(m.raw[2:])) != end-headerSize {
+		t.Errorf("not cut off behind the integrity: %d bytes, it ends at %d", len(m.raw), end)
+	}
+}
+
+func TestMessageTypes(t *testing.T) {
+	for method := range uint16(0x1000) {
+		for _, class := range []uint16{classRequest, classIndication, classSuccess, classError} {
+			typ := messageType(method, class)
+			if m, c := splitType(typ); m != method || c != class || typ > 0x3fff {
+				t.Fatalf("method %#x class %#x became %#x, then %#x and %#x", method, class, typ, m, c)
+			}
+		}
+	}
+}
+
+// FuzzParse: what parse lets through is whole and bounded, and parsing it again says the same.
+func FuzzParse(f *testing.F) {
+	f.Add(rawMessage(messageType(methodBinding, classRequest)))
+	f.Add(rawMessage(messageType(methodAllocate, classRequest), transport(protocolUDP), lifetime(600), attribute{attrSoftware, []byte("Chrome")}))
+	f.Add(rawMessage(messageType(methodCreatePermission, classRequest),
+		attribute{attrXORPeerAddress, []byte{0, 1, 2, 3, 4, 5, 6, 7}}, attribute{attrUsername, []byte("1700000000:u")},
+		attribute{attrRealm, []byte("duet")}, attribute{attrNonce, []byte(strings.Repeat("a", 80))},
+		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrFingerprint, make([]byte, 4)}))
+	f.Add(rawMessage(messageType(methodSend, classIndication), attribute{attrXORPeerAddress, make([]byte, 20)}, attribute{attrData, []byte("payload")}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var m message
+		if m.parse(bytes.Clone(b)) != nil {
+			return
+		}
+		if len(m.raw) < headerSize || len(m.raw)%4 != 0 || int(binary.BigEndian.Uint16(m.raw[2:])) != len(m.raw)-headerSize {
+			t.Fatalf("not whole: %x", m.raw)
+		}
+		if len(m.peers) > maxAttributes || len(m.unknown) > 8 {
+			t.Fatalf("%d peers, %d unknown attributes", len(m.peers), len(m.unknown))
+		}
+		if m.integrity != 0 && m.integrity+24 != len(m.raw) {
+			t.Fatalf("integrity at %d does not end %d bytes", m.integrity, len(m.raw))
+		}
+		for _, p := range m.peers {
+			if !p.IsValid() {
+				t.Fatal("an invalid peer")
+			}
+		}
+		for at := headerSize; at < len(m.raw); { // what crashed the library
+			typ, n := binary.BigEndian.Uint16(m.raw[at:]), int(binary.BigEndian.Uint16(m.raw[at+2:]))
+			if typ == attrXORPeerAddress && n != 8 && n != 20 {
+				t.Fatalf("a peer of %d bytes", n)
+			}
+			at += 4 + (n+3)&^3
+		}
+		var again message
+		if err := again.parse(bytes.Clone(m.raw)); err != nil || again.method != m.method || len(again.peers) != len(m.peers) {
+			t.Fatalf("again: %v", err)
+		}
+	})
+}

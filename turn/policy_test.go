@@ -1,0 +1,297 @@
+package turn
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// deniedRanges is written out again on purpose: the rules are not tested with their own tables.
+var deniedRanges = []string{
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+	"192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+	"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32",
+	"168.63.129.16/32", "100.100.100.200/32", "169.254.169.254/32", "192.0.0.192/32",
+	"::/128", "::1/128", "::/8", "100::/64", "200::/7", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2001::/23",
+	"2001:db8::/32", "2002::/16", "3fff::/20", "4000::/3", "5f00::/16", "8000::/1", "fc00::/7", "fd00:ec2::254/128",
+	"fd20:ce::254/128", "fe80::/10", "fec0::/10", "ff00::/8",
+}
+
+// spellings are all the ways to write an IPv4 address that some stack takes for it.
+func spellings(a netip.Addr) []netip.Addr {
+	if !a.Is4() {
+		return []netip.Addr{a}
+	}
+	v4 := a.As4()
+	put := func(prefix string, at int) netip.Addr {
+		b := netip.MustParseAddr(prefix).As16()
+		copy(b[at:], v4[:])
+		return netip.AddrFrom16(b)
+	}
+	return []netip.Addr{a, put("::ffff:0:0", 12), put("::", 12), put("64:ff9b::", 12), put("64:ff9b:1::", 12), put("2002::", 2)}
+}
+
+func ends(p netip.Prefix) []netip.Addr {
+	last := p.Addr().AsSlice()
+	for i := range last {
+		for bit := range 8 {
+			if i*8+bit >= p.Bits() {
+				last[i] |= 0x80 >> bit
+			}
+		}
+	}
+	a, _ := netip.AddrFromSlice(last)
+	return []netip.Addr{p.Masked().Addr(), a}
+}
+
+func TestDeniedRanges(t *testing.T) {
+	sink, err := net.ListenUDP("udp", &net.UDPAddr{}) // every address of this machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	port := uint16(sink.LocalAddr().(*net.UDPAddr).Port)
+	s := start(t, func(c *Config, _ *limits) { c.AllowPeers, c.PublicIP = nil, "203.0.113.7" })
+	c := dial(t, s, "udp")
+	c.allocate()
+	channel := uint16(0x4000)
+	for _, r := range deniedRanges {
+		for _, edge := range ends(netip.MustParsePrefix(r)) {
+			for _, spelled := range spellings(edge) {
+				at := peerAddress(netip.AddrPortFrom(spelled, port))
+				if a := c.ask(methodCreatePermission, at); a.code != codeForbidden {
+					t.Errorf("CreatePermission for %s of %s: got %d, want 403", spelled, r, a.code)
+				}
+				if a := c.ask(methodChannelBind, channelNumber(channel), at); a.code != codeForbidden {
+					t.Errorf("ChannelBind to %s of %s: got %d, want 403", spelled, r, a.code)
+				}
+				c.send(c.build(methodSend, classIndication, at, attribute{attrData, []byte("x")}))
+				c.send(channelData(channel, "x"))
+			}
+		}
+	}
+	c.mustAsk(methodRefresh) // all of it is handled
+	sink.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, from, err := sink.ReadFromUDP(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes from %s arrived", n, from)
+	}
+}
+
+// Even with a permission that was somehow granted no packet goes to a denied address: each is judged again.
+func TestEveryPacketIsJudged(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	relay := c.allocate()
+	outside, addr := peer(t)
+	c.bind(0x4000, addr)
+	c.send(channelData(0x4000, "before"))
+	expectAt(t, outside, "before")
+	s.fabric.lookup(relay).front.gate.Lock()
+	s.policy.allow = nil // as if the operator had not allowed it
+	s.fabric.lookup(relay).front.gate.Unlock()
+	c.send(channelData(0x4000, "after"))
+	c.send(c.build(methodSend, classIndication, peerAddress(addr), attribute{attrData, []byte("after")}))
+	c.mustAsk(methodRefresh)
+	outside.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, _, err := outside.ReadFromUDP(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes arrived", n)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	p := func(allow ...string) *policy {
+		list, err := parseAllow(allow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPolicy(list, []netip.Addr{netip.MustParseAddr("198.51.100.1")}, false)
+		p.own.Store(&map[netip.Addr]bool{netip.MustParseAddr("10.1.2.3"): true, netip.MustParseAddr("8.8.4.4"): true})
+		p.listeners[3478] = true
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		allow []string
+		peer  string
+		want  bool
+	}{
+		{"a public address", nil, "1.1.1.1:5000", true},
+		{"a public IPv6 address", nil, "[2606:4700::1111]:5000", true},
+		{"any port of it", nil, "1.1.1.1:0", true},
+		{"a port of a service that reflects", nil, "1.1.1.1:53", false},
+		{"another", nil, "[2606:4700::1111]:161", false},
+		{"HTTPS over UDP", nil, "1.1.1.1:443", true},
+		{"such a port, allowed", []string{"1.1.1.1"}, "1.1.1.1:53", true},
+		{"a private address, allowed", []string{"10.0.0.0/8"}, "10.9.9.9:5000", true},
+		{"beside it", []string{"10.0.0.0/16"}, "10.9.9.9:5000", false},
+		{"one address, allowed", []string{"10.9.9.9"}, "10.9.9.9:5000", true},
+		{"spelled as a mapped one", []string{"::ffff:10.9.9.9"}, "10.9.9.9:5000", true},
+		{"everything, allowed", []string{"0.0.0.0/0"}, "192.168.1.1:5000", true},
+		{"does not open loopback", []string{"0.0.0.0/0"}, "127.0.0.1:5000", false},
+		{"nor link-local", []string{"0.0.0.0/0"}, "169.254.169.254:5000", false},
+		{"nor multicast", []string{"0.0.0.0/0", "::/0"}, "[ff02::1]:5000", false},
+		{"nor hidden IPv4", []string{"::/0"}, "[64:ff9b::7f00:1]:5000", false},
+		{"nor IPv6 loopback", []string{"::/0"}, "[::1]:5000", false},
+		{"nor IPv6 link-local", []string{"::/0"}, "[fe80::1]:5000", false},
+		{"loopback, named", []string{"127.0.0.0/8"}, "127.0.0.1:5000", true},
+		{"IPv6 loopback, named", []string{"::1"}, "[::1]:5000", true},
+		{"link-local, named", []string{"169.254.7.0/24"}, "169.254.7.7:5000", true},
+		{"own listener on loopback", []string{"127.0.0.0/8"}, "127.0.0.1:3478", false},
+		{"own listener on an interface", []string{"10.0.0.0/8"}, "10.1.2.3:3478", false},
+		{"own listener on the announced address", []string{"198.51.100.1"}, "198.51.100.1:3478", false},
+		{"another's port of that number", []string{"10.0.0.0/8"}, "10.1.2.4:3478", true},
+		{"own public address", nil, "8.8.4.4:5000", false},
+		{"the announced address", nil, "198.51.100.1:5000", false},
+	} {
+		peer := netip.MustParseAddrPort(c.peer)
+		if got := p(c.allow...).judge(peer).outside; got != c.want {
+			t.Errorf("%s: %s with %q: got %t, want %t", c.name, c.peer, c.allow, got, c.want)
+		}
+	}
+	for _, bad := range []string{"", "10", "10.0.0.0/33", "example.org", "224.0.0.1", "ff00::/8", "64:ff9b::/96", "0.0.0.0"} {
+		if _, err := parseAllow([]string{bad}); err == nil || !strings.Contains(err.Error(), "turn.allow_peers") {
+			t.Errorf("allow %q: got %v, want a fault that names the key", bad, err)
+		}
+	}
+}
+
+// own logs a client in as a user of ours.
+func (c *client) own(s *Server, id string) *client {
+	c.user, c.pass = s.credentials.issue(id, time.Now().Add(time.Hour))
+	return c
+}
+
+func TestPermissionsFollowTheCall(t *testing.T) {
+	id := func(n int) string { return fmt.Sprintf("u_%022d", n) }
+	s := start(t, func(c *Config, _ *limits) { c.Permissions = "call" })
+	a, b, stranger := dial(t, s, "udp").own(s, id(1)), dial(t, s, "tcp").own(s, id(2)), dial(t, s, "udp").own(s, id(3))
+	atA, atB, atStranger := a.allocate(), b.allocate(), stranger.allocate()
+	public := dial(t, s, "udp") // a static user
+	atPublic := public.allocate()
+	outside, addr := peerOn(t, "127.0.0.2") // 127.0.0.1 is announced, so it stands for relays
+	permission := func(c *client, to netip.AddrPort) int { return c.ask(methodCreatePermission, peerAddress(to)).code }
+	check := func(when string, c *client, to netip.AddrPort, want int) {
+		t.Helper()
+		if got := permission(c, to); got != want {
+			t.Errorf("%s: got %d, want %d", when, got, want)
+		}
+	}
+
+	check("no call, a relay", a, atB, codeForbidden)
+	check("no call, outside", a, addr, codeForbidden)
+	check("no call, a static user", public, addr, 0)
+	s.Candidate("call", id(2), "127.0.0.2")
+	check("a candidate without a call", a, addr, codeForbidden)
+
+	s.CallStarted("call", id(1), id(2))
+	check("in a call, no candidate", a, addr, codeForbidden)
+	s.Candidate("call", id(1), "127.0.0.2")
+	check("only one's own candidate", a, addr, codeForbidden)
+	s.Candidate("call", id(3), "127.0.0.2")
+	check("a third party's candidate", a, addr, codeForbidden)
+	s.Candidate("other", id(2), "127.0.0.2")
+	check("another call's candidate", a, addr, codeForbidden)
+	s.Candidate("call", id(2), "not-an-address.local")
+	s.Candidate("call", id(2), "::ffff:127.0.0.2")
+	check("the other party's candidate", a, addr, 0)
+	check("a third party, outside", stranger, addr, codeForbidden)
+
+	a.bind(0x4000, addr)
+	a.bind(0x4001, atB)
+	a.mustAsk(methodCreatePermission, peerAddress(atStranger))
+	b.bind(0x4002, atA)
+	check("a third party, a relay", stranger, atA, codeForbidden)
+	public.mustAsk(methodCreatePermission, peerAddress(atA)) // the address is ours, the port is not known yet
+
+	a.send(channelData(0x4000, "out"))
+	from := expectAt(t, outside, "out")
+	outside.WriteToUDPAddrPort([]byte("in"), from)
+	a.expectChannel(0x4000, "in")
+	a.send(channelData(0x4001, "to b"))
+	b.expectChannel(0x4002, "to b")
+
+	// What the library would let through, but the call does not.
+	data := attribute{attrData, []byte("wrong")}
+	public.send(public.build(methodSend, classIndication, peerAddress(atA), data))
+	public.send(public.build(methodSend, classIndication, peerAddress(atStranger), data))
+	a.send(a.build(methodSend, classIndication, peerAddress(atStranger), data))
+	public.mustAsk(methodRefresh)
+	a.mustAsk(methodRefresh)
+	public.mustAsk(methodCreatePermission, peerAddress(atPublic))
+	public.send(public.build(methodSend, classIndication, peerAddress(atPublic), attribute{attrData, []byte("self")}))
+	if got := attributeOf(public.receive(5*time.Second), attrData); string(got) != "self" {
+		t.Errorf("a static user to itself: got %q", got)
+	}
+	b.send(channelData(0x4002, "to a"))
+	a.expectChannel(0x4001, "to a") // and nothing before it
+
+	// The end takes effect with the next packet, both ways.
+	s.CallEnded("call")
+	a.send(channelData(0x4000, "late"))
+	a.send(channelData(0x4001, "late"))
+	b.send(channelData(0x4002, "late"))
+	outside.WriteToUDPAddrPort([]byte("late"), from)
+	a.mustAsk(methodRefresh)
+	b.mustAsk(methodRefresh)
+	check("after the call", a, addr, codeForbidden)
+	check("after the call", a, atB, codeForbidden)
+	outside.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, _, err := outside.ReadFromUDP(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes arrived outside", n)
+	}
+	for _, c := range []*client{a, b, stranger} {
+		if in := c.receive(100 * time.Millisecond); in != nil {
+			t.Errorf("%x arrived", in)
+		}
+	}
+
+	// Another call's end is not this call's end.
+	s.CallStarted("one", id(1), id(2))
+	s.CallStarted("two", id(1), id(3))
+	s.CallEnded("one")
+	a.bind(0x4003, atStranger)
+	stranger.bind(0x4000, atA)
+	a.send(channelData(0x4003, "two"))
+	stranger.expectChannel(0x4000, "two")
+	s.CallEnded("two")
+	s.CallEnded("two")
+}
+
+// Two users who agree reach no private network.
+func TestCallsDoNotOpenDeniedRanges(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.Permissions, c.AllowPeers = "call", nil })
+	a := dial(t, s, "udp").own(s, ownUser)
+	a.allocate()
+	s.CallStarted("c", ownUser, "other")
+	for _, ip := range []string{"127.0.0.2", "10.0.0.1", "169.254.169.254", "::1", "1.1.1.1"} {
+		s.Candidate("c", "other", ip)
+		want := codeForbidden
+		if ip == "1.1.1.1" {
+			want = 0
+		}
+		if got := a.ask(methodCreatePermission, peerAddress(netip.AddrPortFrom(netip.MustParseAddr(ip), 9))).code; got != want {
+			t.Errorf("%s: got %d, want %d", ip, got, want)
+		}
+	}
+}
+
+func TestPartiesAreForgotten(t *testing.T) {
+	p := newParties()
+	u := p.hold("a")
+	p.started("c", "a", "b")
+	for i := range 2 * maxSignalled {
+		p.signalled("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}))
+	}
+	if n := len(p.users["b"].now.Load().addrs); n != maxSignalled {
+		t.Errorf("%d addresses kept, want %d", n, maxSignalled)
+	}
+	p.started("c", "a", "b") // told twice
+	p.ended("c")
+	p.release(u)
+	if len(p.users)+len(p.calls) != 0 {
+		t.Errorf("left: %v, %v", p.users, p.calls)
+	}
+}
