@@ -1,10 +1,112 @@
+// What an operator may change about the relay.
 package relay
 
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Modes of the relay.
+const (
+	Off      = "off"      // never
+	Fallback = "fallback" // when the two ends cannot reach each other
+	Always   = "always"   // for every call
+)
+
 // Config is what an operator may change.
-type Config struct{}
+type Config struct {
+	// Mode says when calls go through the relay: off, fallback (the default: only when the two ends do not reach each
+	// other), or always (for example to hide the ends' addresses from each other).
+	Mode string `yaml:"mode"`
+	// Listen is host:port of the one UDP port and the one TCP port that carry all relayed media (":3480"). Both must be
+	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on.
+	Listen string `yaml:"listen"`
+	// PublicIP is the address that clients are told to send to, or several separated by commas (one IPv4, one IPv6).
+	// Empty: found at start. Set it behind NAT, where the server cannot see its public address.
+	PublicIP string `yaml:"public_ip"`
+	// FallbackAfter is how long clients wait for a direct connection before they ask for the relay ("8s"). Lower
+	// connects faster behind strict firewalls, higher saves the server's traffic.
+	FallbackAfter time.Duration `yaml:"fallback_after"`
+	// MaxCalls is how many calls are relayed at a time; further ones are told that the relay is full (200).
+	// One core forwards about 200 calls of 1.2 Mbit/s each way.
+	MaxCalls int `yaml:"max_calls"`
+}
 
 // DefaultConfig is what runs without a file.
-func DefaultConfig() Config { return Config{} }
+func DefaultConfig() Config {
+	return Config{
+		Mode:          Fallback,
+		Listen:        ":3480",
+		FallbackAfter: 8 * time.Second,
+		MaxCalls:      200,
+	}
+}
 
 // Validate reports every fault at once.
-func (c Config) Validate() error { return nil }
+func (c Config) Validate() error {
+	var errs []error
+	fault := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("relay."+key+": "+format, args...))
+	}
+	switch c.Mode {
+	case Off, Fallback, Always:
+	default:
+		fault("mode", "%q is none of off, fallback, always", c.Mode)
+	}
+	if _, err := splitListen(c.Listen); err != nil {
+		fault("listen", "%w", err)
+	}
+	if _, err := parseIPs(c.PublicIP); err != nil {
+		fault("public_ip", "%w", err)
+	}
+	if c.FallbackAfter < time.Second || c.FallbackAfter > time.Minute {
+		fault("fallback_after", "%v is not between 1s and 1m", c.FallbackAfter)
+	}
+	if c.MaxCalls < 1 {
+		fault("max_calls", "%d is not at least 1", c.MaxCalls)
+	}
+	return errors.Join(errs...)
+}
+
+// splitListen reads host:port; the host is empty or an IP address, because both ports must be bound to the same place.
+func splitListen(s string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is not host:port", s)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q has no port between 0 and 65535", s)
+	}
+	addr := netip.IPv6Unspecified()
+	if host != "" {
+		if addr, err = netip.ParseAddr(host); err != nil {
+			return netip.AddrPort{}, fmt.Errorf("%q is not an IP address", host)
+		}
+	}
+	return netip.AddrPortFrom(addr, uint16(n)), nil
+}
+
+// parseIPs reads addresses separated by commas.
+func parseIPs(s string) ([]netip.Addr, error) {
+	var all []netip.Addr
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		addr, err := netip.ParseAddr(part)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not an IP address", part)
+		}
+		if addr.IsUnspecified() || addr.IsMulticast() {
+			return nil, fmt.Errorf("%s cannot be sent to", addr)
+		}
+		all = append(all, addr.Unmap())
+	}
+	return all, nil
+}

@@ -1,0 +1,406 @@
+// The translator of one call: RTP from one leg becomes RTP for the other.
+package plane
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// Verdict is what became of a packet.
+type Verdict uint8
+
+// The verdicts: the first is the only one that sends.
+const (
+	Forward Verdict = iota
+	Malformed
+	Unknown // no stream, payload type or leg for it
+	Muted
+	Waiting // for a key frame
+	Stale   // a repeated number, or one from before the source's beginning
+	Verdicts
+)
+
+func (v Verdict) String() string {
+	return [...]string{"forward", "malformed", "unknown", "muted", "waiting", "stale", "?"}[min(v, Verdicts)]
+}
+
+const (
+	// After this long without a recognisable key frame a video opens anyway: its payload may be encrypted end to end.
+	keyPatience = 1500 * time.Millisecond
+	// While one is awaited it is asked for again this often.
+	keyRepeat = 300 * time.Millisecond
+	// A second source takes over a stream when the first has been silent for this long.
+	sourceSilence = 500 * time.Millisecond
+)
+
+// Translator is the state of one call.
+type Translator struct {
+	mu     sync.Mutex
+	legs   [2]*Leg
+	on     [2][Kinds]bool  // by sender: its track states
+	flows  [2][Kinds]*flow // by sender
+	wanted [2][Kinds]bool  // by sender: a key frame should be asked for
+	counts [2]Counts
+}
+
+// Counts is what one leg sent, and what became of it.
+type Counts struct {
+	Packets, Bytes uint64 // forwarded
+	Dropped        [Verdicts]uint64
+	KeyRequests    uint64 // by the relay itself
+}
+
+// flow is one stream in one direction.
+type flow struct {
+	in, out *Stream
+
+	pt  [128]uint8 // theirs to ours, plus 1; 0 is none
+	rtx [128]bool
+	fam [128]uint8
+	clk [128]uint32
+	ext [256]uint8
+	mid uint8 // the sender's id of the mid extension
+
+	source, sourceRTX uint32
+	turn              uint32 // counts the sources: one that comes back is another
+	media, repair     numbering
+	begun             bool // the current source has sent something that went on
+	open              bool // not muted, and past its key frame
+	waitUntil         time.Duration
+	askedAt           time.Duration
+	heardAt           time.Duration // last packet of the current source
+	tsDelta           uint32
+	lastTS            uint32
+	sentAt            time.Duration
+	packets, octets   uint32 // sent on under Out, for sender reports
+}
+
+// NewTranslator starts with audio and video on and screen off, as a call does.
+func NewTranslator() *Translator {
+	t := &Translator{}
+	for s := range t.on {
+		t.on[s] = [Kinds]bool{Audio: true, Video: true}
+	}
+	return t
+}
+
+// SetLeg tells what was negotiated on a leg; nil that it is gone. Streams that go on under the same leg keep their numbers.
+func (t *Translator) SetLeg(side Side, leg *Leg) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.legs[side]
+	t.legs[side] = leg
+	fresh := old == nil || leg == nil || old.ID != leg.ID
+	for _, from := range []Side{side, side.Other()} {
+		for k := range Kinds {
+			// Into a fresh leg numbers start anew: it has fresh keys. Out of one they go on.
+			t.link(from, k, fresh && from != side, fresh && from == side)
+		}
+	}
+}
+
+// link rebuilds the mapping of one stream. A fresh receiver, or one that reads other SSRCs, has seen no numbers yet.
+func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
+	in, out := stream(t.legs[from], k), stream(t.legs[from.Other()], k)
+	old := t.flows[from][k]
+	if out == nil && old != nil && t.legs[from.Other()] == nil {
+		t.flows[from][k] = nil // the receiving leg is gone, and its keys with it
+		return
+	}
+	if in == nil || out == nil {
+		if old != nil { // numbers must outlive the sender
+			old.stop()
+			old.pt = [128]uint8{}
+		}
+		return
+	}
+	f := old
+	if f == nil || fresh || f.out.Out != out.Out {
+		f = &flow{}
+	}
+	f.in, f.out = in, out
+	f.pt, f.rtx, f.ext, f.mid = [128]uint8{}, [128]bool{}, [256]uint8{}, 0
+	for _, c := range in.Codecs {
+		for _, d := range out.Codecs {
+			if c.Name == d.Name {
+				f.pt[c.PT&0x7f] = d.PT&0x7f + 1
+				f.rtx[c.PT&0x7f] = len(c.Name) > 4 && c.Name[:4] == "rtx:"
+				f.fam[c.PT&0x7f] = uint8(c.Family)
+				f.clk[c.PT&0x7f] = c.Clock
+				break
+			}
+		}
+	}
+	for uri, id := range in.Exts {
+		f.ext[id] = out.Exts[uri]
+		if uri == midURI {
+			f.mid = id
+		}
+	}
+	if renewed || f.source == 0 || in.Source != 0 && in.Source != f.source {
+		f.take(in.Source, in.SourceRTX)
+	}
+	if in.SourceRTX != 0 {
+		f.sourceRTX = in.SourceRTX
+	}
+	t.flows[from][k] = f
+	// Whoever joins, or sees a new source, begins with a key frame.
+	if fresh || !f.begun {
+		f.stop()
+		t.wanted[from][k] = k != Audio
+	}
+}
+
+func stream(l *Leg, k Kind) *Stream {
+	if l == nil {
+		return nil
+	}
+	return l.Streams[k]
+}
+
+// take makes another SSRC the stream's source.
+func (f *flow) take(source, rtx uint32) {
+	f.stop()
+	f.source, f.sourceRTX, f.begun = source, rtx, false
+	f.turn++
+}
+
+// stop closes the stream: the next packet begins a new run of numbers, and a picture.
+func (f *flow) stop() {
+	f.media.close()
+	f.repair.close()
+	f.open, f.waitUntil = false, 0
+}
+
+// SetOn sets a sender's track state. Off takes effect with the next packet.
+func (t *Translator) SetOn(from Side, k Kind, on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := [Kinds]bool{}
+	for k := range Kinds {
+		before[k] = t.passes(from, k)
+	}
+	t.on[from][k] = on
+	for k := range Kinds {
+		f, now := t.flows[from][k], t.passes(from, k)
+		if f == nil || before[k] == now {
+			continue
+		}
+		f.stop()
+		t.wanted[from][k] = now && k != Audio
+	}
+}
+
+// passes reports whether a stream is let through. A client without a third section shows its screen on the second.
+func (t *Translator) passes(from Side, k Kind) bool {
+	if k == Video && stream(t.legs[from], Screen) == nil {
+		return t.on[from][Video] || t.on[from][Screen]
+	}
+	return t.on[from][k]
+}
+
+// Wanted returns the sources of a leg that should be asked for a key frame now, and forgets them.
+func (t *Translator) Wanted(from Side, now time.Duration) (ssrcs [Kinds]uint32, any bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wantedLocked(from, now)
+}
+
+func (t *Translator) wantedLocked(from Side, now time.Duration) (ssrcs [Kinds]uint32, any bool) {
+	for k, want := range t.wanted[from] {
+		t.wanted[from][k] = false
+		f := t.flows[from][k]
+		if !want || f == nil || f.source == 0 || !t.passes(from, Kind(k)) {
+			continue
+		}
+		f.askedAt = now
+		ssrcs[k], any = f.source, true
+		t.counts[from].KeyRequests++
+	}
+	return ssrcs, any
+}
+
+// Counts returns what a leg sent.
+func (t *Translator) Counts(from Side) Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts[from]
+}
+
+// RTP turns a packet of one leg into one for the other, in place; the padding and all lengths stay. Send it only if the
+// verdict is Forward. now is the caller's monotonic clock. ask reports that Wanted has something.
+func (t *Translator) RTP(from Side, b []byte, now time.Duration) (v Verdict, ask bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v = t.rtpLocked(from, b, now)
+	if v == Forward {
+		t.counts[from].Packets++
+		t.counts[from].Bytes += uint64(len(b))
+	} else {
+		t.counts[from].Dropped[v]++
+	}
+	return v, t.wanted[from] != [Kinds]bool{}
+}
+
+func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
+	p, ok := parse(b)
+	if !ok {
+		return Malformed
+	}
+	k, f := t.find(from, p, now)
+	if f == nil {
+		return Unknown
+	}
+	pt := p.payloadType()
+	out := f.pt[pt]
+	if out == 0 {
+		return Unknown
+	}
+	if f.rtx[pt] {
+		if !t.passes(from, k) {
+			return Muted
+		}
+		return f.repairPacket(p, out-1)
+	}
+	f.heardAt = now
+	if !t.passes(from, k) {
+		f.media.drop(p.sequence(), f.turn)
+		return Muted
+	}
+	if !f.open && !t.begins(from, k, f, p, now) {
+		f.media.drop(p.sequence(), f.turn)
+		return Waiting
+	}
+	seq, ok := f.media.next(p.sequence(), f.turn)
+	if !ok {
+		return Stale
+	}
+	f.open = true
+	if !f.begun {
+		if f.packets > 0 { // another source goes on where the last one stopped
+			gone := uint32(int64(now-f.sentAt) * int64(f.clk[pt]) / int64(time.Second))
+			f.tsDelta = f.lastTS + max(gone, 1) - p.timestamp()
+		}
+		f.begun = true
+	}
+	f.lastTS, f.sentAt = p.timestamp()+f.tsDelta, now
+	f.packets++
+	f.octets += uint32(p.end - p.payload)
+	f.rename(p, out-1, seq, f.out.Out)
+	return Forward
+}
+
+// begins decides whether a closed stream opens with this packet.
+func (t *Translator) begins(from Side, k Kind, f *flow, p packet, now time.Duration) bool {
+	key, known := keyFrame(int(f.fam[p.payloadType()]), p.b[p.payload:p.end])
+	if key || !known && k == Audio {
+		return true
+	}
+	if f.waitUntil == 0 {
+		f.waitUntil = now + keyPatience
+		t.wanted[from][k] = now-f.askedAt > keyRepeat || f.askedAt == 0 || t.wanted[from][k]
+	} else if now-f.askedAt > keyRepeat {
+		t.wanted[from][k] = true
+	}
+	return now > f.waitUntil
+}
+
+// repairPacket translates a retransmission (RFC 4588), or the padding that browsers send under the same SSRC.
+func (f *flow) repairPacket(p packet, pt uint8) Verdict {
+	if !f.open || f.out.OutRTX == 0 {
+		return Waiting
+	}
+	if p.end-p.payload >= 2 {
+		osn, ok := f.media.peek(binary.BigEndian.Uint16(p.b[p.payload:]))
+		if !ok {
+			return Stale
+		}
+		binary.BigEndian.PutUint16(p.b[p.payload:], osn)
+	}
+	seq, ok := f.repair.next(p.sequence(), f.turn)
+	if !ok {
+		return Stale
+	}
+	f.rename(p, pt, seq, f.out.OutRTX)
+	return Forward
+}
+
+// rename writes the receiver's names into a packet.
+func (f *flow) rename(p packet, pt uint8, seq uint16, ssrc uint32) {
+	if f.fam[p.payloadType()] == RED {
+		f.renameRED(p.b[p.payload:p.end])
+	}
+	p.setPayloadType(pt)
+	p.setSequence(seq)
+	p.setTimestamp(p.timestamp() + f.tsDelta)
+	p.setSSRC(ssrc)
+	p.extensions(func(id uint8, value []byte) uint8 {
+		if id == f.mid && f.mid != 0 {
+			if len(value) != len(f.out.Mid) {
+				return 0 // the SSRC says it as well
+			}
+			copy(value, f.out.Mid)
+		}
+		return f.ext[id]
+	})
+}
+
+// renameRED maps the payload types of the blocks (RFC 2198, section 3).
+func (f *flow) renameRED(b []byte) {
+	for at := 0; at < len(b); at += 4 {
+		if out := f.pt[b[at]&0x7f]; out != 0 {
+			b[at] = b[at]&0x80 | (out - 1)
+		}
+		if b[at]&0x80 == 0 {
+			return
+		}
+	}
+}
+
+// find names the stream of a packet: by SSRC, else by mid or payload type, which also lets a new source take over.
+func (t *Translator) find(from Side, p packet, now time.Duration) (Kind, *flow) {
+	ssrc, pt := p.ssrc(), p.payloadType()
+	for k, f := range t.flows[from] {
+		if f != nil && (f.source == ssrc || f.sourceRTX == ssrc) && ssrc != 0 {
+			return Kind(k), f
+		}
+	}
+	if t.legs[from] == nil {
+		return 0, nil
+	}
+	for k, f := range t.flows[from] {
+		if f == nil || f.pt[pt] == 0 || !f.names(p) {
+			continue
+		}
+		if f.rtx[pt] {
+			if f.sourceRTX == 0 {
+				f.repair.close()
+				f.sourceRTX = ssrc
+				return Kind(k), f
+			}
+			continue
+		}
+		if f.source != 0 && now-f.heardAt < sourceSilence && f.heardAt != 0 {
+			continue
+		}
+		f.take(ssrc, 0)
+		t.wanted[from][k] = Kind(k) != Audio
+		return Kind(k), f
+	}
+	return 0, nil
+}
+
+// names reports whether a packet's mid, if it has one, is this stream's.
+func (f *flow) names(p packet) bool {
+	same := true
+	if f.mid != 0 {
+		p.extensions(func(id uint8, value []byte) uint8 {
+			if id == f.mid {
+				same = string(value) == f.in.Mid
+			}
+			return id
+		})
+	}
+	return same
+}

@@ -1,0 +1,277 @@
+// One relayed call: two parties, their track states and their legs.
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"duet/relay/plane"
+)
+
+const (
+	// pairWait is how long a first offer waits for the other party's, so that both are answered with the same codecs.
+	pairWait = 3 * time.Second
+	// connectWait is how long both parties have to connect, from the opening of the room.
+	connectWait = 30 * time.Second
+	// returnWait is how long a party whose connection is lost has to make a new one.
+	returnWait = 15 * time.Second
+	// quietWait: a connected leg that sends nothing this long has nothing to send, and counts as carrying media.
+	quietWait = 2 * time.Second
+)
+
+type room struct {
+	s      *Server
+	call   string
+	log    *slog.Logger
+	notify func(event, detail string)
+	tr     *plane.Translator
+	paired chan struct{} // closed when both parties have offered
+
+	telling sync.Mutex // one notify at a time
+
+	mu      sync.Mutex
+	parties [2]string
+	offers  [2]*offer // the newest of each party
+	legs    [2]*leg
+	ready   bool
+	over    bool // failed or closed
+	closed  bool
+	timers  [3]*time.Timer // connect, and each party's return
+	quiet   *time.Timer
+}
+
+func newRoom(s *Server, call string, notify func(event, detail string)) *room {
+	r := &room{
+		s: s, call: call, notify: notify, log: s.log.With("call", call),
+		tr: plane.NewTranslator(), paired: make(chan struct{}),
+	}
+	r.mu.Lock() // the timer's function must see the timer
+	defer r.mu.Unlock()
+	r.timers[2] = time.AfterFunc(connectWait, func() { r.fail("the parties did not connect to the relay in time") })
+	return r
+}
+
+// sideLocked finds or gives a party its place. A call has two.
+func (r *room) sideLocked(party string) (plane.Side, bool) {
+	for i := range r.parties {
+		if r.parties[i] == party || r.parties[i] == "" {
+			r.parties[i] = party
+			return plane.Side(i), true
+		}
+	}
+	return 0, false
+}
+
+func (r *room) mute(party string, k plane.Kind, on bool) {
+	r.mu.Lock()
+	side, ok := r.sideLocked(party)
+	r.mu.Unlock()
+	if ok {
+		r.tr.SetOn(side, k, on)
+		r.askKeyFrames(side)
+	}
+}
+
+var errStrange = errors.New("this call has two other parties")
+
+func (r *room) answer(ctx context.Context, party, text string) (string, error) {
+	o, err := parseOffer(text)
+	if err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	side, ok := r.sideLocked(party)
+	if !ok || r.over {
+		r.mu.Unlock()
+		if !ok {
+			return "", errStrange
+		}
+		return "", ErrNoRoom
+	}
+	r.offers[side] = o
+	if r.offers[side.Other()] != nil {
+		select {
+		case <-r.paired:
+		default:
+			close(r.paired)
+		}
+	}
+	r.mu.Unlock()
+
+	wait := time.NewTimer(pairWait)
+	defer wait.Stop()
+	select {
+	case <-r.paired:
+	case <-wait.C:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+
+	r.mu.Lock()
+	if r.over || r.offers[side] != o {
+		r.mu.Unlock()
+		return "", errors.New("a newer offer took this one's place")
+	}
+	other := r.offers[side.Other()]
+	l := r.legs[side]
+	var old *leg
+	if l == nil || l.identity != o.identity {
+		old, l = l, newLeg(r, side, o.identity)
+		r.legs[side] = l
+	}
+	if t := r.timers[side]; t != nil {
+		t.Stop()
+		r.timers[side] = nil
+	}
+	r.mu.Unlock()
+	if old != nil {
+		r.tr.SetLeg(side, nil)
+		old.close()
+	}
+	answer, err := l.answer(ctx, o, other)
+	if err != nil {
+		r.log.Warn("relay could not answer", "party", party, "error", err)
+		return "", err
+	}
+	return answer, nil
+}
+
+// leg is the leg of a side, or nil.
+func (r *room) leg(side plane.Side) *leg {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.legs[side]
+}
+
+// progress looks whether both legs carry media by now; it is called when a leg connects and when it sends for the first time.
+func (r *room) progress() {
+	r.mu.Lock()
+	now := r.s.now()
+	all, carry := true, true
+	var wait time.Duration
+	for _, l := range r.legs {
+		if l == nil || !l.connected.Load() {
+			all = false
+			continue
+		}
+		if !l.heard.Load() {
+			if rest := l.since() + quietWait - now; rest > 0 {
+				carry, wait = false, max(wait, rest)
+			}
+		}
+	}
+	if r.over || r.ready || !all {
+		r.mu.Unlock()
+		return
+	}
+	if !carry {
+		if r.quiet != nil {
+			r.quiet.Stop()
+		}
+		r.quiet = time.AfterFunc(wait+time.Millisecond, r.progress)
+		r.mu.Unlock()
+		return
+	}
+	r.ready = true
+	r.stopTimerLocked(2)
+	r.mu.Unlock()
+	r.log.Info("relay ready")
+	r.tell("ready", "")
+}
+
+func (r *room) stopTimerLocked(i int) {
+	if r.timers[i] != nil {
+		r.timers[i].Stop()
+		r.timers[i] = nil
+	}
+}
+
+// lost is told by a leg whose connection failed or was closed by the client. The party may come back with a new one.
+func (r *room) lost(l *leg) {
+	r.mu.Lock()
+	if r.over || r.legs[l.side] != l {
+		r.mu.Unlock()
+		return
+	}
+	r.legs[l.side] = nil
+	if r.timers[l.side] == nil {
+		party := r.parties[l.side]
+		r.timers[l.side] = time.AfterFunc(returnWait, func() {
+			r.fail(fmt.Sprintf("the connection of %s to the relay was lost", party))
+		})
+	}
+	r.mu.Unlock()
+	r.log.Info("relay leg lost", "side", l.side)
+	r.tr.SetLeg(l.side, nil)
+	l.close()
+}
+
+// fail ends the room's work. It stays, empty, until it is closed.
+func (r *room) fail(reason string) {
+	if r.end(false) {
+		r.log.Warn("relay failed", "reason", reason)
+		r.tell("failed", reason)
+	}
+}
+
+func (r *room) close() { r.end(true) }
+
+// end stops everything once; it reports whether this call did it.
+func (r *room) end(closed bool) bool {
+	r.mu.Lock()
+	first := !r.over
+	if closed && !r.closed {
+		r.closed = true
+		r.s.metrics.calls.Dec()
+	}
+	r.over = true
+	for i := range r.timers {
+		r.stopTimerLocked(i)
+	}
+	if r.quiet != nil {
+		r.quiet.Stop()
+	}
+	legs := r.legs
+	r.legs = [2]*leg{}
+	r.mu.Unlock()
+	for side, l := range legs {
+		if l != nil {
+			r.tr.SetLeg(plane.Side(side), nil)
+			l.close()
+		}
+	}
+	return first
+}
+
+// tell calls notify, unless the room was closed meanwhile.
+func (r *room) tell(event, detail string) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.mu.Lock()
+	closed := r.closed
+	r.mu.Unlock()
+	if !closed && r.notify != nil {
+		r.notify(event, detail)
+	}
+}
+
+// askKeyFrames sends a leg the requests for key frames that are due.
+func (r *room) askKeyFrames(side plane.Side) {
+	l := r.leg(side)
+	if l == nil || !l.connected.Load() {
+		return // asked for when it connects
+	}
+	if ssrcs, some := r.tr.Wanted(side, r.s.now()); some {
+		var b []byte
+		for _, ssrc := range ssrcs {
+			if ssrc != 0 {
+				b = r.tr.AppendPLI(side, ssrc, b)
+			}
+		}
+		l.writeRTCP(b)
+	}
+}

@@ -1,0 +1,225 @@
+// The relay's ports and its rooms.
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/webrtc/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"duet/internal/pionlog"
+	"duet/relay/plane"
+)
+
+// The errors whose text a client may see.
+var (
+	ErrFull    = errors.New("the relay is full")
+	ErrOff     = errors.New("the relay is off")
+	ErrNoRoom  = errors.New("this call is not relayed")
+	ErrStopped = errors.New("the relay is shutting down")
+)
+
+// Deps are the relay's neighbours.
+type Deps struct {
+	Log     *slog.Logger          // nil: silent
+	Metrics prometheus.Registerer // nil: none
+	// PublicIPs are announced when Config.PublicIP is empty.
+	PublicIPs []netip.Addr
+}
+
+// Server relays calls. Its methods may be called from any goroutine; all but Answer and Run return at once.
+type Server struct {
+	// Fixed after New.
+	cfg     Config
+	log     *slog.Logger
+	pion    pionlog.Factory
+	udp     *net.UDPConn
+	tcp     *net.TCPListener
+	udpMux  ice.UDPMux
+	tcpMux  ice.TCPMux
+	net     *anyNet
+	certs   []webrtc.Certificate
+	ips     []netip.Addr
+	port    uint16
+	began   time.Time
+	metrics metrics
+
+	legs atomic.Uint64  // the last leg's number
+	wg   sync.WaitGroup // legs that are being closed, and the goroutines of those that live
+
+	mu      sync.Mutex
+	rooms   map[string]*room
+	stopped bool
+}
+
+// New checks the configuration and opens the ports. Mode off opens none.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: deps.Log, rooms: map[string]*room{}, began: time.Now().Add(-time.Second)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.pion = pionlog.New(s.log)
+	if err := s.metrics.register(deps.Metrics); err != nil {
+		return nil, err
+	}
+	if cfg.Mode == Off {
+		return s, nil
+	}
+	at, _ := splitListen(cfg.Listen)
+	configured, _ := parseIPs(cfg.PublicIP)
+	var err error
+	if s.net, err = newAnyNet(); err != nil {
+		return nil, err
+	}
+	if s.certs, err = certificate(); err != nil {
+		return nil, err
+	}
+	if s.udp, s.tcp, err = listen(at); err != nil {
+		return nil, err
+	}
+	bound := s.udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
+	log := s.pion.NewLogger("ice")
+	s.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{Logger: log, UDPConn: anyUDP{s.udp}, Net: s.net})
+	s.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
+		Listener: anyTCP{s.tcp}, Logger: log, ReadBufferSize: 64,
+		WriteBufferSize:      256 << 10, // for each connection; a client that reads too slowly loses packets, as with UDP
+		FirstStunBindTimeout: 10 * time.Second, AliveDurationForConnFromStun: 10 * time.Second,
+	})
+	return s, nil
+}
+
+// Run works until ctx ends, then closes all rooms and ports and returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.mu.Lock()
+	s.stopped = true
+	rooms := s.rooms
+	s.rooms = map[string]*room{}
+	s.mu.Unlock()
+	for _, r := range rooms {
+		r.close()
+	}
+	s.wg.Wait()
+	if s.cfg.Mode != Off {
+		_ = s.tcpMux.Close()
+		_ = s.udpMux.Close()
+		_ = s.udp.Close()
+		_ = s.tcp.Close()
+	}
+	return nil
+}
+
+// Addrs are the bound addresses; nil when the relay is off.
+func (s *Server) Addrs() (udp, tcp net.Addr) {
+	if s.cfg.Mode == Off {
+		return nil, nil
+	}
+	return s.udp.LocalAddr(), s.tcp.Addr()
+}
+
+// Mode is what clients are told: off, fallback or always, and how long they wait for a direct connection.
+func (s *Server) Mode() (mode string, fallbackAfter time.Duration) {
+	return s.cfg.Mode, s.cfg.FallbackAfter
+}
+
+// Open reserves a room for a call. notify is called from the relay's goroutines, one call at a time and none after Close
+// has returned unless it was running: ("ready", "") once both legs carry media, ("failed", reason) when the room is lost;
+// the room is still to be closed then. In a new room audio and video are on and screen is off: tell what differs by Mute.
+// The text of an error may be shown to a client. Opening a room that is open keeps it.
+func (s *Server) Open(call string, notify func(event, detail string)) error {
+	if s.cfg.Mode == Off {
+		return ErrOff
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return ErrStopped
+	case s.rooms[call] != nil:
+		return nil
+	case len(s.rooms) >= s.cfg.MaxCalls:
+		return ErrFull
+	}
+	s.rooms[call] = newRoom(s, call, notify)
+	s.metrics.calls.Inc()
+	return nil
+}
+
+func (s *Server) room(call string) *room {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rooms[call]
+}
+
+// Answer answers a party's offer, the first one or a further one (renegotiation, ICE restart, or a whole new connection).
+// It may wait for the other party's first offer, so that both speak the same codecs. The text of an error may be shown.
+func (s *Server) Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error) {
+	s.mu.Lock()
+	r := s.rooms[call]
+	if r == nil {
+		s.mu.Unlock()
+		return "", ErrNoRoom
+	}
+	s.wg.Add(1) // under the lock: Run has not begun to wait
+	s.mu.Unlock()
+	defer s.wg.Done()
+	return r.answer(ctx, party, offerSDP)
+}
+
+// Candidate takes a party's candidate: an RTCIceCandidateInit as JSON, or null. The relay is an ICE-lite agent and
+// answers checks from wherever they come, so it only looks whether the message is well formed; no address that a client
+// names is ever sent to unless a check came from there.
+func (s *Server) Candidate(call, party, candidateJSON string) error {
+	if s.room(call) == nil {
+		return ErrNoRoom
+	}
+	var c *struct {
+		Candidate *string `json:"candidate"`
+	}
+	if err := json.Unmarshal([]byte(candidateJSON), &c); err != nil || c != nil && c.Candidate == nil {
+		return fmt.Errorf("the candidate is not an RTCIceCandidateInit")
+	}
+	return nil
+}
+
+// Mute sets the state of a party's track: on is forwarded, off is not, whatever the client sends. kind is audio, video or
+// screen. Unknown calls and kinds are ignored.
+func (s *Server) Mute(call, party, kind string, on bool) {
+	r := s.room(call)
+	if r == nil {
+		return
+	}
+	for k := range plane.Kinds {
+		if k.String() == kind {
+			r.mute(party, k, on)
+		}
+	}
+}
+
+// Close ends a call's room. The legs are closed in the background.
+func (s *Server) Close(call string) {
+	s.mu.Lock()
+	r := s.rooms[call]
+	delete(s.rooms, call)
+	s.mu.Unlock()
+	if r != nil {
+		r.close()
+	}
+}
+
+// now is the clock of packets: monotonic and never zero.
+func (s *Server) now() time.Duration { return time.Since(s.began) }
