@@ -1,15 +1,180 @@
 package signaling
 
-import "time"
+// This file holds what an operator may change, its defaults and its checks.
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
 
 // Config holds the signaling rules that an operator may change.
 type Config struct {
 	// RingTimeout is how long a call rings before it ends with "timeout".
 	RingTimeout time.Duration `yaml:"ring_timeout"`
+	// ResumeGrace is how long a session whose connection is lost waits for its
+	// client; the call goes on meanwhile. 0 switches resuming off.
+	ResumeGrace time.Duration `yaml:"resume_grace"`
+	// JoinTimeout is how long a new connection may take to join or resume.
+	JoinTimeout time.Duration `yaml:"join_timeout"`
+	// PingInterval is the time between WebSocket pings. Keep it below the idle
+	// time-out of any proxy in front.
+	PingInterval time.Duration `yaml:"ping_interval"`
+	// IdleTimeout is after how long without any frame a connection counts as
+	// dead. It must be longer than PingInterval.
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
+	// WriteTimeout is how long one write to a client may block before its
+	// connection (not its session) is given up.
+	WriteTimeout time.Duration `yaml:"write_timeout"`
+	// SessionRenewal is how often a client gets a newer session token; keep it
+	// well below RestoreWindow.
+	SessionRenewal time.Duration `yaml:"session_renewal"`
+	// RestoreWindow is how old a session token may be to re-create its session
+	// and call after a restart of the server.
+	RestoreWindow time.Duration `yaml:"restore_window"`
+	// OutboxMessages and OutboxBytes bound what is kept for a client that does
+	// not read or acknowledge: when one is reached its connection is closed, and
+	// the session ends when still more arrives.
+	OutboxMessages int `yaml:"outbox_messages"`
+	// OutboxBytes: see OutboxMessages.
+	OutboxBytes int `yaml:"outbox_bytes"`
+	// Rate is how many messages a second a user may send in the long run, and
+	// Burst how many at once. An address may send a hundred times as many, as
+	// many users can share it.
+	Rate float64 `yaml:"rate"`
+	// Burst: see Rate.
+	Burst int `yaml:"burst"`
+	// MaxConnections bounds all connections; each needs about 10 KiB and one
+	// file descriptor.
+	MaxConnections int `yaml:"max_connections"`
+	// MaxConnectionsPerIP bounds the connections of one address (IPv6: of one
+	// /64). 0 means 1,000, and none for loopback, where a proxy or a load test
+	// sits.
+	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
+	// ListInterval is the least time between two user lists to one plain client.
+	ListInterval time.Duration `yaml:"list_interval"`
+	// PresenceInterval is the least time between two presence deltas; with more
+	// than 2,000 users it grows, by 50 ms for each 1,000.
+	PresenceInterval time.Duration `yaml:"presence_interval"`
+	// DrainTime is over how long the connections of a large server are spread
+	// when it ends; small ones end at once.
+	DrainTime time.Duration `yaml:"drain_time"`
+	// TrustedProxies lists networks (CIDR) of reverse proxies whose
+	// X-Forwarded-For header is believed for the client's address.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Join says who may join.
+	Join JoinConfig `yaml:"join"`
+}
+
+// JoinConfig says who may join: everybody, or holders of a JSON Web Token.
+type JoinConfig struct {
+	// Mode is "open" (everybody, with any free name), "hs256", "rs256" or
+	// "jwks". In the last three join.token must be a JWT with the claims sub
+	// and exp; name, when present, is the user's name, and otherwise sub is.
+	Mode string `yaml:"mode"`
+	// Secret is the shared key of mode hs256, at least 32 bytes.
+	Secret string `yaml:"secret" secret:"true"`
+	// PublicKeyFile is the PEM file of mode rs256.
+	PublicKeyFile string `yaml:"public_key_file"`
+	// JWKSFile is a JSON Web Key Set for mode jwks, or its https URL, fetched at
+	// the start and every hour.
+	JWKSFile string `yaml:"jwks"`
+	// Issuer and Audience, when set, must match the claims iss and aud.
+	Issuer string `yaml:"issuer"`
+	// Audience: see Issuer.
+	Audience string `yaml:"audience"`
 }
 
 // DefaultConfig is what runs without a file.
-func DefaultConfig() Config { return Config{RingTimeout: 45 * time.Second} }
+func DefaultConfig() Config {
+	return Config{
+		RingTimeout:      45 * time.Second,
+		ResumeGrace:      30 * time.Second,
+		JoinTimeout:      10 * time.Second,
+		PingInterval:     15 * time.Second,
+		IdleTimeout:      40 * time.Second,
+		WriteTimeout:     10 * time.Second,
+		SessionRenewal:   time.Minute,
+		RestoreWindow:    2 * time.Minute,
+		OutboxMessages:   2048,
+		OutboxBytes:      1 << 20,
+		Rate:             100,
+		Burst:            1000,
+		MaxConnections:   50000,
+		ListInterval:     250 * time.Millisecond,
+		PresenceInterval: 100 * time.Millisecond,
+		DrainTime:        5 * time.Second,
+		Join:             JoinConfig{Mode: "open"},
+	}
+}
 
 // Validate reports every fault at once.
-func (c Config) Validate() error { return nil }
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("signaling."+format, args...))
+	}
+	within := func(key string, d, low, high time.Duration) {
+		if d < low || d > high {
+			fault("%s: %s is not within %s to %s", key, d, low, high)
+		}
+	}
+	count := func(key string, n, low, high int) {
+		if n < low || n > high {
+			fault("%s: %d is not within %d to %d", key, n, low, high)
+		}
+	}
+	const ms, day = time.Millisecond, 24 * time.Hour
+	within("ring_timeout", c.RingTimeout, ms, day)
+	within("resume_grace", c.ResumeGrace, 0, day)
+	within("join_timeout", c.JoinTimeout, ms, day)
+	within("ping_interval", c.PingInterval, 10*ms, day)
+	within("idle_timeout", c.IdleTimeout, 20*ms, day)
+	if c.IdleTimeout <= c.PingInterval {
+		fault("idle_timeout: %s is not longer than signaling.ping_interval, %s", c.IdleTimeout, c.PingInterval)
+	}
+	within("write_timeout", c.WriteTimeout, 10*ms, time.Hour)
+	within("session_renewal", c.SessionRenewal, 10*ms, day)
+	within("restore_window", c.RestoreWindow, 0, day)
+	count("outbox_messages", c.OutboxMessages, 4, 1<<20)
+	count("outbox_bytes", c.OutboxBytes, 1024, 1<<30)
+	if !(c.Rate > 0 && c.Rate <= 1e9) {
+		fault("rate: %v is not within 0 (excluded) to 1e9", c.Rate)
+	}
+	count("burst", c.Burst, 1, 1<<30)
+	count("max_connections", c.MaxConnections, 1, 1<<24)
+	count("max_connections_per_ip", c.MaxConnectionsPerIP, 0, 1<<24)
+	within("list_interval", c.ListInterval, ms, time.Minute)
+	within("presence_interval", c.PresenceInterval, ms, time.Minute)
+	within("drain_time", c.DrainTime, 0, 8*time.Second)
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			fault("trusted_proxies: %q is not a network such as 10.0.0.0/8", p)
+		}
+	}
+	faults = append(faults, c.Join.validate())
+	return errors.Join(faults...)
+}
+
+func (j JoinConfig) validate() error {
+	switch j.Mode {
+	case "open":
+		return nil
+	case "hs256":
+		if len(j.Secret) < 32 {
+			return errors.New("signaling.join.secret: shorter than 32 bytes, which mode hs256 needs")
+		}
+	case "rs256":
+		if j.PublicKeyFile == "" {
+			return errors.New("signaling.join.public_key_file: empty, but mode rs256 needs it")
+		}
+	case "jwks":
+		if j.JWKSFile == "" {
+			return errors.New("signaling.join.jwks: empty, but mode jwks needs it")
+		}
+	default:
+		return fmt.Errorf("signaling.join.mode: %q is not open, hs256, rs256 or jwks", j.Mode)
+	}
+	return nil
+}

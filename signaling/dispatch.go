@@ -1,0 +1,345 @@
+package signaling
+
+// This file takes a client's frames to what they ask for, and carries out what
+// the rules decide.
+
+import (
+	"context"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+)
+
+// maxRefused is how many messages in a row may be over the rate before the
+// connection is closed.
+const maxRefused = 1000
+
+// handle processes one frame of c's reader.
+func (h *Hub) handle(c *conn, data []byte) {
+	wait := c.limited()
+	if wait == 0 {
+		c.refused = 0
+	}
+	var room [16]member
+	hd, f, why := parse(data, room[:0])
+	if wait > 0 {
+		why = refRateLimited
+	}
+	var join joinRequest
+	var joinWhy refusal
+	if why == ok && hd.Type == "join" {
+		join, joinWhy = f.join()
+		if joinWhy == ok {
+			joinWhy = h.admission.check(&join) // may verify a signature: outside the lock
+		}
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := c.session
+	if c.isClosing() {
+		return
+	}
+	h.metrics.received(hd.Type)
+	if s != nil && s.features.has(featResume) && why != refBadJSON && hd.Type != "ping" && hd.Type != "join" && hd.Type != "resume" {
+		var repeated bool
+		if repeated, why = h.count(s, hd, why); repeated {
+			return
+		}
+	} else if s != nil && s.features.has(featResume) && hd.Type == "ping" && why == ok {
+		if hd.badSeq || !s.acknowledge(hd.Ack) {
+			why = refBadMessage.because("ack was never sent")
+		}
+	}
+	if why == ok {
+		why = h.dispatch(c, hd, f, join, joinWhy)
+	}
+	if why != ok {
+		h.refuse(c, hd, why, wait)
+	}
+	h.renewDirty()
+}
+
+// count keeps the client's numbers: a repeated message is dropped, a gap is
+// refused, anything else counts as processed, whatever comes of it.
+func (h *Hub) count(s *session, hd header, why refusal) (repeated bool, _ refusal) {
+	if hd.badSeq {
+		return false, refBadMessage.because("seq and ack must be whole numbers")
+	}
+	if hd.HasSeq {
+		switch {
+		case hd.Seq <= s.heard:
+			s.acknowledge(hd.Ack)
+			return true, ok
+		case hd.Seq > s.heard+1:
+			return false, refBadMessage.because("a message before this one is missing: seq has a gap")
+		}
+		s.heard = hd.Seq
+	}
+	if !s.acknowledge(hd.Ack) && why == ok {
+		why = refBadMessage.because("ack was never sent")
+	}
+	return false, why
+}
+
+// limited takes one message from the budgets of the user and of the address,
+// and says how long to wait when one is spent.
+func (c *conn) limited() time.Duration {
+	now := time.Now()
+	if wait := spend(c.limit, now); wait > 0 {
+		return wait
+	}
+	return spend(c.budget, now)
+}
+
+func spend(l *rate.Limiter, now time.Time) time.Duration {
+	if l.AllowN(now, 1) {
+		return 0
+	}
+	r := l.ReserveN(now, 1)
+	defer r.CancelAt(now)
+	return max(r.DelayFrom(now), time.Millisecond)
+}
+
+// refuse answers with an error; the connection stays usable.
+func (h *Hub) refuse(c *conn, hd header, why refusal, wait time.Duration) {
+	h.metrics.refused(why.Code)
+	m := errorMessage{Code: why.Code, Message: why.Message, Request: typeEcho(hd.Type), Ref: hd.Ref}
+	if why.Code == refRateLimited.Code {
+		m.RetryAfterMs = max(1, wait.Milliseconds())
+		if c.refused++; c.refused >= maxRefused {
+			c.close(websocket.ClosePolicyViolation, "rate limit")
+			return
+		}
+	}
+	if c.session != nil {
+		c.session.send(m)
+	} else {
+		c.sendLoose(m)
+	}
+}
+
+// dispatch handles a message; h.mu is held.
+func (h *Hub) dispatch(c *conn, hd header, f fields, join joinRequest, joinWhy refusal) refusal {
+	if !known(hd.Type) {
+		return refUnknownType
+	}
+	s := c.session
+	switch hd.Type {
+	case "ping":
+		m := pongMessage{T: echo(f.get("t"))}
+		if s != nil && s.features.has(featResume) {
+			m.Ack, m.HasAck = s.heard, true
+		}
+		c.sendLoose(m)
+		return ok
+	case "join":
+		if s != nil {
+			return refAlreadyJoined
+		}
+		if joinWhy != ok {
+			return joinWhy
+		}
+		return h.join(c, join)
+	case "resume":
+		if s != nil {
+			return refAlreadyJoined
+		}
+		req, why := f.resume()
+		if why != ok {
+			return why
+		}
+		return h.resume(c, req)
+	}
+	if s == nil {
+		return refNotJoined
+	}
+	req, why := f.request(hd.Type)
+	if why != ok {
+		return why
+	}
+	switch req := req.(type) {
+	case leaveRequest:
+		h.end(s, websocket.CloseNormalClosure, "goodbye")
+	case iceServersRequest:
+		s.send(iceServersMessage{h.ice(s)})
+	default:
+		h.replyTo = hd
+		h.apply(said{&s.party, req})
+		h.replyTo = header{}
+	}
+	return ok
+}
+
+// apply takes events through the rules until nothing is left to do.
+func (h *Hub) apply(e any) {
+	h.events = append(h.events, e)
+	if h.stepping {
+		return // the loop below is ours already: an effect led to an event
+	}
+	h.stepping = true
+	for len(h.events) > 0 {
+		e := h.events[0]
+		h.events = h.events[1:]
+		for _, fx := range h.machine.step(time.Now(), e) {
+			h.carry(fx)
+		}
+	}
+	h.events = nil
+	h.stepping = false
+}
+
+// carry does one thing that the rules want. Nothing here blocks.
+func (h *Hub) carry(fx effect) {
+	switch fx := fx.(type) {
+	case deliver:
+		if s := h.sessions[fx.to.id]; s != nil {
+			s.send(fx.msg)
+		}
+	case refuse:
+		if s := h.sessions[fx.to.id]; s != nil && s.conn != nil {
+			h.refuse(s.conn, h.replyTo, fx.why, 0)
+		}
+	case changed:
+		if s := h.sessions[fx.p.id]; s != nil {
+			h.roster.set(s.entry, s.status())
+			h.markDirty(s)
+		}
+	case startRinging:
+		c := fx.c
+		h.ringing[c] = time.AfterFunc(h.cfg.RingTimeout, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.apply(rangOut{c})
+			h.renewDirty()
+		})
+	case stopRinging:
+		if t := h.ringing[fx.c]; t != nil {
+			t.Stop()
+			delete(h.ringing, fx.c)
+		}
+	case begun:
+		h.begun(fx.c)
+	case finished:
+		h.finished(fx.c, fx.outcome)
+	case reached:
+		if h.turn != nil {
+			h.turn.Candidate(fx.c.id, fx.by.id, fx.ip)
+		}
+	case openRelay:
+		h.openRelay(fx.c)
+	case closeRelay:
+		h.relay.Close(fx.c.id)
+	case muteRelay:
+		h.relay.Mute(fx.c.id, fx.by.id, kinds[fx.kind], fx.on)
+	case candidateRelay:
+		if err := h.relay.Candidate(fx.c.id, fx.by.id, string(fx.candidate)); err != nil {
+			h.log.Debug("relay refused a candidate", "call", fx.c.id, "err", err)
+		}
+	case askRelay:
+		h.askRelay(fx.c, fx.by, fx.sdp)
+	case reported:
+		h.metrics.reported(fx)
+	}
+}
+
+func (h *Hub) begun(c *call) {
+	h.log.Info("call accepted", "call", c.id, "caller", c.party[0].id, "callee", c.party[1].id)
+	h.metrics.calls.Inc()
+	if h.turn == nil {
+		return
+	}
+	h.turn.CallStarted(c.id, c.party[0].id, c.party[1].id)
+	for _, p := range c.party {
+		if s := h.sessions[p.id]; s != nil && s.conn != nil {
+			h.turn.Candidate(c.id, p.id, s.conn.ip.String())
+		}
+	}
+}
+
+func (h *Hub) finished(c *call, outcome string) {
+	h.metrics.outcomes.WithLabelValues(outcome).Inc()
+	if c == nil {
+		return
+	}
+	h.past.call(c.id, time.Now().Add(h.cfg.RestoreWindow))
+	if c.started.IsZero() {
+		return
+	}
+	h.metrics.calls.Dec()
+	h.log.Info("call ended", "call", c.id, "reason", outcome, "path", c.lastPath, "seconds", int(time.Since(c.started).Seconds()))
+	if h.turn != nil {
+		h.turn.CallEnded(c.id)
+	}
+}
+
+func (h *Hub) openRelay(c *call) {
+	room := c.room
+	err := h.relay.Open(c.id, func(event, detail string) {
+		// On a goroutine of the relay's, which may hold locks of its own.
+		h.post(relayEvent{c: c, room: room, ready: event == "ready", detail: detail})
+	})
+	failed := ""
+	if err != nil {
+		failed = err.Error()
+		h.log.Warn("relay refused a call", "call", c.id, "err", err)
+	}
+	h.apply(relayOpened{c, failed})
+}
+
+// askRelay negotiates on a goroutine of the call, as it takes time, and posts
+// the result back as an event.
+func (h *Hub) askRelay(c *call, p *party, offer string) {
+	room := c.room
+	h.registry.running.Add(1) // p's reader, which brought the offer, holds one
+	go func() {
+		defer h.registry.running.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), relayAnswerTime)
+		defer cancel()
+		answer, err := h.relay.Answer(ctx, c.id, p.id, offer)
+		e := relayAnswered{c: c, room: room, to: p, failed: err != nil}
+		if err != nil {
+			h.log.Warn("relay could not answer", "call", c.id, "err", err)
+		} else {
+			o := object{'{'}.str("type", "answer").str("sdp", answer)
+			e.answer = append(o, '}')
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.apply(e)
+		h.renewDirty()
+	}()
+}
+
+const relayAnswerTime = 10 * time.Second
+
+// rang is told by a writer that incomingCalls have been written.
+func (h *Hub) rang(calls []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range calls {
+		h.apply(rang{id})
+	}
+	h.renewDirty()
+}
+
+func (h *Hub) ice(s *session) iceServers {
+	if h.turn == nil {
+		return iceServers{}
+	}
+	host := ""
+	if s.conn != nil {
+		host = s.conn.host
+	}
+	urls, username, credential, expires := h.turn.ICEServers(s.id, host)
+	ice := iceServers{username: username, credential: credential, expires: expires}
+	for _, u := range urls {
+		if len(u) > 5 && u[:5] == "stun:" {
+			ice.stun = append(ice.stun, u)
+		} else {
+			ice.turn = append(ice.turn, u)
+		}
+	}
+	return ice
+}

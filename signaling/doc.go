@@ -1,0 +1,38 @@
+// Package signaling lets users find and call each other over WebSockets: the
+// wire protocol of PROTOCOL.md, sessions that outlive their connections, and
+// the rules of calls. It treats SDP and candidates as text, except that it
+// reads the addresses of candidates for the TURN server's policy.
+//
+// # Types
+//
+// A [Hub] is the http.Handler behind /ws and owns everything else. A conn is
+// one WebSocket. A session is one user who is here, with or without a conn; it
+// numbers what it sends and keeps it until the client has it. The machine is
+// the rules: parties and their calls, as a pure function of events to effects.
+// The roster tells who is online. A registry counts connections and addresses.
+//
+// # Goroutines
+//
+// Each conn has a reader, which decodes frames and takes them through the
+// rules, and, only while something waits to be sent, a writer. [Hub.Run] has
+// three: the roster's, which sends lists and deltas; the ticker, which pings
+// and renews tokens; and one that takes what the relay says to the rules. A
+// relayed offer is answered on a goroutine of its own. Timers (join, ring,
+// grace) run on the runtime's.
+//
+// # Locks
+//
+// Hub.mu guards sessions, calls and every step of the rules. It is one lock and
+// not one for each call, because most steps touch two users, their sessions and
+// the list of who is busy, and because a step is a few microseconds of work that
+// never blocks (BenchmarkForward): frames are decoded before it is taken and
+// written after it is released. Below it are leaves, held for one look:
+// roster.mu, which is above conn.mu because lists and deltas must reach each
+// connection in their order; conn.mu, which guards what waits to be written;
+// sock.mu; registry.mu; posts.mu. Relay and TURN are called with Hub.mu held:
+// their methods return at once, and the relay's notifications are queued.
+//
+// Nobody waits for a client. A message that finds no room closes the connection
+// of the client that does not read; a session that can be resumed keeps its
+// messages and waits for its client, bounded by count and bytes.
+package signaling

@@ -1,0 +1,236 @@
+package signaling
+
+// This file is the node: it lets connections in, holds sessions and calls, and
+// ends them.
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+)
+
+// Hub is the http.Handler behind /ws; its exported methods may be called by
+// anybody at any time.
+type Hub struct {
+	cfg       Config
+	log       *slog.Logger
+	relay     Relay // nil: off
+	turn      TURN  // nil: off
+	about     serverAbout
+	key       []byte
+	origins   origins
+	trusted   []netip.Prefix
+	upgrader  websocket.Upgrader
+	admission admission
+	metrics   *metrics
+
+	relayMode  string
+	relayAfter time.Duration
+
+	roster   *roster
+	registry registry
+	posts    posts // what the relay says
+
+	mu       sync.Mutex // guards the rest: sessions, calls, and every step of the rules
+	machine  *machine
+	sessions map[string]*session // by id
+	ringing  map[*call]*time.Timer
+	past     past // sessions and calls that have ended
+	events   []any
+	stepping bool
+	dirty    []*session
+	replyTo  header // of the message being handled
+	scratch  []byte
+	draining bool
+}
+
+// New checks the configuration. Connections are served from the first request,
+// but pings, presence and the end need [Hub.Run].
+func New(cfg Config, deps Deps) (*Hub, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	h := &Hub{
+		cfg:        cfg,
+		log:        deps.Log,
+		relay:      deps.Relay,
+		turn:       deps.TURN,
+		about:      serverAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
+		key:        deps.Key,
+		origins:    newOrigins(deps.AllowedOrigins),
+		relayMode:  "off",
+		relayAfter: 8 * time.Second,
+		roster:     newRoster(cfg.ListInterval, cfg.PresenceInterval),
+		registry: registry{
+			maxAll: cfg.MaxConnections, maxEach: cfg.MaxConnectionsPerIP,
+			rate: rate.Limit(cfg.Rate), burst: cfg.Burst,
+			all: map[*conn]struct{}{}, from: map[netip.Prefix]*address{},
+		},
+		posts:    posts{wake: make(chan struct{}, 1)},
+		past:     past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
+		sessions: map[string]*session{},
+		ringing:  map[*call]*time.Timer{},
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if len(h.key) == 0 {
+		h.key = make([]byte, 32)
+		rand.Read(h.key) // never fails
+	}
+	for _, p := range cfg.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if err != nil {
+			return nil, fmt.Errorf("signaling.trusted_proxies: %w", err)
+		}
+		h.trusted = append(h.trusted, prefix)
+	}
+	if h.relay != nil {
+		h.relayMode, h.relayAfter = h.relay.Mode()
+	}
+	h.machine = newMachine(h.relayMode, func() string { return newID("c_") })
+	h.upgrader = websocket.Upgrader{
+		HandshakeTimeout: cfg.JoinTimeout,
+		ReadBufferSize:   1 << 10,
+		WriteBufferSize:  4 << 10,
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      h.origins.allow,
+	}
+	var err error
+	if h.admission, err = newAdmission(cfg.Join); err != nil {
+		return nil, err
+	}
+	if h.metrics, err = newMetrics(deps.Metrics); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// ServeHTTP upgrades a request to a WebSocket and serves it.
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ip := clientIP(r, h.trusted)
+	if !websocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
+		return
+	}
+	if !h.origins.allow(r) {
+		h.metrics.refusedConn("origin")
+		http.Error(w, "this page may not connect: its origin is not allowed", http.StatusForbidden)
+		return
+	}
+	budget, status := h.registry.enter(ip)
+	if status != 0 {
+		h.metrics.refusedConn("limit")
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	c := &conn{hub: h, ip: ip, host: strings.Clone(hostname(r.Host)), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
+	hijack := &hijacker{ResponseWriter: w}
+	ws, err := h.upgrader.Upgrade(hijack, r, nil)
+	if err != nil {
+		h.registry.leave(ip, time.Now())
+		h.registry.running.Done()
+		h.log.Debug("websocket handshake refused", "err", err)
+		return
+	}
+	c.ws, c.sock = ws, hijack.sock
+	c.pingAt = time.Now().Add(h.cfg.PingInterval)
+	h.metrics.connections.Inc()
+	h.registry.add(c)
+	h.mu.Lock()
+	c.joinBy = time.AfterFunc(h.cfg.JoinTimeout, func() { h.joinTimeout(c) })
+	draining := h.draining
+	h.mu.Unlock()
+	if draining {
+		c.close(websocket.CloseGoingAway, "the server is going away")
+	}
+	go c.read() // a stack of its own: this one has grown by serving HTTP
+}
+
+// hijacker gives the upgrade a connection whose writes can be gathered.
+type hijacker struct {
+	http.ResponseWriter
+	sock *sock
+}
+
+func hostname(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return hostport
+}
+
+func (h *Hub) joinTimeout(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.session == nil {
+		c.close(closeNotJoined, "nobody joined")
+	}
+}
+
+// gone is the end of a connection's reader.
+func (h *Hub) gone(c *conn) {
+	h.registry.drop(c)
+	h.registry.leave(c.ip, time.Now())
+	h.metrics.connections.Dec()
+	h.registry.running.Done()
+}
+
+// Run keeps connections alive and tells who is online until ctx ends. Then it
+// tells the clients, ends what cannot go on without this process, closes the
+// connections and returns nil.
+func (h *Hub) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	roster, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	work.Go(func() { h.roster.run(roster) })
+	work.Go(func() { h.tick(ctx) })
+	work.Go(func() { h.takePosts(roster) })
+	<-ctx.Done()
+	h.drain()
+	stop()
+	work.Wait()
+	return nil
+}
+
+// tick pings what is due and renews old session tokens.
+func (h *Hub) tick(ctx context.Context) {
+	ticker := time.NewTicker(min(time.Second, h.cfg.PingInterval/4, h.cfg.SessionRenewal/4))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			ping, renew := h.registry.due(now, h.cfg.PingInterval)
+			for _, c := range ping {
+				c.push(frame{kind: pingFrame})
+			}
+			h.renew(renew)
+			h.forget(now)
+		}
+	}
+}
+
+// Hijack implements [http.Hijacker] for the upgrade.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.sock = &sock{Conn: conn}
+	return h.sock, rw, nil
+}

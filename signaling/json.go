@@ -1,0 +1,181 @@
+package signaling
+
+// This file reads and writes the JSON of the wire. The grammar, UTF-8, escapes
+// and duplicate keys are checked by jsontext, the lexer of encoding/json/v2;
+// encoding/json itself folds the case of keys and accepts duplicates.
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const maxLevels = 16
+
+// validObject reports whether b is one JSON object of at most 16 levels without
+// duplicate keys.
+func validObject(b []byte) bool {
+	i := skipSpace(b, 0)
+	return i < len(b) && b[i] == '{' && shallow(b) && jsontext.Value(b).IsValid()
+}
+
+// shallow reports whether no bracket outside of strings is nested too deeply.
+func shallow(b []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				quoted = false
+			}
+		case c == '"':
+			quoted = true
+		case c == '{' || c == '[':
+			if depth++; depth > maxLevels {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
+}
+
+// members calls each for every member of a valid object, until it says false.
+func members(object []byte, each func(key string, value []byte) bool) {
+	i := skipSpace(object, skipSpace(object, 0)+1)
+	for object[i] == '"' {
+		end := skipValue(object, i)
+		key, _ := unquote(object[i:end])
+		i = skipSpace(object, skipSpace(object, end)+1) // over the colon
+		end = skipValue(object, i)
+		if !each(key, object[i:end]) {
+			return
+		}
+		if i = skipSpace(object, end); object[i] == ',' {
+			i = skipSpace(object, i+1)
+		}
+	}
+}
+
+// elements does the same for a valid array.
+func elements(array []byte, each func(value []byte) bool) {
+	i := skipSpace(array, 1)
+	for array[i] != ']' {
+		end := skipValue(array, i)
+		if !each(array[i:end]) {
+			return
+		}
+		if i = skipSpace(array, end); array[i] == ',' {
+			i = skipSpace(array, i+1)
+		}
+	}
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipValue returns the end of the valid value at i.
+func skipValue(b []byte, i int) int {
+	depth := 0
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			for i++; b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 { // the end of a number or literal
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
+}
+
+// unquote decodes a valid JSON string; ok is false for any other value.
+func unquote(raw []byte) (s string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err == nil
+}
+
+func isNull(raw []byte) bool { return string(raw) == "null" }
+
+// appendQuoted writes a JSON string. Go strings that are not UTF-8 (a relay's
+// error text might be) are mended rather than sent.
+func appendQuoted(b []byte, s string) []byte {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
+}
+
+// object builds a JSON object; whoever sends it closes it, after seq and ack.
+type object []byte
+
+func begin(b []byte, typ string) object {
+	b = append(b, `{"type":"`...)
+	b = append(b, typ...)
+	return append(b, '"')
+}
+
+func (o object) key(k string) object {
+	if o[len(o)-1] != '{' {
+		o = append(o, ',')
+	}
+	o = append(o, '"')
+	o = append(o, k...)
+	return append(o, '"', ':')
+}
+
+func (o object) str(k, v string) object         { return appendQuoted(o.key(k), v) }
+func (o object) raw(k string, v []byte) object  { return append(o.key(k), v...) }
+func (o object) bool(k string, v bool) object   { return strconv.AppendBool(o.key(k), v) }
+func (o object) int(k string, v int64) object   { return strconv.AppendInt(o.key(k), v, 10) }
+func (o object) uint(k string, v uint64) object { return strconv.AppendUint(o.key(k), v, 10) }
+
+// optional leaves an empty string out.
+func (o object) optional(k, v string) object {
+	if v == "" {
+		return o
+	}
+	return o.str(k, v)
+}

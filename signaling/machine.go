@@ -1,0 +1,497 @@
+package signaling
+
+// This file holds the rules of calls: who may ring whom, and who may say what
+// to whom when. It has no clock, no lock and no wires: [machine.step] takes an
+// event and the time and returns what is to be done about it.
+
+import (
+	"time"
+)
+
+type phase uint8
+
+const (
+	ringing phase = iota
+	accepted
+	connected // somebody reported media; nothing depends on it
+	ended
+)
+
+var phaseNames = [...]string{"ringing", "accepted", "connected", "ended"}
+
+// lateWindow is how long messages for a call that has ended are ignored in
+// silence: they crossed its end on the way.
+const lateWindow = 5 * time.Second
+
+// party is a user as the rules see it.
+type party struct {
+	id, name, key string
+	features      features
+	ghost         bool // made from the other party's token after a restart; nobody has come for it
+
+	call *call
+	side int // of call: 0 is the caller, 1 the callee
+	last struct {
+		call, peerID, peerKey string
+		until                 time.Time
+	}
+}
+
+// call is two parties and what has become of their call.
+type call struct {
+	id       string
+	party    [2]*party
+	phase    phase
+	media    [2]media
+	kept     [2][]change // said while ringing, for the other party on acceptance
+	rung     bool        // the caller knows that it rings
+	relay    relayPhase
+	reason   string       // why it is relayed
+	asked    *party       // who asked for the relay, nil: the server
+	room     int          // counts the relay's rooms, so that news of an older one is ignored
+	started  time.Time    // when it was accepted
+	statsAt  [2]time.Time // last callStats
+	lastPath string       // as reported
+}
+
+type relayPhase uint8
+
+const (
+	relayOff relayPhase = iota
+	relayOpening
+	relayOpen
+	relayReady
+)
+
+func (c *call) side(p *party) int     { return p.side }
+func (c *call) other(p *party) *party { return c.party[1-p.side] }
+
+// status is what others see of a party.
+func (p *party) status() string {
+	switch {
+	case p.call == nil:
+		return "available"
+	case p.call.phase == ringing:
+		return "ringing"
+	default:
+		return "busy"
+	}
+}
+
+// machine is all parties and their calls.
+type machine struct {
+	relayMode string // "off", "fallback" or "always"
+	newCallID func() string
+
+	parties map[string]*party // by id
+	names   map[string]*party // by folded name
+	calls   map[string]*call
+
+	now time.Time // of the step
+	fx  []effect
+}
+
+func newMachine(relayMode string, newCallID func() string) *machine {
+	return &machine{
+		relayMode: relayMode,
+		newCallID: newCallID,
+		parties:   map[string]*party{},
+		names:     map[string]*party{},
+		calls:     map[string]*call{},
+	}
+}
+
+// add brings a party in; its name must be free.
+func (m *machine) add(p *party) {
+	m.parties[p.id] = p
+	m.names[p.key] = p
+}
+
+// find looks a target up: ids win.
+func (m *machine) find(target string) *party {
+	if p := m.parties[target]; p != nil {
+		return p
+	}
+	return m.names[targetKey(target)]
+}
+
+// is reports whether target means p.
+func (p *party) is(target string) bool {
+	return target == p.id || target == p.name || targetKey(target) == p.key
+}
+
+// An event is something that happened to the rules.
+type (
+	// said: a party sent a message.
+	said struct {
+		by  *party
+		msg any
+	}
+	// left: a party's session ended.
+	left struct{ who *party }
+	// rang: the incomingCall was written to a connection of the callee.
+	rang struct{ callID string }
+	// rangOut: the ring timer fired.
+	rangOut struct{ c *call }
+	// relayOpened: the room was reserved, or not, with a reason for the client.
+	relayOpened struct {
+		c      *call
+		failed string
+	}
+	// relayEvent: the relay said that both legs carry media, or that it failed.
+	relayEvent struct {
+		c      *call
+		room   int // which room of this call
+		ready  bool
+		detail string
+	}
+	// relayAnswered: the relay answered a party's offer, or could not.
+	relayAnswered struct {
+		c      *call
+		room   int
+		to     *party
+		answer []byte // an RTCSessionDescriptionInit
+		failed bool
+	}
+	// shutdown: the server ends; calls between clients that can resume are kept.
+	shutdown struct{}
+)
+
+// An effect is something that the rules want done, in order.
+type effect any
+
+type (
+	deliver struct {
+		to  *party
+		msg message
+	}
+	refuse struct {
+		to  *party
+		why refusal
+	}
+	// changed: the party's status or anything in its session token is new.
+	changed struct{ p *party }
+	// startRinging and stopRinging drive the call's timer.
+	startRinging struct{ c *call }
+	stopRinging  struct{ c *call }
+	// begun and finished frame what TURN allows and metrics count.
+	begun    struct{ c *call }
+	finished struct {
+		c       *call
+		outcome string
+	}
+	// reached: a party signalled this address.
+	reached struct {
+		c  *call
+		by *party
+		ip string
+	}
+	// What is asked of the relay.
+	openRelay  struct{ c *call }
+	closeRelay struct{ c *call }
+	muteRelay  struct {
+		c    *call
+		by   *party
+		kind int
+		on   bool
+	}
+	askRelay struct {
+		c   *call
+		by  *party
+		sdp string
+	}
+	candidateRelay struct {
+		c         *call
+		by        *party
+		candidate []byte
+	}
+	// reported: a client told how media flows.
+	reported struct {
+		c   *call
+		by  *party
+		msg any
+	}
+)
+
+func (m *machine) do(e effect)                   { m.fx = append(m.fx, e) }
+func (m *machine) tell(p *party, msg message)    { m.do(deliver{p, msg}) }
+func (m *machine) refuse(p *party, why refusal)  { m.do(refuse{p, why}) }
+func (m *machine) bothChanged(c *call)           { m.do(changed{c.party[0]}); m.do(changed{c.party[1]}) }
+func (m *machine) tellBoth(c *call, msg message) { m.tell(c.party[0], msg); m.tell(c.party[1], msg) }
+
+// step applies one event. The effects are valid until the next step.
+func (m *machine) step(now time.Time, e any) []effect {
+	m.now, m.fx = now, m.fx[:0]
+	switch e := e.(type) {
+	case said:
+		m.said(e.by, e.msg)
+	case left:
+		m.left(e.who)
+	case rang:
+		m.rang(e.callID)
+	case rangOut:
+		m.rangOut(e.c)
+	case relayOpened:
+		m.relayOpened(e)
+	case relayEvent:
+		m.relayEvent(e)
+	case relayAnswered:
+		m.relayAnswered(e)
+	case restored:
+		m.restored(e)
+	case returned:
+		m.returned(e)
+	case shutdown:
+		m.shutdown()
+	}
+	return m.fx
+}
+
+func (m *machine) said(p *party, msg any) {
+	if place, is := msg.(placeCallRequest); is {
+		m.place(p, place)
+		return
+	}
+	request := msg.(callRequest)
+	ref := request.which()
+	relayed := false
+	switch msg.(type) {
+	case offerRequest, iceCandidateRequest:
+		relayed = ref.Target == relayName || targetKey(ref.Target) == relayName
+	}
+	c, why := m.meant(p, ref, relayed)
+	if c == nil {
+		if why != ok {
+			m.refuse(p, why)
+		}
+		return
+	}
+	switch msg := msg.(type) {
+	case callResponseRequest:
+		m.respond(c, p, msg.Accepted)
+	case endCallRequest:
+		m.hangUp(c, p)
+	case mediaStateChangeRequest:
+		m.mediaStateChange(c, p, msg.change)
+	default:
+		if c.phase == ringing {
+			m.refuse(p, refNotAccepted)
+			return
+		}
+		m.inCall(c, p, msg, relayed)
+	}
+}
+
+// meant finds the call that a message is about. No call and no refusal means
+// that the message crossed the end of its call and is ignored.
+func (m *machine) meant(p *party, ref about, relayed bool) (*call, refusal) {
+	c := p.call
+	late := p.last.call != "" && m.now.Before(p.last.until)
+	if ref.CallID != "" && (c == nil || c.id != ref.CallID) {
+		switch {
+		case late && p.last.call == ref.CallID:
+			return nil, ok
+		case c == nil:
+			return nil, refNoCall
+		default:
+			return nil, refNotYours
+		}
+	}
+	former := late && ref.CallID == "" && (ref.Target == p.last.peerID || ref.Target != "" && targetKey(ref.Target) == p.last.peerKey)
+	if c == nil {
+		if former || late && (ref.Target == "" || relayed) {
+			return nil, ok
+		}
+		return nil, refNoCall
+	}
+	if ref.Target != "" && !relayed && !c.other(p).is(ref.Target) {
+		if former {
+			return nil, ok
+		}
+		return nil, refNotYours
+	}
+	return c, ok
+}
+
+// place handles `call`.
+func (m *machine) place(p *party, msg placeCallRequest) {
+	var to *party
+	switch {
+	case msg.HasTarget:
+		to = m.find(msg.Target)
+	case p.call != nil:
+		to = p.call.other(p)
+	default:
+		m.refuse(p, refBadMessage.because("target is missing"))
+		return
+	}
+	switch {
+	case to == p:
+		m.refuse(p, refSelfCall)
+		return
+	case to == nil:
+		m.refuse(p, refUnknownTarget)
+		return
+	case p.call != nil:
+		if c := p.call; c.phase == ringing && p.side == 1 && c.party[0] == to {
+			m.accept(c) // both called each other: the later call is the answer to the first
+			return
+		}
+		m.refuse(p, refInCall)
+		return
+	case to.call != nil:
+		m.tell(p, callAnsweredMessage{Callee: to.name, CalleeID: to.id, Reason: "busy"})
+		m.do(finished{nil, "busy"})
+		return
+	}
+	c := &call{id: m.newCallID(), party: [2]*party{p, to}, media: [2]media{{Audio: true, Video: true}, {Audio: true, Video: true}}}
+	m.enter(c)
+	m.tell(to, incomingCallMessage{Caller: p.name, CallerID: p.id, CallID: c.id, Media: msg.Media})
+	m.do(startRinging{c})
+	m.bothChanged(c)
+}
+
+func (m *machine) enter(c *call) {
+	m.calls[c.id] = c
+	for side, p := range c.party {
+		p.call, p.side = c, side
+	}
+}
+
+func (m *machine) rang(callID string) {
+	c := m.calls[callID]
+	if c == nil || c.phase != ringing || c.rung {
+		return
+	}
+	c.rung = true
+	if caller := c.party[0]; caller.features.has(featCallState) {
+		m.tell(caller, ringingMessage{CallID: c.id, Callee: c.party[1].name, CalleeID: c.party[1].id})
+	}
+}
+
+func (m *machine) respond(c *call, p *party, yes bool) {
+	switch {
+	case c.phase != ringing && p.side == 1:
+		// A second answer, or one that follows a call of one's own.
+	case p.side == 0:
+		m.refuse(p, refNotYours.because("only the other party can answer this call"))
+	case yes:
+		m.accept(c)
+	default:
+		m.answered(c, "declined")
+		m.end(c, "declined")
+	}
+}
+
+// answered tells the caller that its call comes to nothing.
+func (m *machine) answered(c *call, reason string) {
+	callee := c.party[1]
+	m.tell(c.party[0], callAnsweredMessage{Callee: callee.name, CalleeID: callee.id, CallID: c.id, Reason: reason})
+}
+
+func (m *machine) accept(c *call) {
+	c.phase, c.started = accepted, m.now
+	m.do(stopRinging{c})
+	m.do(begun{c})
+	callee := c.party[1]
+	m.tell(c.party[0], callAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})
+	for side := range c.party {
+		m.announce(c, side)
+	}
+	c.kept = [2][]change{}
+	m.bothChanged(c)
+	if m.relayMode == "always" && c.party[0].features.has(featCallState) && c.party[1].features.has(featCallState) {
+		m.wantRelay(c, nil, "always")
+	}
+}
+
+// announce tells one side that the call has started, with the states that the
+// other chose while it rang.
+func (m *machine) announce(c *call, side int) {
+	p, peer := c.party[side], c.party[1-side]
+	if p.features.has(featCallState) {
+		m.tell(p, callStartedMessage{CallID: c.id, Role: roles[side], Peer: peer.name, PeerID: peer.id, Self: c.media[side], Other: c.media[1-side]})
+		return
+	}
+	for _, kept := range c.kept[1-side] {
+		m.tell(p, mediaStateChangeMessage{Media: c.media[1-side], Sender: peer.name, SenderID: peer.id, CallID: c.id, Kind: kept.single()})
+	}
+}
+
+var roles = [2]string{"caller", "callee"}
+
+func (m *machine) hangUp(c *call, p *party) {
+	switch {
+	case c.phase != ringing:
+		m.ended(c, 1-p.side, "hangup")
+		m.end(c, "hangup")
+	case p.side == 0:
+		m.ended(c, 1, "cancelled")
+		m.end(c, "cancelled")
+	default:
+		m.answered(c, "declined")
+		m.end(c, "declined")
+	}
+}
+
+// ended tells one side that the call is over.
+func (m *machine) ended(c *call, side int, reason string) {
+	peer := c.party[1-side]
+	m.tell(c.party[side], callEndedMessage{Caller: peer.name, CallerID: peer.id, CallID: c.id, Reason: reason})
+}
+
+// end frees both parties; the messages about it have been sent.
+func (m *machine) end(c *call, outcome string) {
+	m.do(stopRinging{c})
+	if c.relay != relayOff {
+		c.relay = relayOff
+		m.do(closeRelay{c})
+	}
+	m.do(finished{c, outcome})
+	c.phase = ended
+	delete(m.calls, c.id)
+	for side, p := range c.party {
+		peer := c.party[1-side]
+		p.call = nil
+		p.last.call, p.last.peerID, p.last.peerKey = c.id, peer.id, peer.key
+		p.last.until = m.now.Add(lateWindow)
+	}
+	m.bothChanged(c)
+}
+
+func (m *machine) left(p *party) {
+	if c := p.call; c != nil {
+		switch {
+		case c.phase == ringing && p.side == 1:
+			m.answered(c, "unavailable")
+			m.end(c, "unavailable")
+		default:
+			m.ended(c, 1-p.side, "disconnected")
+			m.end(c, "disconnected")
+		}
+	}
+	delete(m.parties, p.id)
+	if m.names[p.key] == p {
+		delete(m.names, p.key)
+	}
+}
+
+func (m *machine) rangOut(c *call) {
+	if c.phase != ringing {
+		return
+	}
+	m.answered(c, "timeout")
+	m.ended(c, 1, "timeout")
+	m.end(c, "timeout")
+}
+
+func (m *machine) shutdown() {
+	for _, c := range m.calls {
+		if c.party[0].features.has(featResume) && c.party[1].features.has(featResume) {
+			continue // both come back, to this call, at the next server
+		}
+		m.ended(c, 0, "server-shutdown")
+		m.ended(c, 1, "server-shutdown")
+		m.end(c, "server-shutdown")
+	}
+}

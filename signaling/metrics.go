@@ -1,0 +1,124 @@
+package signaling
+
+// This file counts what happens, for Prometheus.
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are this hub's collectors; they work unregistered, too.
+type metrics struct {
+	connections, sessions, calls prometheus.Gauge
+	tooSlow, overflows           prometheus.Counter
+	outMessages, outBytes        prometheus.Counter
+	in                           map[string]prometheus.Counter // by type
+	outcomes, refusals, refusedC *prometheus.CounterVec
+	resumes, connected           *prometheus.CounterVec
+	setup, rtt, loss             *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	var all []prometheus.Collector
+	name := func(n, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: "duet", Subsystem: "signaling", Name: n, Help: help}
+	}
+	gauge := func(n, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts(name(n, help)))
+		all = append(all, g)
+		return g
+	}
+	counter := func(n, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts(name(n, help)))
+		all = append(all, c)
+		return c
+	}
+	counters := func(n, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts(name(n, help)), labels)
+		all = append(all, c)
+		return c
+	}
+	histogram := func(n, help string, buckets []float64) *prometheus.HistogramVec {
+		o := name(n, help)
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: o.Namespace, Subsystem: o.Subsystem, Name: o.Name, Help: o.Help, Buckets: buckets}, []string{"path"})
+		all = append(all, h)
+		return h
+	}
+	m := &metrics{
+		connections: gauge("connections", "Open WebSockets."),
+		sessions:    gauge("sessions", "Users who are here, those between two connections included."),
+		calls:       gauge("calls", "Accepted calls in progress."),
+		tooSlow:     counter("slow_readers_total", "Connections closed because the client did not keep up."),
+		overflows:   counter("outbox_overflows_total", "Sessions ended because their outbox overflowed."),
+		outMessages: counter("sent_messages_total", "Messages sent to sessions, user lists and deltas excluded."),
+		outBytes:    counter("sent_bytes_total", "Bytes of these messages."),
+		outcomes:    counters("calls_total", "Calls by how they ended.", "outcome"),
+		refusals:    counters("refusals_total", "Refused messages by error code.", "code"),
+		refusedC:    counters("refused_connections_total", "Connections refused before the upgrade.", "reason"),
+		resumes:     counters("resumes_total", "Sessions resumed, by kind: living, or restored after a restart.", "kind"),
+		connected:   counters("media_connected_total", "Reports of flowing media by path.", "path"),
+		setup:       histogram("setup_seconds", "Time from acceptance to media as clients report it.", prometheus.ExponentialBuckets(0.05, 2, 10)),
+		rtt:         histogram("rtt_seconds", "Round-trip times as clients report them.", prometheus.ExponentialBuckets(0.002, 2, 10)),
+		loss:        histogram("loss_ratio", "Packet loss as clients report it.", []float64{0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5}),
+		in:          map[string]prometheus.Counter{},
+	}
+	received := counters("received_messages_total", "Messages received by type.", "type")
+	for _, typ := range clientTypes {
+		m.in[typ] = received.WithLabelValues(typ)
+	}
+	m.in[""] = received.WithLabelValues("unknown")
+	if reg != nil {
+		for _, c := range all {
+			if err := reg.Register(c); err != nil {
+				return nil, fmt.Errorf("register signaling metrics: %w", err)
+			}
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) received(typ string) {
+	c := m.in[typ]
+	if c == nil {
+		c = m.in[""]
+	}
+	c.Inc()
+}
+
+func (m *metrics) sent(o object) {
+	m.outMessages.Inc()
+	m.outBytes.Add(float64(len(o)))
+}
+
+func (m *metrics) refused(code string)       { m.refusals.WithLabelValues(code).Inc() }
+func (m *metrics) refusedConn(reason string) { m.refusedC.WithLabelValues(reason).Inc() }
+
+func (m *metrics) resumed(living bool) {
+	kind := "restored"
+	if living {
+		kind = "living"
+	}
+	m.resumes.WithLabelValues(kind).Inc()
+}
+
+func (m *metrics) reported(r reported) {
+	switch msg := r.msg.(type) {
+	case mediaConnectedRequest:
+		m.connected.WithLabelValues(msg.Path).Inc()
+		if msg.HasSetup && msg.SetupMs >= 0 {
+			m.setup.WithLabelValues(msg.Path).Observe(msg.SetupMs / 1000)
+		}
+	case callStatsRequest:
+		path := msg.Path
+		if path == "" {
+			path = "unknown"
+		}
+		if msg.RTTMs >= 0 {
+			m.rtt.WithLabelValues(path).Observe(msg.RTTMs / 1000)
+		}
+		if msg.LossPct >= 0 {
+			m.loss.WithLabelValues(path).Observe(msg.LossPct / 100)
+		}
+	}
+}

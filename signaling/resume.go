@@ -1,0 +1,110 @@
+package signaling
+
+// This file brings sessions back: on a new connection, and after a restart of
+// the server from what their token says.
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+func (h *Hub) newSession(id, name string, f features, limit *rate.Limiter) *session {
+	s := &session{hub: h, limit: limit, epoch: newEpoch()}
+	s.id, s.name, s.key, s.features = id, name, foldName(name), f
+	h.sessions[id] = s
+	h.machine.add(&s.party)
+	s.entry = h.roster.add(id, name, s.status())
+	h.metrics.sessions.Inc()
+	return s
+}
+
+// newEpoch tells one life of a session's numbering from another.
+func newEpoch() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:]) >> 11
+}
+
+// resume gives a session a new connection; h.mu is held.
+func (h *Hub) resume(c *conn, req resumeRequest) refusal {
+	cl, good := verify(h.key, req.Session)
+	if !good || !cl.Features.has(featResume) {
+		return refExpired
+	}
+	s := h.sessions[cl.ID]
+	if s == nil {
+		var why refusal
+		if s, why = h.restore(c, cl); why != ok {
+			return why
+		}
+	} else if !s.features.has(featResume) {
+		return refExpired
+	}
+	// Numbers of another epoch say nothing about ours.
+	known := cl.Epoch == s.epoch
+	if known && !s.acknowledge(req.Ack) {
+		return refBadMessage.because("ack was never sent")
+	}
+	if s.ghost {
+		h.back(s, cl)
+	}
+	if old := s.conn; old != nil {
+		h.detach(s)
+		old.close(closeTakenOver, "taken over by a newer connection")
+	}
+	if s.expires != nil {
+		s.expires.Stop()
+		s.expires = nil
+	}
+	h.attach(s, c)
+	s.welcome(true, !known)
+	h.roster.attach(c, s.features)
+	s.replay()
+	h.metrics.resumed(known)
+	h.log.Info("session resumed", "id", s.id, "restored", !known)
+	return ok
+}
+
+// restore re-creates what a token of an earlier process knew.
+func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
+	if _, ended := h.past.sessions[cl.ID]; ended {
+		return nil, refExpired
+	}
+	if time.Since(time.UnixMilli(cl.Issued)) > h.cfg.RestoreWindow || h.cfg.ResumeGrace == 0 {
+		return nil, refExpired
+	}
+	if h.machine.names[foldName(cl.Name)] != nil {
+		return nil, refExpired // somebody took the name meanwhile
+	}
+	if cl.Call != nil {
+		if _, ended := h.past.calls[cl.Call.ID]; ended {
+			return nil, refExpired
+		}
+	}
+	s := h.newSession(cl.ID, cl.Name, cl.Features, c.limit)
+	if cl.Call == nil {
+		return s, ok
+	}
+	peer := h.sessions[cl.Call.PeerID]
+	if peer == nil && h.machine.names[foldName(cl.Call.PeerName)] == nil {
+		// Until the other party comes its place is kept, and messages for it.
+		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|featResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
+		peer.ghost = true
+		h.await(peer)
+	}
+	e := restored{by: &s.party, claims: cl.Call}
+	if peer != nil {
+		e.peer = &peer.party
+	}
+	h.apply(e)
+	return s, ok
+}
+
+// back is the other party of a restored call, come at last.
+func (h *Hub) back(s *session, cl claims) {
+	s.features = cl.Features
+	h.apply(returned{by: &s.party, claims: cl.Call})
+}

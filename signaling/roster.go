@@ -1,0 +1,312 @@
+package signaling
+
+// This file knows who is online and tells it: full lists to plain clients,
+// deltas to clients with presence-delta, each encoded once for all receivers
+// and sent at most once in an interval.
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	listBytesPerSecond = 1 << 20 // of user lists to one client
+	rosterPause        = 20 * time.Millisecond
+	largeRoster        = 2000 // from here the interval of deltas grows
+)
+
+// roster is everybody online, and who hears about it.
+type roster struct {
+	listEvery, deltaEvery time.Duration
+	wake                  chan struct{} // capacity 1
+
+	mu      sync.Mutex // above conn.mu, below Hub.mu
+	entries []*entry
+	version uint64
+	list    frame // encoding of listVersion
+	listFor uint64
+
+	log    []rosterChange // since the last delta
+	stamp  uint64         // of the diff being made
+	deltas []*conn
+	lists  []*conn
+	next   time.Time // when the next delta may go
+}
+
+// entry is one user in the roster.
+type entry struct {
+	pos    int
+	id     string
+	prefix []byte // {"id":…,"username":…,"status":"
+	status string // "": gone
+	stamp  uint64
+}
+
+type rosterChange struct {
+	e    *entry
+	from string // status before, "": absent
+}
+
+// watcher is a connection's place in the roster.
+type watcher struct {
+	pos   int // in deltas or lists
+	delta bool
+	on    bool
+	base  int    // a delta client's list held this many changes of the log; -1: it is older than the log
+	seen  uint64 // version of a plain client's last list
+	next  time.Time
+}
+
+func newRoster(listEvery, deltaEvery time.Duration) *roster {
+	return &roster{listEvery: listEvery, deltaEvery: deltaEvery, wake: make(chan struct{}, 1), version: 1}
+}
+
+func (r *roster) changedLocked(e *entry, from string) {
+	r.version++
+	r.log = append(r.log, rosterChange{e, from})
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// add brings a user in.
+func (r *roster) add(id, name, status string) *entry {
+	o := object{'{'}.str("id", id).str("username", name)
+	e := &entry{id: id, prefix: append(o.key("status"), '"'), status: status}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.pos = len(r.entries)
+	r.entries = append(r.entries, e)
+	r.changedLocked(e, "")
+	return e
+}
+
+func (r *roster) set(e *entry, status string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if from := e.status; from != "" && from != status {
+		e.status = status
+		r.changedLocked(e, from)
+	}
+}
+
+func (r *roster) remove(e *entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.status == "" {
+		return
+	}
+	last := len(r.entries) - 1
+	r.entries[e.pos] = r.entries[last]
+	r.entries[e.pos].pos = e.pos
+	r.entries[last] = nil
+	r.entries = r.entries[:last]
+	from := e.status
+	e.status = ""
+	r.changedLocked(e, from)
+}
+
+// attach sends a connection the list and keeps it up to date from there.
+func (r *roster) attach(c *conn, f features) {
+	if f.has(featPresenceNone) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &c.watch
+	list := r.listLocked()
+	if w.delta = f.has(featPresenceDelta); w.delta {
+		w.pos, w.base = len(r.deltas), len(r.log)
+		r.deltas = append(r.deltas, c)
+		list.kind = textFrame // deltas follow: it cannot be replaced
+		list.size = 0
+	} else {
+		w.pos, w.seen = len(r.lists), r.version
+		w.next = time.Now().Add(r.listPause(list))
+		r.lists = append(r.lists, c)
+	}
+	w.on = true
+	c.push(list)
+}
+
+func (r *roster) detach(c *conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &c.watch
+	if !w.on {
+		return
+	}
+	w.on = false
+	from := &r.lists
+	if w.delta {
+		from = &r.deltas
+	}
+	last := len(*from) - 1
+	(*from)[w.pos] = (*from)[last]
+	(*from)[w.pos].watch.pos = w.pos
+	(*from)[last] = nil
+	*from = (*from)[:last]
+}
+
+func (e *entry) append(b []byte) []byte {
+	b = append(b, e.prefix...)
+	b = append(b, e.status...)
+	return append(b, '"', '}')
+}
+
+// listLocked encodes everybody, once for each version.
+func (r *roster) listLocked() frame {
+	if r.listFor != r.version {
+		b := make([]byte, 0, len(r.list.data)+len(r.list.data)/16+1024)
+		b = append(begin(b, "userList").key("users"), '[')
+		for i, e := range r.entries {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = e.append(b)
+		}
+		b = append(b, ']', '}')
+		r.list, r.listFor = shared(b, listFrame), r.version
+	}
+	return r.list
+}
+
+func (r *roster) listPause(list frame) time.Duration {
+	return max(r.listEvery, time.Duration(list.size)*time.Second/listBytesPerSecond)
+}
+
+// shared makes a frame that many connections send.
+func shared(b []byte, kind frameKind) frame {
+	pm, err := websocket.NewPreparedMessage(websocket.TextMessage, b)
+	if err != nil {
+		return frame{kind: kind, data: b, size: len(b)} // does not happen for text
+	}
+	return frame{kind: kind, shared: pm, size: len(b)}
+}
+
+// run sends what is due until ctx ends.
+func (r *roster) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-r.wake:
+			timer.Stop()
+		}
+		if next := r.flush(time.Now()); next > 0 {
+			timer.Reset(max(next, rosterPause))
+		}
+	}
+}
+
+// flush sends what is due now and says in how long something else will be; 0
+// means that nothing waits.
+func (r *roster) flush(now time.Time) (next time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	later := func(at time.Time) {
+		if d := at.Sub(now); next == 0 || d < next {
+			next = d
+		}
+	}
+	switch {
+	case len(r.deltas) == 0:
+		r.log = r.log[:0]
+	case len(r.log) == 0:
+	case now.Before(r.next):
+		later(r.next)
+	default:
+		r.sendDeltasLocked()
+		clear(r.log)
+		r.log = r.log[:0]
+		r.next = now.Add(r.deltaEvery + time.Duration(max(0, len(r.deltas)-largeRoster))*50*time.Microsecond)
+	}
+	for _, c := range r.lists {
+		w := &c.watch
+		if w.seen == r.version {
+			continue
+		}
+		if now.Before(w.next) {
+			later(w.next)
+			continue
+		}
+		list := r.listLocked()
+		w.seen, w.next = r.version, now.Add(r.listPause(list))
+		c.push(list)
+	}
+	return next
+}
+
+// sendDeltasLocked sends the changes of the log: the same frame to all who had
+// the state before it, and their own to those whose list came in between.
+func (r *roster) sendDeltasLocked() {
+	var all frame
+	encoded := false
+	for _, c := range r.deltas {
+		w := &c.watch
+		if w.base < 0 {
+			if !encoded {
+				all, encoded = r.deltaLocked(0), true
+			}
+			if all.size > 0 {
+				c.push(all)
+			}
+			continue
+		}
+		if f := r.deltaLocked(w.base); f.size > 0 {
+			c.push(f)
+		}
+		w.base = -1
+	}
+}
+
+// deltaLocked encodes what has changed since a place in the log: for each user
+// the state then and now.
+func (r *roster) deltaLocked(since int) frame {
+	r.stamp++
+	var joined, status, left object
+	sep := func(o object) object {
+		if len(o) > 0 {
+			o = append(o, ',')
+		}
+		return o
+	}
+	for _, ch := range r.log[since:] {
+		e := ch.e
+		if e.stamp == r.stamp {
+			continue
+		}
+		e.stamp = r.stamp
+		switch {
+		case ch.from == e.status:
+		case ch.from == "":
+			joined = e.append(sep(joined))
+		case e.status == "":
+			left = appendQuoted(sep(left), e.id)
+		default:
+			o := append(sep(status), '{')
+			o = o.str("id", e.id).str("status", e.status)
+			status = append(o, '}')
+		}
+	}
+	if len(joined)+len(status)+len(left) == 0 {
+		return frame{}
+	}
+	b := make([]byte, 0, len(joined)+len(status)+len(left)+80)
+	o := begin(b, "presence")
+	for _, part := range []struct {
+		key  string
+		list object
+	}{{"joined", joined}, {"left", left}, {"status", status}} {
+		o = append(o.key(part.key), '[')
+		o = append(append(o, part.list...), ']')
+	}
+	return shared(append(o, '}'), textFrame)
+}

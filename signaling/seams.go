@@ -1,0 +1,59 @@
+package signaling
+
+// This file says what signaling asks of its neighbours, in built-in types, so
+// that the neighbours fit without knowing this package.
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Deps is what a [Hub] is given. The zero value of a field that may be nil
+// switches its part off.
+type Deps struct {
+	Log            *slog.Logger          // nil: nothing is logged
+	Relay          Relay                 // nil: off
+	TURN           TURN                  // nil: off
+	Metrics        prometheus.Registerer // nil: none
+	Key            []byte                // signs session tokens; empty: a random one, so nothing survives a restart
+	AllowedOrigins []string              // origins beside our own that may connect
+	ServerName     string                // told in welcome
+	Version        string                // told in welcome
+}
+
+// Relay is what a call needs of a media relay. Open, Candidate, Mute and Close
+// return at once; notify is called from the relay's own goroutines.
+type Relay interface {
+	// Mode is "off", "fallback" or "always", and how long a client tries the
+	// direct path before it asks for the relay.
+	Mode() (mode string, fallbackAfter time.Duration)
+	// Open reserves a room. notify hears ("ready", "") when both legs carry
+	// media and ("failed", reason) when the room is lost. The text of an error
+	// is safe to show to a client.
+	Open(call string, notify func(event, detail string)) error
+	// Answer negotiates one party's leg; again for an ICE restart or new tracks.
+	Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error)
+	// Candidate takes an RTCIceCandidateInit as JSON, or "null" for the end.
+	Candidate(call, party, candidateJSON string) error
+	// Mute says whether a kind (audio, video, screen) that party sends is on;
+	// what is off is not forwarded.
+	Mute(call, party, kind string, on bool)
+	Close(call string)
+}
+
+// TURN hands out credentials and learns which peers a call may reach. All
+// methods return at once.
+type TURN interface {
+	// ICEServers returns stun:, turn: and turns: URLs and a time-limited
+	// credential for user; host is the name the client reached us by.
+	ICEServers(user, host string) (urls []string, username, credential string, expires time.Time)
+	// CallStarted lets two users reach each other's relays and candidates.
+	CallStarted(call, userA, userB string)
+	// Candidate notes an address that user signalled or connects from; it is
+	// called before the candidate is forwarded.
+	Candidate(call, user, ip string)
+	CallEnded(call string)
+}

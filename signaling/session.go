@@ -1,0 +1,114 @@
+package signaling
+
+// This file is one user's presence: it outlives its connections for the grace
+// period and keeps what has been sent until the client acknowledges it.
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// session is a user who is here. Hub.mu guards all of it.
+type session struct {
+	party
+	hub     *Hub
+	conn    *conn // nil: the connection is lost, or has not come back since a restart
+	entry   *entry
+	limit   *rate.Limiter
+	ended   bool
+	dirty   bool // its token is older than its state
+	renewed time.Time
+
+	epoch   uint64 // numbers start anew in each
+	sent    uint64 // the last number given
+	heard   uint64 // the last number processed from the client
+	outbox  []kept // sent, not acknowledged
+	kept    int    // bytes of it
+	expires *time.Timer
+}
+
+// kept is a numbered message.
+type kept struct {
+	seq uint64
+	frame
+}
+
+// send numbers a message, keeps it, and gives it to the connection if there is one.
+func (s *session) send(m message) {
+	if s.ended {
+		return
+	}
+	h := s.hub
+	o := m.append(h.scratch[:0])
+	numbered := s.features.has(featResume)
+	if numbered {
+		s.sent++
+		o = o.uint("seq", s.sent).uint("ack", s.heard)
+	}
+	o = append(o, '}')
+	h.scratch = o
+	f := frame{data: append(make([]byte, 0, len(o)), o...), size: len(o)}
+	if in, is := m.(incomingCallMessage); is {
+		f.rings = in.CallID
+	}
+	h.metrics.sent(o)
+	if numbered {
+		if s.full() {
+			h.overflow(s)
+			return
+		}
+		s.outbox = append(s.outbox, kept{s.sent, f})
+		s.kept += f.size
+	}
+	if s.conn != nil && !s.conn.push(f) {
+		h.tooSlow(s)
+		return
+	}
+	if numbered && s.full() && s.conn != nil {
+		s.conn.close(closeTooSlow, "too much is unacknowledged")
+		h.tooSlow(s)
+	}
+}
+
+func (s *session) full() bool {
+	cfg := &s.hub.cfg
+	return len(s.outbox) >= cfg.OutboxMessages || s.kept >= cfg.OutboxBytes
+}
+
+// sendLoose sends what is not numbered, if there is a connection.
+func (s *session) sendLoose(m message) {
+	if s.conn != nil {
+		s.conn.sendLoose(m)
+	}
+}
+
+// sendLoose sends a message outside any session's numbering.
+func (c *conn) sendLoose(m message) {
+	o := append(m.append(nil), '}')
+	c.push(frame{data: o, size: len(o)})
+}
+
+// acknowledge forgets what the client has. It reports whether that was ever sent.
+func (s *session) acknowledge(ack uint64) bool {
+	if ack > s.sent {
+		return false
+	}
+	n := 0
+	for n < len(s.outbox) && s.outbox[n].seq <= ack {
+		s.kept -= s.outbox[n].size
+		s.outbox[n] = kept{}
+		n++
+	}
+	if s.outbox = s.outbox[n:]; len(s.outbox) == 0 {
+		s.outbox = nil
+	}
+	return true
+}
+
+// replay gives a new connection everything that is not acknowledged.
+func (s *session) replay() {
+	for _, k := range s.outbox {
+		s.conn.push(k.frame)
+	}
+}

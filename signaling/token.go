@@ -1,0 +1,123 @@
+package signaling
+
+// This file makes and reads session tokens: signed, and enough to re-create a
+// session and its call after a restart.
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+const tokenPrefix = "duet1." // changes with the meaning of the claims
+
+// claims are what a token says.
+type claims struct {
+	ID       string      `json:"id"`
+	Name     string      `json:"n"`
+	Features features    `json:"f"`
+	Epoch    uint64      `json:"e"`
+	Issued   int64       `json:"t"` // Unix ms
+	Call     *callClaims `json:"c,omitempty"`
+}
+
+type callClaims struct {
+	ID           string   `json:"id"`
+	Phase        phase    `json:"p"`
+	Side         int      `json:"s"`
+	PeerID       string   `json:"pi"`
+	PeerName     string   `json:"pn"`
+	PeerFeatures features `json:"pf"`
+	Self         media    `json:"ms"`
+	Peer         media    `json:"mp"`
+	Relay        bool     `json:"r,omitempty"`
+}
+
+// token describes s as it is now.
+func (h *Hub) token(s *session) string {
+	s.dirty, s.renewed = false, time.Now()
+	if s.conn != nil {
+		s.conn.renewAt.Store(s.renewed.Add(h.cfg.SessionRenewal).UnixNano())
+	}
+	cl := claims{ID: s.id, Name: s.name, Features: s.features, Epoch: s.epoch, Issued: s.renewed.UnixMilli()}
+	if c := s.call; c != nil {
+		peer := c.other(&s.party)
+		cl.Call = &callClaims{
+			ID: c.id, Phase: c.phase, Side: s.side, PeerID: peer.id, PeerName: peer.name, PeerFeatures: peer.features,
+			Self: c.media[s.side], Peer: c.media[1-s.side], Relay: c.relay >= relayOpen,
+		}
+	}
+	return sign(h.key, cl)
+}
+
+func sign(key []byte, cl claims) string {
+	body, err := json.Marshal(cl)
+	if err != nil {
+		return "" // no claim can fail to encode
+	}
+	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(body)
+	return token + "." + base64.RawURLEncoding.EncodeToString(mac(key, token))
+}
+
+func mac(key []byte, body string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(body))
+	return m.Sum(nil)
+}
+
+// verify reads a token; good is false if we did not make it.
+func verify(key []byte, token string) (cl claims, good bool) {
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 || len(token) > maxToken || !strings.HasPrefix(token, tokenPrefix) {
+		return cl, false
+	}
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(token[i+1:])
+	if err != nil || !hmac.Equal(sum, mac(key, token[:i])) {
+		return cl, false
+	}
+	body, err := base64.RawURLEncoding.DecodeString(token[len(tokenPrefix):i])
+	if err != nil || json.Unmarshal(body, &cl) != nil {
+		return claims{}, false
+	}
+	return cl, true
+}
+
+// renew sends s a newer token.
+func (s *session) renew() {
+	if s.conn != nil && s.features.has(featResume) {
+		s.sendLoose(sessionMessage{s.hub.token(s)})
+	}
+}
+
+func (h *Hub) markDirty(s *session) {
+	if !s.dirty && s.features.has(featResume) {
+		s.dirty = true
+		h.dirty = append(h.dirty, s)
+	}
+}
+
+// renewDirty renews the tokens of all whose state has changed.
+func (h *Hub) renewDirty() {
+	for i, s := range h.dirty {
+		if s.dirty && !s.ended {
+			s.dirty = false
+			s.renew()
+		}
+		h.dirty[i] = nil
+	}
+	h.dirty = h.dirty[:0]
+}
+
+// renew gives new tokens to connections whose token has aged.
+func (h *Hub) renew(conns []*conn) {
+	for _, c := range conns {
+		h.mu.Lock()
+		if c.session != nil {
+			c.session.renew()
+		}
+		h.mu.Unlock()
+	}
+}

@@ -1,0 +1,257 @@
+package signaling
+
+// This file brings users in and lets them go: join, resume, the loss of a
+// connection, the end of a session, and the end of the server.
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// join makes a session; h.mu is held.
+func (h *Hub) join(c *conn, req joinRequest) refusal {
+	name, good := cleanName(req.Username)
+	if !good {
+		return refBadUsername
+	}
+	key := foldName(name)
+	if h.machine.names[key] != nil {
+		return refTaken
+	}
+	f := grant(req.Features)
+	if h.cfg.ResumeGrace == 0 {
+		f &^= featResume
+	}
+	s := h.newSession(newID("u_"), name, f, c.limit)
+	h.attach(s, c)
+	s.welcome(false, false)
+	h.roster.attach(c, f)
+	h.log.Info("session joined", "id", s.id)
+	return ok
+}
+
+// attach makes c the connection of s.
+func (h *Hub) attach(s *session, c *conn) {
+	c.joinBy.Stop()
+	c.session, c.limit = s, s.limit
+	s.conn = c
+	if call := s.call; call != nil && call.phase != ringing && h.turn != nil {
+		h.turn.Candidate(call.id, s.id, c.ip.String())
+	}
+}
+
+// detach leaves s without a connection.
+func (h *Hub) detach(s *session) {
+	c := s.conn
+	if c == nil {
+		return
+	}
+	h.roster.detach(c)
+	c.renewAt.Store(0)
+	c.session, s.conn = nil, nil
+}
+
+// lost is told by c's reader that the connection is over, and with which code.
+func (h *Hub) lost(c *conn, code int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.joinBy.Stop()
+	s := c.session
+	if s == nil {
+		return
+	}
+	h.detach(s)
+	if code == websocket.CloseNormalClosure && !c.isClosing() {
+		h.end(s, 0, "")
+	} else {
+		h.await(s)
+	}
+	h.renewDirty()
+}
+
+// await lets a session live on for the grace, if its client knows how to come back.
+func (h *Hub) await(s *session) {
+	if !s.features.has(featResume) {
+		h.end(s, 0, "")
+		return
+	}
+	if s.expires != nil {
+		s.expires.Stop()
+	}
+	var t *time.Timer
+	t = time.AfterFunc(h.cfg.ResumeGrace, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if s.expires == t && s.conn == nil {
+			h.end(s, 0, "")
+			h.renewDirty()
+		}
+	})
+	s.expires = t
+}
+
+// tooSlow takes the connection from a session whose client does not keep up.
+func (h *Hub) tooSlow(s *session) {
+	h.metrics.tooSlow.Inc()
+	h.log.Warn("client reads too slowly", "id", s.id)
+	h.detach(s)
+	h.await(s)
+}
+
+// overflow ends a session for which there is no room left.
+func (h *Hub) overflow(s *session) {
+	h.metrics.overflows.Inc()
+	h.log.Warn("session outbox overflows", "id", s.id)
+	h.end(s, closeEnded, "too much was left unread")
+}
+
+// end ends a session; its connection, if any, is closed with code.
+func (h *Hub) end(s *session, code uint16, words string) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	if c := s.conn; c != nil {
+		h.detach(s)
+		c.close(code, words)
+	}
+	if s.expires != nil {
+		s.expires.Stop()
+	}
+	delete(h.sessions, s.id)
+	h.roster.remove(s.entry)
+	h.past.session(s.id, time.Now().Add(h.cfg.RestoreWindow))
+	h.metrics.sessions.Dec()
+	s.outbox = nil
+	h.log.Info("session ended", "id", s.id)
+	h.apply(left{&s.party})
+}
+
+// welcome is the first message of every connection.
+func (s *session) welcome(resumed, restored bool) {
+	h := s.hub
+	m := welcomeMessage{
+		ID: s.id, Username: s.name, ICE: h.ice(s), Relay: h.relayMode, RelayAfterMs: h.relayAfter.Milliseconds(),
+		Resumed: resumed, Restored: restored, Ack: s.heard, Features: s.features, Server: h.about,
+	}
+	if s.features.has(featResume) {
+		m.Session, m.GraceMs = h.token(s), h.cfg.ResumeGrace.Milliseconds()
+	}
+	if c := s.call; c != nil {
+		state := &callState{CallID: c.id, Role: roles[s.side], Phase: phaseNames[c.phase], Peer: c.other(&s.party).name, PeerID: c.other(&s.party).id, Relay: c.relay >= relayOpen}
+		state.Media.Self, state.Media.Peer = c.media[s.side], c.media[1-s.side]
+		m.Call = state
+	}
+	s.sendLoose(m)
+}
+
+// past remembers what has ended for as long as a token could bring it back.
+// Guarded by Hub.mu.
+type past struct {
+	sessions, calls map[string]time.Time
+}
+
+func (p *past) session(id string, until time.Time) { p.sessions[id] = until }
+func (p *past) call(id string, until time.Time)    { p.calls[id] = until }
+
+// forget drops what no token can bring back any more.
+func (h *Hub) forget(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range []map[string]time.Time{h.past.sessions, h.past.calls} {
+		for id, until := range m {
+			if now.After(until) {
+				delete(m, id)
+			}
+		}
+	}
+}
+
+// drain tells the clients that the server ends, closes all connections and
+// waits for them.
+func (h *Hub) drain() {
+	conns := h.registry.everybody()
+	spread := min(h.cfg.DrainTime, time.Duration(len(conns))*2*time.Millisecond)
+	slot := func(i int) time.Duration { return spread * time.Duration(i) / time.Duration(max(1, len(conns))) }
+
+	h.mu.Lock()
+	h.draining = true
+	h.apply(shutdown{})
+	for i, c := range conns {
+		if s := c.session; s != nil && s.features.has(featResume) {
+			s.renew() // so that the next server takes it, however late this one is
+			s.sendLoose(goingAwayMessage{slot(i).Milliseconds()})
+		}
+	}
+	h.mu.Unlock()
+
+	start := time.Now()
+	for i, c := range conns {
+		if wait := slot(i) - time.Since(start); wait > 0 {
+			time.Sleep(wait)
+		}
+		c.close(websocket.CloseGoingAway, "the server is going away")
+	}
+	done := make(chan struct{})
+	go func() { h.registry.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(lingerTime + time.Second/2):
+		for _, c := range h.registry.everybody() {
+			c.sock.Close()
+		}
+		<-done
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.ringing {
+		t.Stop()
+	}
+	for _, s := range h.sessions {
+		if s.expires != nil {
+			s.expires.Stop()
+		}
+	}
+}
+
+// posts are events from goroutines that must not wait for Hub.mu.
+type posts struct {
+	wake chan struct{} // capacity 1
+
+	mu    sync.Mutex
+	queue []any
+}
+
+// takePosts feeds posts to the rules until ctx ends.
+func (h *Hub) takePosts(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.posts.wake:
+		}
+		h.posts.mu.Lock()
+		queue := h.posts.queue
+		h.posts.queue = nil
+		h.posts.mu.Unlock()
+		h.mu.Lock()
+		for _, e := range queue {
+			h.apply(e)
+		}
+		h.renewDirty()
+		h.mu.Unlock()
+	}
+}
+
+func (h *Hub) post(e any) {
+	h.posts.mu.Lock()
+	h.posts.queue = append(h.posts.queue, e)
+	h.posts.mu.Unlock()
+	select {
+	case h.posts.wake <- struct{}{}:
+	default:
+	}
+}
