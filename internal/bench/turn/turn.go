@@ -71,7 +71,7 @@ func (o Options) validate() error {
 func parseURL(url string) (netip.AddrPort, error) {
 	rest, ok := strings.CutPrefix(url, "turn:")
 	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q does not begin with turn:", url)
+		return netip.AddrPort{}, fmt.Errorf("%q does not begin with the scheme turn", url)
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if query != "" && query != "transport=udp" {

@@ -131,7 +131,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		{"scheme", func(o *Options) { o.URL = "http://127.0.0.1" }, "turn:"},
+		{"scheme", func(o *Options) { o.URL = "http://127.0.0.1" }, "scheme"},
 		{"transport", func(o *Options) { o.URL += "?transport=tcp" }, "transport"},
 		{"mode", func(o *Options) { o.Mode = "both" }, "mode"},
 		{"calls", func(o *Options) { o.Calls = 0 }, "calls"},
