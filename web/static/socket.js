@@ -67,6 +67,7 @@ export class Socket extends Emitter {
 
   #attempt = 0;
   #openedAt = 0;
+  #pongDue = Infinity; // when an answer must have come
   #lostAt = 0;
   /** @type {Record<"retry" | "open" | "ping" | "pong" | "away", any>} */
   #timers = { retry: 0, open: 0, ping: 0, pong: 0, away: 0 };
@@ -146,9 +147,7 @@ export class Socket extends Emitter {
   leave() {
     if (this.#state === "closed") return;
     if (this.#ready) this.send({ type: "leave" });
-    const ws = this.#ws;
-    this.#close();
-    ws?.close(1000);
+    this.#close(1000);
   }
 
   /**
@@ -233,16 +232,17 @@ export class Socket extends Emitter {
     ws.onclose = (event) => ws === this.#ws && this.#lost(event.code);
   }
 
-  /** Lets go of the current connection, if any. Without a close code: 1000 would end the session. */
-  #detach() {
+  /** Lets go of the current connection, if any. Code 1000 ends the session, none does not. @param {number} [code] */
+  #detach(code) {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#pongDue = Infinity;
     const ws = this.#ws;
     this.#ws = null;
     this.#ready = false;
     if (!ws) return;
     ws.onopen = ws.onmessage = ws.onclose = null;
     try {
-      ws.close();
+      ws.close(code);
     } catch {
       // It never came up; there is nothing to close.
     }
@@ -279,7 +279,7 @@ export class Socket extends Emitter {
     }
     if (!message || typeof message !== "object") return;
     clearTimeout(this.#timers.pong);
-    this.#timers.pong = 0;
+    this.#pongDue = Infinity;
     if (!this.#ready) return this.#greeted(message);
 
     if (typeof message.ack === "number") this.#acknowledged(message.ack);
@@ -386,8 +386,9 @@ export class Socket extends Emitter {
     this.emit("closed", code);
   }
 
-  #close() {
-    this.#detach();
+  /** @param {number} [code] */
+  #close(code) {
+    this.#detach(code);
     this.#joining = null;
     this.#session = "";
     this.#become("closed");
@@ -405,9 +406,11 @@ export class Socket extends Emitter {
   /** Anything heard within the deadline is an answer. @param {number} deadline */
   #ping(deadline) {
     this.#write({ type: "ping", t: Date.now() });
-    if (this.#timers.pong) return;
+    const due = this.#now() + deadline;
+    if (due >= this.#pongDue) return; // an earlier question is still open
+    this.#pongDue = due;
+    clearTimeout(this.#timers.pong);
     this.#timers.pong = setTimeout(() => {
-      this.#timers.pong = 0;
       this.#lostAt ||= this.#now();
       void this.renew();
     }, deadline);
