@@ -15,9 +15,6 @@ const (
 	permissionLifetime = 5 * time.Minute // the library's
 	channelLifetime    = 10 * time.Minute
 
-	// An allocation is ended this much before the library's own timer would, because that timer races with requests.
-	expiryLead = time.Second
-
 	queueLength = 32
 )
 
@@ -279,7 +276,7 @@ func (a *allocation) lives(lifetime time.Duration) {
 	if a.closed {
 		return
 	}
-	if d := max(0, lifetime-expiryLead); a.timer == nil {
+	if d := max(0, lifetime-a.front.server.limits.expiryLead); a.timer == nil {
 		a.timer = time.AfterFunc(d, a.doom)
 	} else {
 		a.timer.Reset(d)

@@ -136,7 +136,7 @@ func (c *client) finish(b []byte, signed bool) []byte {
 		b = appendAttribute(b, attrRealm, []byte(c.realm))
 		b = appendAttribute(b, attrNonce, []byte(c.nonce))
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize+24))
-		b = appendAttribute(b, attrIntegrity, sign(b, pion.GenerateAuthKey(c.user, c.realm, c.pass)))
+		b = appendAttribute(b, attrIntegrity, sign(b, c.key()))
 	}
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
 	return b
@@ -324,3 +324,5 @@ func eventually(t testing.TB, what string, cond func() bool) {
 		}
 	}
 }
+
+func (c *client) key() []byte { return pion.GenerateAuthKey(c.user, c.realm, c.pass) }

@@ -236,11 +236,15 @@ func (m *message) attribute(typ uint16, at int, v []byte) error {
 			return errAttribute
 		}
 		m.peers = append(m.peers, peer)
-	case attrDontFragment, attrEvenPort, attrFingerprint:
+	case attrDontFragment:
+		if m.method != methodSend { // there it is only a wish
+			m.unknown = append(m.unknown, typ)
+		}
+	case attrEvenPort, attrFingerprint:
 	case attrPriority, attrUseCandidate, attrXORMappedAddress, attrXORRelayedAddress, attrErrorCode, attrUnknownAttributes:
 		// Known to STUN and without meaning here: ICE checks that stray to this port carry them.
 	default:
-		if typ < 0x8000 && len(m.unknown) < 8 {
+		if typ < 0x8000 && len(m.unknown) < 7 {
 			m.unknown = append(m.unknown, typ)
 		}
 	}

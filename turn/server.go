@@ -29,10 +29,12 @@ type Deps struct {
 // limits are numbers that tests make small.
 type limits struct {
 	minLifetime, maxLifetime uint32 // seconds
-	permissions, channels    int    // of one allocation
-	streams, streamsPerIP    int
-	firstFrame, idleStream   time.Duration // how long a stream without allocation may be silent
-	write                    time.Duration // how long a stream may refuse to be written to
+	// An allocation is ended this much before the library's own timer would, because that timer races with requests.
+	expiryLead             time.Duration
+	permissions, channels  int // of one allocation
+	streams, streamsPerIP  int
+	firstFrame, idleStream time.Duration // how long a stream without allocation may be silent
+	write                  time.Duration // how long a stream may refuse to be written to
 
 	wrapListener func(net.Listener) net.Listener // nil: as it is
 }
@@ -40,7 +42,7 @@ type limits struct {
 func defaultLimits() limits {
 	return limits{
 		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
-		permissions: 64, channels: 32,
+		expiryLead: time.Second, permissions: 64, channels: 32,
 		streams: 10_000, streamsPerIP: 200,
 		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second,
 	}

@@ -101,7 +101,7 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 		return
 	}
 	defer s.streams.leave(from.Addr())
-	l := &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: &s.limits, wake: make(chan struct{}, 1)}
+	l := newStream(c, from, &s.limits)
 	f, err := newFront(s, l)
 	if err != nil {
 		s.log.Error("turn stream not served", "error", err)
@@ -146,6 +146,10 @@ type stream struct {
 	out    []byte
 	closed bool
 	holds  bool // an allocation
+}
+
+func newStream(c net.Conn, from netip.AddrPort, l *limits) *stream {
+	return &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: l, wake: make(chan struct{}, 1)}
 }
 
 // read gives one whole frame. The length is judged before the body is read; after nonsense there is no way to find the
