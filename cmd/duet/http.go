@@ -1,0 +1,56 @@
+package main
+
+// Routes, time limits and the servers that answer them.
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"duet/internal/metrics"
+)
+
+// publicRoutes is what everybody may reach.
+func publicRoutes(ws, page http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/ws", ws)
+	mux.Handle("/", page)
+	mux.HandleFunc("GET /healthz", healthy)
+	return mux
+}
+
+// adminRoutes is what the operator alone may reach: it listens on loopback.
+func adminRoutes(registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(registry))
+	mux.HandleFunc("GET /healthz", healthy)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	return mux
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "ok\n")
+}
+
+// httpServer answers on any number of listeners. Reading a request and an idle
+// connection are bounded; a WebSocket leaves these limits behind and keeps its own.
+func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second, // a profile takes 30 s
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+// Sockets: one port serves several protocols, told apart by what the client
+// says first, so that 443/tcp and 3478/udp are all an operator has to open.
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+)
+
+const (
+	// helloTimeout bounds the TLS handshake and the first byte of a stream.
+	helloTimeout = 10 * time.Second
+	// maxUndecided bounds the streams that have not said anything yet.
+	maxUndecided = 4096
+)
+
+// listenTCP opens addr; the error says what to do when the port is taken.
+func listenTCP(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %s is taken by another program: end it or choose another port", key, addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s: %s needs a privilege: choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE", key, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return l, nil
+}
+
+// believeProxies takes the client's address from the PROXY protocol header of
+// connections that come from the given networks, and leaves all others alone.
+func believeProxies(l net.Listener, networks []string) net.Listener {
+	if len(networks) == 0 {
+		return l
+	}
+	var trusted []netip.Prefix
+	for _, n := range networks {
+		trusted = append(trusted, netip.MustParsePrefix(n)) // validated with the configuration
+	}
+	return &proxyproto.Listener{
+		Listener:          l,
+		ReadHeaderTimeout: helloTimeout,
+		ConnPolicy: func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+			upstream, err := netip.ParseAddrPort(o.Upstream.String())
+			if err != nil {
+				return proxyproto.SKIP, nil
+			}
+			for _, p := range trusted {
+				if p.Contains(upstream.Addr().Unmap()) {
+					return proxyproto.REQUIRE, nil
+				}
+			}
+			return proxyproto.SKIP, nil
+		},
+	}
+}
+
+// streamMux accepts the streams of one port and hands each to HTTP or to TURN.
+type streamMux struct {
+	base      net.Listener                    // the port itself
+	tls       *tls.Config                     // nil on a plain port
+	turn      func(context.Context, net.Conn) // nil: everything is HTTP
+	log       *slog.Logger
+	queue     chan net.Conn // decided for HTTP
+	closed    chan struct{}
+	closeOnce sync.Once
+}
+
+func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), log *slog.Logger) *streamMux {
+	return &streamMux{base: base, tls: tlsConfig, turn: turn, log: log, queue: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// Accept gives HTTP's server its next stream.
+func (m *streamMux) Accept() (net.Conn, error) {
+	select {
+	case c := <-m.queue:
+		return c, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr is the port's address.
+func (m *streamMux) Addr() net.Addr { return m.base.Addr() }
+
+// Close stops accepting; streams handed out stay open.
+func (m *streamMux) Close() error {
+	m.closeOnce.Do(func() { close(m.closed) })
+	return m.base.Close()
+}
+
+// Run accepts until ctx ends or Close, and returns when no stream is undecided
+// and every TURN stream has ended.
+func (m *streamMux) Run(ctx context.Context) error {
+	defer m.Close()
+	stop := context.AfterFunc(ctx, func() { m.Close() })
+	defer stop()
+	undecided := make(chan struct{}, maxUndecided)
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	for wait := time.Duration(0); ; {
+		c, err := m.base.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // out of file descriptors, say: the port must outlive it
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			m.log.Warn("accept", "listen", m.base.Addr().String(), "error", err, "again_in", wait)
+			select {
+			case <-time.After(wait):
+				continue
+			case <-m.closed:
+				return nil
+			}
+		}
+		wait = 0
+		select {
+		case undecided <- struct{}{}:
+		default:
+			c.Close()
+			continue
+		}
+		streams.Go(func() { m.decide(ctx, c, func() { <-undecided }) })
+	}
+}
+
+// decide finds out what a stream speaks and hands it on; decided is called once it is known.
+func (m *streamMux) decide(ctx context.Context, c net.Conn, decided func()) {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	c.SetDeadline(time.Now().Add(helloTimeout))
+	protocol := ""
+	if m.tls != nil {
+		secure := tls.Server(c, m.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			m.refuse(c, err)
+			stop()
+			decided()
+			return
+		}
+		protocol = secure.ConnectionState().NegotiatedProtocol
+		c = secure
+	}
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(c, first); err != nil {
+		c.Close()
+		stop()
+		decided()
+		return
+	}
+	c.SetDeadline(time.Time{})
+	stop()
+	decided()
+	c = &peeked{Conn: c, first: first}
+	// Browsers name no protocol for turns:, so its first byte tells: STUN's is 0 to 3, HTTP's a letter.
+	if m.turn != nil && protocol != "http/1.1" && (protocol == "stun.turn" || first[0] < 4) {
+		m.turn(ctx, c)
+		return
+	}
+	select {
+	case m.queue <- c:
+	case <-m.closed:
+		c.Close()
+	}
+}
+
+// refuse tells a browser that spoke HTTP to the TLS port what is wrong.
+func (m *streamMux) refuse(c net.Conn, err error) {
+	var header tls.RecordHeaderError
+	if errors.As(err, &header) && header.Conn != nil {
+		io.WriteString(header.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port speaks HTTPS: use https:// in the address.\n")
+	}
+	c.Close()
+	m.log.Debug("tls handshake", "remote", c.RemoteAddr().String(), "error", err)
+}
+
+// peeked is a stream whose first byte has been read already.
+type peeked struct {
+	net.Conn
+	first []byte
+}
+
+func (p *peeked) Read(b []byte) (int, error) {
+	if len(p.first) > 0 && len(b) > 0 {
+		n := copy(b, p.first)
+		p.first = p.first[n:]
+		return n, nil
+	}
+	return p.Conn.Read(b)
+}

@@ -1,0 +1,163 @@
+// Command duet serves calls between two people: the page, the signaling, STUN
+// and TURN, and a media relay, in one process.
+//
+// main.go holds the subcommands and the signals: the first SIGINT or SIGTERM
+// ends everything in order, the second at once. run.go is where the parts meet;
+// its errgroup owns every long-lived goroutine. The command has no lock; its
+// types are [streamMux], which tells a port's protocols apart, and state.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"duet/configs"
+)
+
+const version = "0.1.0"
+
+const usage = `Duet: calls between two people, on a server of your own.
+
+usage: duet [serve] [-config FILE]   run the server (the default)
+       duet config  [-config FILE]   print the effective configuration, secrets masked
+       duet version
+
+Every key is explained in configs/duet.yaml. The environment overrides the file:
+turn.secret is DUET_TURN_SECRET, and DUET_TURN_SECRET_FILE reads it from a file.
+`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// run carries out one command line and returns the exit code: 0 when all went
+// well, 1 when it did not, 2 when it was not understood.
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	command := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	var err error
+	switch command {
+	case "serve":
+		err = serveCommand(args, environ, stdout, stderr)
+	case "config":
+		err = configCommand(args, environ, stdout)
+	case "version":
+		fmt.Fprintln(stdout, "duet", version)
+	case "help":
+		fmt.Fprint(stdout, usage)
+	default:
+		err = usageError(fmt.Sprintf("unknown command %q", command))
+	}
+	var wrong usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "duet: %s\n\n%s", wrong, usage)
+		return 2
+	}
+	for line := range strings.Lines(err.Error()) { // joined errors hold a line each
+		fmt.Fprintf(stderr, "duet: %s\n", strings.TrimRight(line, "\n"))
+	}
+	return 1
+}
+
+// usageError is a command line that was not understood.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func configCommand(args, environ []string, stdout io.Writer) error {
+	cfg, err := load("config", args, environ)
+	if err != nil {
+		return err
+	}
+	text, err := cfg.Print()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
+}
+
+func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
+	cfg, err := load("serve", args, environ)
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	log := newLogger(cfg.Log, stderr)
+	done := make(chan error, 1)
+	go func() { done <- serve(ctx, cfg, environ, stdout, log) }()
+	select {
+	case err := <-done:
+		return err
+	case s := <-signals:
+		log.Info("ending, a second signal ends at once", "signal", s.String())
+		cancel()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-signals:
+		return errors.New("ended at once by a second signal")
+	case <-time.After(cfg.HTTP.DrainTimeout + time.Second):
+		return fmt.Errorf("not ended within http.drain_timeout (%s), cut", cfg.HTTP.DrainTimeout)
+	}
+}
+
+func load(command string, args, environ []string) (configs.Config, error) {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	path := flags.String("config", lookup(environ, configs.FileVariable), "")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return configs.Config{}, err
+	} else if err != nil {
+		return configs.Config{}, usageError(err.Error())
+	}
+	if flags.NArg() > 0 {
+		return configs.Config{}, usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	return configs.Load(*path, environ)
+}
+
+// lookup reads a variable of the environment handed to run.
+func lookup(environ []string, name string) string {
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo // Validate has refused it before
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,179 @@
+package main
+
+// The only file where the parts meet: serve builds them from the Config, runs
+// them, and ends them in order.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"duet/configs"
+	"duet/internal/metrics"
+	"duet/internal/netaddr"
+	"duet/relay"
+	"duet/signaling"
+	"duet/turn"
+	"duet/web"
+)
+
+// serve runs a server until ctx ends, then tells the clients and returns nil.
+func serve(ctx context.Context, cfg configs.Config, environ []string, stdout io.Writer, log *slog.Logger) error {
+	dir := stateDir(cfg.StateDir, environ)
+	secrets, err := loadState(dir, log)
+	if err != nil {
+		return err
+	}
+	found, err := netaddr.FromInterfaces()
+	if err != nil {
+		return err
+	}
+	var addrs []netip.Addr
+	for _, f := range found {
+		addrs = append(addrs, f.Addr)
+	}
+	registry := metrics.New(version)
+	secure, err := newTLS(ctx, cfg.HTTP, dir, addrs, log)
+	if err != nil {
+		return err
+	}
+
+	var parts parts
+	defer parts.close() // what Run has not taken over when something below fails
+	deps := signaling.Deps{
+		Log:            log.With("part", "signaling"),
+		Metrics:        registry,
+		Key:            secrets.SessionKey,
+		AllowedOrigins: cfg.HTTP.AllowedOrigins,
+		ServerName:     "duet",
+		Version:        version,
+	}
+	var turnStreams func(context.Context, net.Conn)
+	if cfg.TURN.Enabled {
+		server, err := turn.New(cfg.TURN, turn.Deps{Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs, Secret: secrets.TURNSecret})
+		if err != nil {
+			return err
+		}
+		parts.add(server.Run)
+		deps.TURN, turnStreams = server, server.ServeConn
+	}
+	if cfg.Relay.Mode != relay.Off {
+		if cfg.Relay.PublicIP == "" { // one machine, one address: what is said of TURN holds for the relay
+			cfg.Relay.PublicIP = cfg.TURN.PublicIP
+		}
+		server, err := relay.New(cfg.Relay, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs})
+		if err != nil {
+			return err
+		}
+		parts.add(server.Run)
+		deps.Relay = server
+	}
+	hub, err := signaling.New(cfg.Signaling, deps)
+	if err != nil {
+		return err
+	}
+
+	public := httpServer(publicRoutes(hub, web.Handler()), log)
+	admin := httpServer(adminRoutes(registry), log)
+	var open listening
+	if cfg.HTTP.Listen != "" {
+		l, err := listenTCP("http.listen", cfg.HTTP.Listen)
+		if err != nil {
+			return err
+		}
+		open.plain = newStreamMux(believeProxies(l, cfg.HTTP.ProxyProtocol), nil, turnStreams, log)
+		parts.add(open.plain.Run)
+		parts.serve(public, open.plain)
+	}
+	if cfg.HTTP.TLSListen != "" {
+		l, err := listenTCP("http.tls_listen", cfg.HTTP.TLSListen)
+		if err != nil {
+			return err
+		}
+		open.tls = newStreamMux(believeProxies(l, cfg.HTTP.ProxyProtocol), secure.config, turnStreams, log)
+		parts.add(open.tls.Run)
+		parts.serve(public, open.tls)
+	}
+	if cfg.HTTP.AdminListen != "" {
+		l, err := listenTCP("http.admin_listen", cfg.HTTP.AdminListen)
+		if err != nil {
+			return err
+		}
+		open.admin = l
+		parts.serve(admin, l)
+	}
+	announce(stdout, cfg, open, found, secure.how)
+	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
+}
+
+// parts are what runs beside the signaling.
+type parts struct {
+	runs      []func(context.Context) error
+	listeners []net.Listener
+	running   bool
+}
+
+func (p *parts) add(run func(context.Context) error) { p.runs = append(p.runs, run) }
+
+// serve adds an HTTP server on one listener. The listener is closed at the first
+// signal, streams that it gave out live until the rest ends.
+func (p *parts) serve(server *http.Server, l net.Listener) {
+	p.listeners = append(p.listeners, l)
+	p.add(func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() { l.Close() })
+		defer stop()
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+		<-ctx.Done()
+		return server.Close()
+	})
+}
+
+// close ends parts that were built but never run, by running them with a context that has ended.
+func (p *parts) close() {
+	if p.running {
+		return
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, run := range p.runs {
+		run(ended)
+	}
+}
+
+// run works until ctx ends or a part fails. The signaling ends first, for it
+// has something to tell its clients; all other parts serve until it has, or
+// until drain has passed.
+func (p *parts) run(ctx context.Context, signaling func(context.Context) error, drain time.Duration) error {
+	p.running = true
+	rest, endRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRest()
+	group, groupCtx := errgroup.WithContext(rest)
+	for _, run := range p.runs {
+		group.Go(func() error { return run(groupCtx) })
+	}
+	first, endFirst := context.WithCancel(groupCtx)
+	defer endFirst()
+	stop := context.AfterFunc(ctx, func() {
+		for _, l := range p.listeners {
+			l.Close()
+		}
+		endFirst()
+		time.AfterFunc(drain, endRest)
+	})
+	defer stop()
+	group.Go(func() error {
+		defer endRest()
+		return signaling(first)
+	})
+	return group.Wait()
+}
