@@ -132,18 +132,15 @@ func parse(frame []byte, into fields) (header, fields, refusal) {
 	return h, into, ok
 }
 
-// echo keeps what may be sent back: a short string or a whole number.
+// echo keeps what may be sent back: a short string or a number.
 func echo(raw []byte) []byte {
 	if len(raw) == 0 || len(raw) > maxRefEcho {
 		return nil
 	}
-	if raw[0] == '"' {
+	if c := raw[0]; c == '"' || c == '-' || c >= '0' && c <= '9' {
 		return raw
 	}
-	if _, err := strconv.ParseInt(string(raw), 10, 64); err != nil {
-		return nil
-	}
-	return raw
+	return nil
 }
 
 // counter reads a whole number from 0.

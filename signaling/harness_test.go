@@ -131,29 +131,37 @@ func (m msg) keys() (keys []string) {
 	return keys
 }
 
-type dialOption func(*http.Header, *string)
-
-func fromIP(ip string) dialOption { return func(_ *http.Header, from *string) { *from = ip } }
-func withHeader(k, v string) dialOption {
-	return func(h *http.Header, _ *string) { (*h)[k] = append((*h)[k], v) }
+type dialing struct {
+	header http.Header
+	from   string
+	setUp  func(*websocket.Conn)
 }
 
+type dialOption func(*dialing)
+
+func fromIP(ip string) dialOption { return func(d *dialing) { d.from = ip } }
+func withHeader(k, v string) dialOption {
+	return func(d *dialing) { d.header[k] = append(d.header[k], v) }
+}
+func with(f func(*websocket.Conn)) dialOption { return func(d *dialing) { d.setUp = f } }
+
 func (w *world) tryDial(opts ...dialOption) (*client, *http.Response, error) {
-	header, from := http.Header{}, "127.0.0.1"
+	to := dialing{header: http.Header{}, from: "127.0.0.1", setUp: func(*websocket.Conn) {}}
 	for _, o := range opts {
-		o(&header, &from)
+		o(&to)
 	}
 	var raw net.Conn
 	d := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
 		var err error
-		raw, err = w.net.dial(from)
+		raw, err = w.net.dial(to.from)
 		return raw, err
 	}}
-	ws, resp, err := d.Dial("ws://duet.test/ws", header)
+	ws, resp, err := d.Dial("ws://duet.test/ws", to.header)
 	if err != nil {
 		return nil, resp, err
 	}
 	c := &client{t: w.t, ws: ws, raw: raw, in: make(chan msg, 100000)}
+	to.setUp(ws)
 	go c.read()
 	w.t.Cleanup(func() { ws.Close() })
 	return c, resp, nil
@@ -341,7 +349,7 @@ func (c *client) equal(got, want msg) {
 	c.t.Helper()
 	trimmed := msg{}
 	for k, v := range got {
-		if k != "seq" && k != "ack" {
+		if k != "seq" && (k != "ack" || !got.has("seq")) {
 			trimmed[k] = v
 		}
 	}
@@ -350,5 +358,27 @@ func (c *client) equal(got, want msg) {
 	json.Unmarshal(b, &normal)
 	if !reflect.DeepEqual(trimmed, normal) {
 		c.t.Fatalf("%s:\n got %v\nwant %v", c.name, trimmed, normal)
+	}
+}
+
+// expectAfter is expect for something that takes up to d.
+func (c *client) expectAfter(typ string, d time.Duration) msg {
+	c.t.Helper()
+	end := time.After(d)
+	for {
+		select {
+		case m, open := <-c.in:
+			if !open {
+				c.t.Fatalf("%s: connection closed with %d", c.name, c.code)
+			}
+			if m.typ() == typ {
+				return m
+			}
+			if !slices.Contains(quietTypes, m.typ()) {
+				c.t.Fatalf("%s: got %v, want %s", c.name, m, typ)
+			}
+		case <-end:
+			c.t.Fatalf("%s: no %s within %s", c.name, typ, d)
+		}
 	}
 }

@@ -1,0 +1,228 @@
+package signaling
+
+// This file plays random scripts against the rules and checks what must always hold.
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// script turns bytes into events among four people, two of which know more.
+type script struct {
+	t *testing.T
+	*stage
+	names   []string
+	ended   map[string]bool           // calls that are over
+	begun   map[string]*call          // calls that were accepted
+	heard   map[string]map[string]int // callEnded for each call and party
+	enders  map[string]string         // who ended it
+	present map[string]bool
+}
+
+func playScript(t *testing.T, data []byte) {
+	modes := []string{"off", "fallback", "always"}
+	mode := modes[0]
+	if len(data) > 0 {
+		mode = modes[int(data[0])%3]
+	}
+	s := &script{t: t, stage: newStage(mode, "ann", "bob", "cat+resume+call-state", "dan+resume+call-state"),
+		names: []string{"ann", "bob", "cat", "dan"}, ended: map[string]bool{}, begun: map[string]*call{},
+		heard: map[string]map[string]int{}, enders: map[string]string{}, present: map[string]bool{"ann": true, "bob": true, "cat": true, "dan": true}}
+	for i := 1; i+1 < len(data); i += 2 {
+		s.event(data[i], data[i+1])
+	}
+	for _, n := range s.names {
+		if s.present[n] {
+			s.run(n, left{s.who[n]})
+		}
+	}
+	if len(s.m.calls) != 0 || len(s.m.parties) != 0 || len(s.m.names) != 0 || len(s.open) != 0 {
+		t.Fatalf("everybody left, but %d calls, %d parties, %d names, %d rooms stay", len(s.m.calls), len(s.m.parties), len(s.m.names), len(s.open))
+	}
+	for id, c := range s.begun {
+		for _, p := range c.party {
+			want := 1
+			if s.enders[id] == p.name {
+				want = 0
+			}
+			if got := s.heard[id][p.name]; got != want {
+				t.Fatalf("call %s: %s heard %d times that it ended (ended by %q)", id, p.name, got, s.enders[id])
+			}
+		}
+	}
+}
+
+func (s *script) event(what, detail byte) {
+	name := s.names[what&3]
+	p := s.who[name]
+	if !s.present[name] {
+		// A new user of the same name, as after a new join.
+		fresh := &party{id: p.id + "'", name: name, key: name, features: p.features}
+		s.who[name], s.present[name] = fresh, true
+		s.m.add(fresh)
+		return
+	}
+	a := about{}
+	switch detail & 3 {
+	case 1:
+		a.Target = s.names[detail>>2&3]
+	case 2:
+		a.CallID = fmt.Sprintf("c%d", 1+int(detail>>2)%max(1, s.calls))
+	}
+	c := p.call
+	var e any
+	switch what >> 2 % 18 {
+	case 0, 1, 2:
+		e = said{p, placeCallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
+	case 3, 4:
+		e = said{p, callResponseRequest{a, detail&64 == 0}}
+	case 5:
+		e = said{p, offerRequest{a, []byte("{}"), "", []string{"192.0.2.1"}}}
+	case 6:
+		e = said{p, answerRequest{a, []byte("{}"), nil}}
+	case 7:
+		e = said{p, iceCandidateRequest{a, []byte("{}"), ""}}
+	case 8:
+		e = said{p, mediaStateChangeRequest{a, change{named: [3]bool{true, detail&8 != 0, false}, to: media{Audio: detail&16 != 0}}}}
+	case 9:
+		e = said{p, endCallRequest{a}}
+	case 10:
+		e = said{p, mediaConnectedRequest{about: a, Path: "turn"}}
+	case 11:
+		e = said{p, relayRequestRequest{a, "user"}}
+	case 12:
+		if detail&1 == 0 {
+			e = said{p, offerRequest{about{Target: "relay"}, []byte("{}"), "", nil}}
+		} else {
+			e = said{p, relayStopRequest{a}}
+		}
+	case 13:
+		e = left{p}
+		s.present[name] = false
+	case 14:
+		if c == nil {
+			return
+		}
+		e = rangOut{c}
+	case 15:
+		if c == nil {
+			return
+		}
+		e = relayEvent{c: c, room: c.room - int(detail>>7), ready: detail&1 == 0}
+	case 16:
+		s.now = s.now.Add(time.Duration(detail) * 50 * time.Millisecond)
+		return
+	case 17:
+		if detail < 200 {
+			return
+		}
+		e = shutdown{}
+	}
+	s.run(name, e)
+}
+
+// run steps and checks the effects; it answers for the relay at once.
+func (s *script) run(by string, e any) {
+	t := s.t
+	inCall := map[string]*call{}
+	for id, c := range s.m.calls {
+		inCall[id] = c
+	}
+	var opened []*call
+	for _, fx := range append([]effect(nil), s.m.step(s.now, e)...) {
+		switch fx := fx.(type) {
+		case deliver:
+			from, call := "", ""
+			switch m := fx.msg.(type) {
+			case incomingCallMessage:
+				from, call = m.CallerID, m.CallID
+			case offerMessage:
+				from, call = m.CallerID, m.CallID
+			case answerMessage:
+				from, call = m.SenderID, m.CallID
+			case iceCandidateMessage:
+				from, call = m.SenderID, m.CallID
+			case mediaStateChangeMessage:
+				from, call = m.SenderID, m.CallID
+			case callEndedMessage:
+				from = m.CallerID
+				if s.heard[m.CallID] == nil {
+					s.heard[m.CallID] = map[string]int{}
+				}
+				s.heard[m.CallID][fx.to.name]++
+			case callAnsweredMessage:
+				from = m.CalleeID
+			}
+			if from == fx.to.id {
+				t.Fatalf("%s hears itself: %#v", fx.to.name, fx.msg)
+			}
+			if call != "" && s.ended[call] {
+				t.Fatalf("a message of the ended call %s: %#v", call, fx.msg)
+			}
+		case begun:
+			s.begun[fx.c.id] = fx.c
+		case openRelay:
+			if s.open[fx.c] {
+				t.Fatal("a second room for one call")
+			}
+			s.open[fx.c] = true
+			opened = append(opened, fx.c)
+		case closeRelay:
+			delete(s.open, fx.c)
+		case finished:
+			if fx.c == nil {
+				break
+			}
+			if s.ended[fx.c.id] {
+				t.Fatalf("call %s ends twice", fx.c.id)
+			}
+			s.ended[fx.c.id] = true
+			if fx.outcome == "hangup" || fx.outcome == "disconnected" {
+				s.enders[fx.c.id] = by
+			}
+			if s.open[fx.c] {
+				t.Fatal("an ended call holds a relay")
+			}
+		}
+	}
+	seen := map[*party]bool{}
+	for id, c := range s.m.calls {
+		if s.ended[id] {
+			t.Fatalf("call %s lives again", id)
+		}
+		for side, p := range c.party {
+			if seen[p] || p.call != c || p.side != side || c.party[0] == c.party[1] {
+				t.Fatalf("%s is not in exactly one call", p.name)
+			}
+			seen[p] = true
+		}
+	}
+	for _, p := range s.m.parties {
+		if (p.call != nil) != seen[p] {
+			t.Fatalf("%s is in a call that is not there", p.name)
+		}
+	}
+	for id := range inCall {
+		if s.m.calls[id] == nil && !s.ended[id] {
+			t.Fatalf("call %s vanished", id)
+		}
+	}
+	for _, c := range opened {
+		why := ""
+		if len(c.id)%3 == 0 {
+			why = "no room"
+			delete(s.open, c)
+		}
+		s.run(by, relayOpened{c, why})
+	}
+}
+
+func FuzzMachine(f *testing.F) {
+	// ann calls bob, bob accepts, they negotiate, ann asks for the relay and hangs up.
+	f.Add([]byte{1, 0, 1, 13, 0, 20, 0, 25, 0, 28, 0, 44, 0, 60, 0, 36, 0})
+	// cat and dan call each other, dan leaves.
+	f.Add([]byte{2, 2, 3, 3, 2, 50, 1, 62, 0, 55, 0})
+	f.Add([]byte{1, 0, 1, 1, 0, 46, 0, 48, 0, 60, 129, 49, 1, 66, 255, 36, 2, 2, 3, 15, 0, 68, 220})
+	f.Fuzz(playScript)
+}

@@ -1,0 +1,311 @@
+package signaling
+
+// This file tests the rules of calls as a table of events and effects, and
+// fuzzes them for what must always hold.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stage is a machine with some people.
+type stage struct {
+	m     *machine
+	who   map[string]*party
+	now   time.Time
+	calls int
+	open  map[*call]bool // relay rooms
+}
+
+func newStage(mode string, names ...string) *stage {
+	st := &stage{who: map[string]*party{}, now: time.Unix(1000, 0), open: map[*call]bool{}}
+	st.m = newMachine(mode, func() string { st.calls++; return fmt.Sprintf("c%d", st.calls) })
+	for _, n := range names {
+		name, feats, _ := strings.Cut(n, "+")
+		p := &party{id: "u_" + name, name: name, key: name}
+		if feats != "" {
+			p.features = grant(strings.Split(feats, "+"))
+		}
+		st.who[name] = p
+		st.m.add(p)
+	}
+	return st
+}
+
+// say runs a step written as "ann call bob", and returns its effects as words.
+func (st *stage) say(step string) string {
+	f := strings.Fields(step)
+	if d, err := time.ParseDuration(f[0]); err == nil {
+		st.now = st.now.Add(d)
+		return ""
+	}
+	p := st.who[f[0]]
+	arg := func(i int) string {
+		if i < len(f) && !strings.HasPrefix(f[i], "#") {
+			return f[i]
+		}
+		return ""
+	}
+	a := about{}
+	if last := f[len(f)-1]; strings.HasPrefix(last, "#") {
+		a.CallID = last[1:]
+	}
+	var e any
+	switch f[1] {
+	case "call":
+		e = said{p, placeCallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
+	case "accept", "refuse":
+		a.Target = arg(2)
+		e = said{p, callResponseRequest{a, f[1] == "accept"}}
+	case "offer":
+		a.Target = arg(2)
+		e = said{p, offerRequest{a, []byte(`{}`), "sdp", []string{"192.0.2.1"}}}
+	case "answer":
+		a.Target = arg(2)
+		e = said{p, answerRequest{a, []byte(`{}`), nil}}
+	case "candidate":
+		a.Target = arg(2)
+		e = said{p, iceCandidateRequest{a, []byte(`{}`), "192.0.2.2"}}
+	case "media":
+		c := change{}
+		for _, w := range f[2:] {
+			i := slices.Index(kinds[:], strings.TrimLeft(w, "+-"))
+			if i < 0 {
+				panic(step)
+			}
+			c.named[i], *c.to.kind(i) = true, w[0] == '+'
+		}
+		e = said{p, mediaStateChangeRequest{a, c}}
+	case "end":
+		a.Target = arg(2)
+		e = said{p, endCallRequest{a}}
+	case "connected":
+		e = said{p, mediaConnectedRequest{about: a, Path: "direct"}}
+	case "stats":
+		e = said{p, callStatsRequest{about: a, Path: "direct"}}
+	case "relay":
+		e = said{p, relayRequestRequest{a, "ice-failed"}}
+	case "unrelay":
+		e = said{p, relayStopRequest{a}}
+	case "leaves":
+		e = left{p}
+	case "ready", "broken":
+		e = relayEvent{c: p.call, room: p.call.room, ready: f[1] == "ready", detail: "lost"}
+	case "stale":
+		e = relayEvent{c: p.call, room: p.call.room - 1, detail: "lost"}
+	case "opened", "full":
+		e = relayOpened{p.call, map[string]string{"full": "no room"}[f[1]]}
+	case "answered":
+		e = relayAnswered{c: p.call, room: p.call.room, to: p, answer: []byte(`{}`)}
+	case "unanswered":
+		e = relayAnswered{c: p.call, room: p.call.room, to: p, failed: true}
+	case "rang":
+		e = rang{f[2]}
+	case "timeout":
+		e = rangOut{p.call}
+	case "shutdown":
+		e = shutdown{}
+	default:
+		panic(step)
+	}
+	var words []string
+	for _, fx := range st.m.step(st.now, e) {
+		if w := inWords(fx); w != "" {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func inWords(fx effect) string {
+	switch fx := fx.(type) {
+	case deliver:
+		words := fx.to.name + "<"
+		switch m := fx.msg.(type) {
+		case incomingCallMessage:
+			return words + "incomingCall " + m.CallID + " from " + m.Caller
+		case callAnsweredMessage:
+			if m.Accepted {
+				return words + "callAnswered yes " + m.CallID
+			}
+			return words + strings.TrimSpace("callAnswered "+m.Reason+" "+m.CallID)
+		case callStartedMessage:
+			return words + "callStarted " + m.Role + " with " + m.Peer + inStates(m.Self) + inStates(m.Other)
+		case callEndedMessage:
+			return words + "callEnded " + m.Reason + " by " + m.Caller
+		case mediaStateChangeMessage:
+			words += "media" + inStates(m.Media)
+			if m.Kind >= 0 {
+				words += " " + kinds[m.Kind]
+			}
+			return words
+		case offerMessage:
+			return words + "offer"
+		case answerMessage:
+			return words + "answer of " + m.Sender
+		case iceCandidateMessage:
+			return words + "candidate"
+		case relayFailedMessage:
+			return words + m.Code
+		default:
+			name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", m), "signaling."), "Message")
+			return words + name
+		}
+	case refuse:
+		return fx.to.name + "!" + fx.why.Code
+	case startRinging:
+		return "ring"
+	case begun:
+		return "begun"
+	case finished:
+		return "(" + fx.outcome + ")"
+	case reached:
+		return fx.by.name + "@" + fx.ip
+	case openRelay:
+		return "open"
+	case closeRelay:
+		return "close"
+	case muteRelay:
+		return fmt.Sprintf("mute %s %s=%v", fx.by.name, kinds[fx.kind], fx.on)
+	case askRelay:
+		return "ask for " + fx.by.name
+	case candidateRelay:
+		return "candidate of " + fx.by.name
+	case reported:
+		return "reported"
+	}
+	return "" // changed, stopRinging: every end has them
+}
+
+func inStates(m media) string {
+	words := " "
+	for i := range kinds {
+		if *m.kind(i) {
+			words += kinds[i][:1]
+		} else {
+			words += "-"
+		}
+	}
+	return words
+}
+
+const (
+	rings   = "bob<incomingCall c1 from ann, ring"
+	accepts = "begun, ann<callAnswered yes c1"
+	mutes   = "mute ann audio=true, mute ann video=true, mute ann screen=false, mute bob audio=true, mute bob video=true, mute bob screen=false"
+)
+
+func TestRules(t *testing.T) {
+	type steps []string // alternating: a step, its effects
+	for _, c := range []struct {
+		what string
+		do   steps
+	}{
+		{"call, accept, hang up", steps{"ann call bob", rings, "bob accept", accepts, "ann end", "bob<callEnded hangup by ann, (hangup)"}},
+		{"the callee hangs up", steps{"ann call bob", rings, "bob accept", accepts, "bob end ann", "ann<callEnded hangup by bob, (hangup)"}},
+		{"by id", steps{"ann call u_bob", rings}},
+		{"by name in another case", steps{"ann call BoB", rings}},
+		{"decline", steps{"ann call bob", rings, "bob refuse", "ann<callAnswered declined c1, (declined)", "bob refuse", ""}},
+		{"decline by endCall", steps{"ann call bob", rings, "bob end", "ann<callAnswered declined c1, (declined)"}},
+		{"cancel", steps{"ann call bob", rings, "ann end", "bob<callEnded cancelled by ann, (cancelled)", "bob accept", ""}},
+		{"ring timeout", steps{"ann call bob", rings, "ann timeout", "ann<callAnswered timeout c1, bob<callEnded timeout by ann, (timeout)"}},
+		{"to oneself", steps{"ann call ann", "ann!self-call"}},
+		{"to nobody", steps{"ann call zoe", "ann!unknown-target", "ann call", "ann!bad-message"}},
+		{"to the relay", steps{"ann call relay", "ann!unknown-target"}},
+		{"in a call", steps{"ann call bob", rings, "ann call cat", "ann!already-in-call", "ann call bob", "ann!already-in-call", "bob call cat", "bob!already-in-call",
+			"bob accept", accepts, "ann call bob", "ann!already-in-call", "bob call ann", "bob!already-in-call", "ann call", "ann!already-in-call", "ann call ann", "ann!self-call"}},
+		{"busy", steps{"ann call bob", rings, "cat call ann", "cat<callAnswered busy, (busy)", "cat call bob", "cat<callAnswered busy, (busy)"}},
+		{"glare", steps{"ann call bob", rings, "bob call ann", accepts, "bob accept", "", "bob refuse", "", "ann offer", "ann@192.0.2.1, bob<offer"}},
+		{"a second answer", steps{"ann call bob", rings, "bob accept", accepts, "bob accept", "", "bob refuse", ""}},
+		{"the caller cannot answer", steps{"ann call bob", rings, "ann accept", "ann!not-your-call", "bob accept", accepts, "ann accept", "ann!not-your-call"}},
+		{"answering with a wrong target", steps{"ann call bob", rings, "bob accept cat", "bob!not-your-call", "bob accept ann", accepts}},
+		{"nothing before acceptance", steps{"ann call bob", rings, "ann offer", "ann!not-accepted", "bob answer", "bob!not-accepted", "ann candidate bob", "ann!not-accepted",
+			"bob offer ann", "bob!not-accepted", "ann relay", "ann!not-accepted", "ann offer relay", "ann!not-accepted", "ann connected", "ann!not-accepted"}},
+		{"idle", steps{"ann offer bob", "ann!no-such-call", "ann end", "ann!no-such-call", "ann accept", "ann!no-such-call", "ann media -audio", "ann!no-such-call",
+			"ann end zoe", "ann!no-such-call", "ann end #c9", "ann!no-such-call", "ann candidate relay", "ann!no-such-call"}},
+		{"negotiation", steps{"ann call bob", rings, "bob accept", accepts, "ann offer", "ann@192.0.2.1, bob<offer", "bob answer", "ann<answer of bob",
+			"bob candidate u_ann", "bob@192.0.2.2, ann<candidate", "bob offer ANN", "bob@192.0.2.1, ann<offer", "ann answer bob #c1", "bob<answer of ann"}},
+		{"a third party", steps{"ann call bob", rings, "bob accept", accepts, "cat offer ann", "cat!no-such-call", "cat offer ann #c1", "cat!no-such-call", "ann offer cat", "ann!not-your-call",
+			"ann offer zoe", "ann!not-your-call", "ann offer ann", "ann!not-your-call", "ann end cat", "ann!not-your-call", "ann end #c9", "ann!not-your-call", "ann media -audio", "bob<media -v- audio"}},
+		{"late messages", steps{"ann call bob", rings, "bob accept", accepts, "ann end", "bob<callEnded hangup by ann, (hangup)",
+			"bob candidate", "", "bob candidate ann", "", "bob candidate ANN", "", "bob offer #c1", "", "bob end", "", "ann end", "", "bob candidate relay", "",
+			"bob candidate cat", "bob!no-such-call", "bob candidate #c9", "bob!no-such-call", "cat end", "cat!no-such-call",
+			"5s", "", "bob candidate ann", "bob!no-such-call", "bob candidate #c1", "bob!no-such-call"}},
+		{"late messages in a new call", steps{"ann call bob", rings, "bob accept", accepts, "ann end", "bob<callEnded hangup by ann, (hangup)",
+			"cat call bob", "bob<incomingCall c2 from cat, ring", "bob accept", "begun, cat<callAnswered yes c2",
+			"bob candidate ann", "", "bob end #c1", "", "bob candidate zoe", "bob!not-your-call", "bob candidate", "bob@192.0.2.2, cat<candidate",
+			"5s", "", "bob candidate ann", "bob!not-your-call", "bob end #c1", "bob!not-your-call"}},
+		{"states before acceptance", steps{"ann call bob", rings, "ann media -video", "", "bob media -audio +screen", "",
+			"bob accept", "begun, ann<callAnswered yes c1, ann<media -vs, bob<media a-- video"}},
+		{"newest state before acceptance", steps{"ann call bob", rings, "ann media -video", "", "ann media -audio", "", "ann media +video", "",
+			"bob accept", accepts + ", bob<media -v- audio, bob<media -v- video"}},
+		{"a callee who leaves", steps{"ann call bob", rings, "bob leaves", "ann<callAnswered unavailable c1, (unavailable)", "ann call bob", "ann!unknown-target"}},
+		{"a caller who leaves", steps{"ann call bob", rings, "ann leaves", "bob<callEnded disconnected by ann, (disconnected)"}},
+		{"a party who leaves", steps{"ann call bob", rings, "bob accept", accepts, "bob leaves", "ann<callEnded disconnected by bob, (disconnected)"}},
+		{"media is information", steps{"ann call bob", rings, "bob accept", accepts, "ann connected", "reported", "bob connected", "reported", "ann offer", "ann@192.0.2.1, bob<offer"}},
+		{"stats, one in five seconds", steps{"ann call bob", rings, "bob accept", accepts, "ann stats", "reported", "ann stats", "", "bob stats", "reported", "4999ms", "", "ann stats", "", "1ms", "", "ann stats", "reported"}},
+		{"clients that know more", steps{"dan call eve", "eve<incomingCall c1 from dan, ring", "dan rang c1", "dan<ringing", "dan rang c1", "", "dan media -audio", "",
+			"eve accept", "begun, dan<callAnswered yes c1, dan<callStarted caller with eve -v- av-, eve<callStarted callee with dan av- -v-", "dan rang c1", ""}},
+		{"plain clients do not hear that it rings", steps{"ann call bob", rings, "ann rang c1", ""}},
+		{"relay", steps{"ann call bob", rings, "bob accept", accepts, "bob media -video", "ann<media a-- video", "ann relay", "open", "bob relay", "",
+			"ann opened", strings.Replace(mutes, "bob video=true", "bob video=false", 1) + ", ann<relayStart, bob<relayStart", "bob relay", "",
+			"ann offer relay", "ask for ann", "ann candidate RELAY", "candidate of ann", "ann answered", "ann<answer of relay", "ann answer relay", "ann!not-your-call",
+			"ann ready", "ann<relayReady, bob<relayReady", "ann ready", "", "bob media +video", "mute bob video=true, ann<media av- video",
+			"ann offer", "ann@192.0.2.1, bob<offer", "ann end", "bob<callEnded hangup by ann, close, (hangup)"}},
+		{"relay full", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann full", "ann<relay-unavailable", "ann candidate relay", "ann<relay-unavailable", "ann relay", "open"}},
+		{"relay stopped", steps{"ann call bob", rings, "bob accept", accepts, "ann unrelay", "", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+			"bob unrelay", "close, ann<relayStop", "ann ready", "", "ann answered", "", "ann offer relay", "ann<relay-unavailable", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann stale", ""}},
+		{"relay broken", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+			"ann unanswered", "close, ann<relay-failed, bob<relay-failed", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann broken", "close, ann<relay-failed, bob<relay-failed"}},
+		{"shutdown", steps{"ann call bob", rings, "dan call eve", "eve<incomingCall c2 from dan, ring", "eve accept", "begun, dan<callAnswered yes c2, dan<callStarted caller with eve av- av-, eve<callStarted callee with dan av- av-",
+			"ann shutdown", "ann<callEnded server-shutdown by bob, bob<callEnded server-shutdown by ann, (server-shutdown)", "dan media -video", "eve<media a-- video"}},
+		{"shutdown with one plain client", steps{"dan call bob", "bob<incomingCall c1 from dan, ring", "ann shutdown", "dan<callEnded server-shutdown by bob, bob<callEnded server-shutdown by dan, (server-shutdown)"}},
+	} {
+		st := newStage("fallback", "ann", "bob", "cat", "dan+resume+call-state", "eve+resume+call-state")
+		for i := 0; i+1 < len(c.do); i += 2 {
+			if got := st.say(c.do[i]); got != c.do[i+1] {
+				t.Errorf("%s: after %q\n got: %s\nwant: %s", c.what, c.do[: i+1 : i+1][i], got, c.do[i+1])
+				break
+			}
+		}
+	}
+}
+
+func TestRelayModes(t *testing.T) {
+	st := newStage("off", "ann", "bob")
+	st.say("ann call bob")
+	st.say("bob accept")
+	if got := st.say("ann relay"); got != "ann<relay-unavailable" {
+		t.Errorf("off: %s", got)
+	}
+	st = newStage("always", "ann", "bob+call-state", "cat+call-state")
+	st.say("ann call bob")
+	if got := st.say("bob accept"); strings.Contains(got, "open") {
+		t.Errorf("always, with a plain client: %s", got)
+	}
+	st.say("ann end")
+	st.say("cat call bob")
+	if got := st.say("bob accept"); !strings.HasSuffix(got, "bob<callStarted callee with cat av- av-, open") {
+		t.Errorf("always: %s", got)
+	}
+	if got := st.say("cat full"); got != "cat<relay-unavailable, bob<relay-unavailable" {
+		t.Errorf("always, full: %s", got)
+	}
+}
+
+// TestStatus: what others see.
+func TestStatus(t *testing.T) {
+	st := newStage("off", "ann", "bob")
+	status := func() string { return st.who["ann"].status() + " " + st.who["bob"].status() }
+	for _, step := range []struct{ do, want string }{
+		{"ann call bob", "ringing ringing"}, {"bob accept", "busy busy"}, {"ann connected", "busy busy"}, {"ann end", "available available"},
+	} {
+		st.say(step.do)
+		if got := status(); got != step.want {
+			t.Errorf("%s: %s, want %s", step.do, got, step.want)
+		}
+	}
+}
