@@ -1,0 +1,67 @@
+package main
+
+// Measuring: `duet bench` drives a server, this one or another, with paced load and prints what it carried and cost.
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	benchturn "duet/internal/bench/turn"
+)
+
+const benchUsage = `usage: duet bench turn [flags]       calls through a TURN server
+
+Each measures a running server and prints what arrived, how late, and, with -pid on the same machine, what it cost.
+`
+
+// benchCommand carries out `duet bench WHAT`.
+func benchCommand(args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return usageError("bench what?")
+	}
+	flags := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	var run func(context.Context, io.Writer) error
+	switch args[0] {
+	case "turn":
+		o := benchturn.DefaultOptions()
+		flags.StringVar(&o.URL, "url", "turn:127.0.0.1:3478", "the server, turn:host:port")
+		flags.StringVar(&o.User, "user", "", "user name of a long-term credential")
+		flags.StringVar(&o.Pass, "pass", "", "its password")
+		flags.StringVar(&o.Secret, "secret", "", "or the shared secret of TURN REST credentials (turn.secret, static-auth-secret)")
+		flags.StringVar(&o.Mode, "mode", o.Mode, "relay: both parties behind the server; peer: one of them; idle: allocations only")
+		flags.IntVar(&o.Calls, "calls", o.Calls, "calls, of 350 packets a second each")
+		flags.DurationVar(&o.Warmup, "warmup", o.Warmup, "sent before the measurement begins")
+		flags.DurationVar(&o.Duration, "duration", o.Duration, "how long is measured")
+		flags.DurationVar(&o.Tick, "tick", o.Tick, "how often the sender looks what is due")
+		flags.IntVar(&o.PID, "pid", 0, "the server's process on this machine: show its CPU and memory")
+		flags.BoolVar(&o.Search, "search", false, "look for the most calls that are carried, beginning at -calls")
+		flags.Float64Var(&o.MaxLoss, "max-loss", o.MaxLoss, "with -search: the share that may be lost")
+		run = func(ctx context.Context, w io.Writer) error { return benchturn.Run(ctx, o, w) }
+	case "help", "-h", "-help", "--help":
+		_, err := io.WriteString(stdout, benchUsage)
+		return err
+	default:
+		return usageError(fmt.Sprintf("bench %s: unknown", args[0]))
+	}
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(stdout, "usage: duet bench %s [flags]\n", args[0])
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return nil
+	} else if err != nil {
+		return usageError(err.Error())
+	}
+	if flags.NArg() > 0 {
+		return usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, stdout)
+}

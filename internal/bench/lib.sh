@@ -1,0 +1,83 @@
+# What the comparisons share; sourced by compare.sh beside each engine. They start every server afresh for every run, in
+# turns, keep the lines for scripts ("result key=value ...") in $out, and end what they started by its id.
+set -eu
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+rounds=${ROUNDS:-3}
+out=$(mktemp -d)
+started=()
+
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+finish() {
+	local pid
+	for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+	for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+	rm -rf "$out"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+# number VALUE... refuses what is no whole number above zero.
+number() { local v; for v in "$@"; do [[ $v =~ ^[1-9][0-9]*$ ]] || die "not a number above zero: $v"; done; }
+number "$rounds"
+
+build() {
+	duet=${DUET:-$root/bin/duet}
+	[ -n "${DUET:-}" ] || (cd "$root" && go build -trimpath -o bin/duet ./cmd/duet)
+}
+
+# start COMMAND... runs a server in the background; its id is in $pid, its output in $out/log.
+start() {
+	"$@" >"$out/log" 2>&1 &
+	pid=$!
+	started+=("$pid")
+}
+
+# stop ends the server that start began.
+stop() {
+	kill "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	started=()
+}
+
+# await udp|tcp PORT waits until this machine listens there.
+await() {
+	local hex i state
+	hex=$(printf ':%04X' "$2")
+	case $1 in udp) state=07 ;; tcp) state=0A ;; esac
+	for ((i = 0; i < 100; i++)); do
+		kill -0 "$pid" 2>/dev/null || { cat "$out/log" >&2; die "the server ended at once"; }
+		if awk -v p="$hex" -v s="$state" '$2 ~ p "$" && $4 == s { found = 1 } END { exit !found }' /proc/net/"$1" /proc/net/"$1"6; then return; fi
+		sleep 0.1
+	done
+	cat "$out/log" >&2
+	die "nobody listens on $1 port $2 after ten seconds"
+}
+
+# run NAME COMMAND... runs a measurement, shows its warnings and keeps its result under NAME.
+run() {
+	local name=$1; shift
+	"$@" >"$out/run" 2>&1 || { cat "$out/run" "$out/log" >&2; die "$name: the measurement failed"; }
+	[ -z "${VERBOSE:-}" ] || sed 's/^/    /' "$out/run"
+	sed -n "s/^warning /  $name: /p" "$out/run"
+	grep '^result ' "$out/run" >>"$out/$name.results"
+}
+
+# median NAME KEY is the median over the rounds.
+median() {
+	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk '
+		{ v[NR] = $1 }
+		END { if (!NR) print "-"; else if (NR % 2) print v[(NR + 1) / 2]; else print (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# span NAME KEY is smallest-largest.
+span() {
+	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk 'NR == 1 { a = $1 } { b = $1 } END { print NR ? a "-" b : "-" }'
+}
+
+# compare KEY FORMAT OURS THEIRS LABEL prints a row: both medians, both spans, the ratio.
+compare() {
+	awk -v label="$5" -v f="$2" -v a="$(median "$3" "$1")" -v b="$(median "$4" "$1")" -v sa="$(span "$3" "$1")" -v sb="$(span "$4" "$1")" '
+		BEGIN { ratio = (b + 0 > 0) ? sprintf("%.2f", a / b) : "-"; printf "%-44s " f " (%s)  " f " (%s)  ratio %s\n", label, a, sa, b, sb, ratio }'
+}

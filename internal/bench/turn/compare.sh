@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Measures this server and coturn on loopback in turns, a fresh server for every run, and prints medians and ratios.
+# Environment: ROUNDS (3), CALLS (100), SPAN (seconds measured in a run, 4), SEARCH=1 (also the most calls that each
+# carries on one core, which takes minutes), IDLE (allocations for the memory, 2000), VERBOSE=1 (every run's output),
+# TURNSERVER (coturn's program).
+. "$(dirname "$0")/../lib.sh"
+
+calls=${CALLS:-100} span_s=${SPAN:-4} idle=${IDLE:-2000}
+number "$calls" "$span_s" "$idle"
+turnserver=${TURNSERVER:-$(command -v turnserver || true)}
+[ -n "$turnserver" ] || die "coturn is missing (Debian: apt-get install coturn); without it: bin/duet bench turn -h"
+build
+
+ours=34780 theirs=34781 secret=only-for-this-measurement
+cat >"$out/duet.yaml" <<END
+http: {listen: "127.0.0.1:34782", admin_listen: ""}
+state_dir: "$out/state"
+log: {level: warn}
+turn: {listen: "127.0.0.1:$ours", public_ip: 127.0.0.1, secret: $secret, relay_ports: "50000-65535", allow_peers: [127.0.0.0/8]}
+relay: {mode: "off"}
+END
+
+# on SERVER [PREFIX...] starts a server; $url leads to it.
+on() {
+	local which=$1; shift
+	case $which in
+	duet)
+		start "$@" "$duet" serve -config "$out/duet.yaml"
+		await udp $ours; url=turn:127.0.0.1:$ours ;;
+	coturn)
+		start "$@" "$turnserver" -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port=$theirs --min-port=50000 --max-port=65535 \
+			--realm=duet --use-auth-secret --static-auth-secret=$secret --fingerprint --allow-loopback-peers \
+			--no-tls --no-dtls --no-cli --no-stdout-log --log-file=/dev/null --pidfile="$out/coturn.pid" --userdb="$out/turndb"
+		await udp $theirs; url=turn:127.0.0.1:$theirs ;;
+	esac
+}
+
+echo "$rounds rounds of $calls calls, ${span_s}s each; $("$turnserver" --version 2>/dev/null | tail -n 1 | sed 's/^/coturn /')"
+for ((round = 1; round <= rounds; round++)); do
+	echo "round $round"
+	for mode in relay peer; do
+		for which in duet coturn; do
+			on $which
+			run "$mode.$which" "$duet" bench turn -url "$url" -secret $secret -mode $mode -calls "$calls" -duration "${span_s}s" -pid "$pid"
+			stop
+		done
+	done
+	for which in duet coturn; do
+		on $which
+		run "idle.$which" "$duet" bench turn -url "$url" -secret $secret -mode idle -calls "$idle" -pid "$pid"
+		stop
+	done
+	if [ -n "${SEARCH:-}" ]; then
+		[ "$(nproc)" -ge 2 ] || die "SEARCH needs two cores: one for the server, one for the generator"
+		for which in duet coturn; do
+			on $which taskset -c 0
+			run "search.$which" taskset -c 1 "$duet" bench turn -url "$url" -secret $secret -search -calls "$calls" -duration 3s -pid "$pid"
+			stop
+		done
+	fi
+done
+
+sed -n 's/^machine *//p' "$out/run"
+echo "medians (smallest-largest): Duet, coturn"
+for mode in relay peer; do
+	echo "$mode"
+	compare cpu %.2f $mode.duet $mode.coturn "  CPU s per million packets delivered"
+	compare loss %.5f $mode.duet $mode.coturn "  share lost"
+	for q in p50 p99 p999; do compare $q %.0f $mode.duet $mode.coturn "  latency $q, µs"; done
+done
+compare kib %.1f idle.duet idle.coturn "KiB for each of $idle idle allocations"
+if [ -n "${SEARCH:-}" ]; then compare search %.0f search.duet search.coturn "calls on one core"; fi
