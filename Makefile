@@ -1,5 +1,5 @@
 # Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
-.PHONY: help build test test-all bench deps lint unit fuzz web e2e natlab clean
+.PHONY: help build test test-all bench bench-turn deps lint unit fuzz web e2e natlab clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -16,6 +16,9 @@ test-all: ## the same with nothing shortened: hours
 
 bench: ## every benchmark, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./...
+
+bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=100 SEARCH=1)
+	@internal/bench/turn/compare.sh
 
 deps: ## only installs what the tests need
 	@.ci/deps

@@ -29,6 +29,7 @@ const usage = `Duet: calls between two people, on a server of your own.
 
 usage: duet [serve] [-config FILE]   run the server (the default)
        duet config  [-config FILE]   print the effective configuration, secrets masked
+       duet bench turn [flags]       measure a TURN server
        duet version
 
 Every key is explained in configs/duet.yaml. The environment overrides the file:
@@ -50,6 +51,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "serve":
 		err = serveCommand(args, environ, stdout, stderr)
+	case "bench":
+		err = benchCommand(args, stdout)
 	case "config":
 		err = configCommand(args, environ, stdout)
 	case "version":

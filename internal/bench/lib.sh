@@ -7,6 +7,10 @@ rounds=${ROUNDS:-3}
 out=$(mktemp -d)
 started=()
 
+# Two measurements at a time would measure each other, and want the same ports.
+exec 9>"${TMPDIR:-/tmp}/duet-bench.lock"
+flock -n 9 || { echo "waiting for another measurement to end"; flock 9; }
+
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
 finish() {
@@ -29,7 +33,7 @@ build() {
 
 # start COMMAND... runs a server in the background; its id is in $pid, its output in $out/log.
 start() {
-	"$@" >"$out/log" 2>&1 &
+	"$@" >"$out/log" 2>&1 9>&- &
 	pid=$!
 	started+=("$pid")
 }
@@ -71,13 +75,17 @@ median() {
 		END { if (!NR) print "-"; else if (NR % 2) print v[(NR + 1) / 2]; else print (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# span NAME KEY is smallest-largest.
+# span NAME KEY is the smallest and the largest.
 span() {
-	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk 'NR == 1 { a = $1 } { b = $1 } END { print NR ? a "-" b : "-" }'
+	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk 'NR == 1 { a = $1 } { b = $1 } END { print a, b }'
 }
 
 # compare KEY FORMAT OURS THEIRS LABEL prints a row: both medians, both spans, the ratio.
 compare() {
 	awk -v label="$5" -v f="$2" -v a="$(median "$3" "$1")" -v b="$(median "$4" "$1")" -v sa="$(span "$3" "$1")" -v sb="$(span "$4" "$1")" '
-		BEGIN { ratio = (b + 0 > 0) ? sprintf("%.2f", a / b) : "-"; printf "%-44s " f " (%s)  " f " (%s)  ratio %s\n", label, a, sa, b, sb, ratio }'
+		function both(s, p) { split(s, p, " "); return sprintf(f " to " f, p[1], p[2]) }
+		BEGIN {
+			ratio = (b + 0 > 0) ? sprintf("%.2f", a / b) : "-"
+			printf "%-40s " f " (%s), " f " (%s): ratio %s\n", label, a, both(sa), b, both(sb), ratio
+		}'
 }

@@ -61,7 +61,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 sed -n 's/^machine *//p' "$out/run"
-echo "medians (smallest-largest): Duet, coturn"
+echo "medians (smallest to largest), first Duet, then coturn"
 for mode in relay peer; do
 	echo "$mode"
 	compare cpu %.2f $mode.duet $mode.coturn "  CPU s per million packets delivered"
