@@ -33,6 +33,7 @@ export const TIMES = Object.freeze({
   probeLife: 20_000, // a direct attempt beside the relay is given up
   probeEvery: 60_000,
   probeAfterChange: 5_000,
+  askAgain: 500, // a relay that was lost is asked for again
   refused: 60_000, // a relay that is off or full is not asked again for so long
   giveUp: 20_000, // nothing connected for so long: say so, and go on trying
 });
@@ -315,9 +316,12 @@ export class Paths extends Emitter {
     if (code === "relay-unavailable") this.#refusedUntil = this.#now() + TIMES.refused;
     this.#asked = false;
     this.#relayReadyAt = this.#leavingSince = 0;
-    if (this.#legs.relay) this.#retire(this.#legs.relay);
-    if (this.#legs.direct) return;
-    if (this.#force === "relay") this.#become("failed");
+    const { direct, relay } = this.#legs;
+    if (relay) this.#retire(relay);
+    // A room that was lost may be had again, unless the server says that there is none.
+    if (this.#relayAllowed && !direct) this.#relayAt = this.#now() + TIMES.askAgain;
+    if (direct) return;
+    if (this.#force === "relay") this.#become(this.#firstMediaAt ? "reconnecting" : "failed");
     else if (this.#role === "caller") this.#goDirect();
   }
 
@@ -353,7 +357,7 @@ export class Paths extends Emitter {
     this.#name();
     this.#choose(now);
     this.#watch(now);
-    if (now >= this.#relayAt && !this.#firstMediaAt) this.#ask("ice-timeout");
+    if (now >= this.#relayAt) this.#ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
     if (now >= this.#probeAt) this.#probe();
     this.#endProbe(now);
   }
@@ -427,6 +431,7 @@ export class Paths extends Emitter {
     switch (this.#recovery.judge(leg, { expecting: this.#expecting, pictures: this.#pictures }, now)) {
       case "carries":
         this.#deadSince = 0;
+        if (leg === direct) this.#relayAt = Infinity;
         this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
         return this.#become("connected");
       case "waits":

@@ -112,7 +112,8 @@ export class Peer extends Emitter {
 
   /** Asks for an ICE restart: new candidates, new credentials, the old path until a new one is there. */
   restart() {
-    if (this.#closed) return;
+    // Before anything was said there is nothing to restart, and the answering side has nothing to offer.
+    if (this.#closed || (this.fresh && !this.offering)) return;
     // An offer that is still waiting for its answer may have been lost with a server; saying it again is harmless.
     if (this.offering && this.#pc.localDescription) this.#signal({ description: this.#pc.localDescription });
     this.#pc.restartIce();
