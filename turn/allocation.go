@@ -24,6 +24,7 @@ type allocation struct {
 	client     netip.AddrPort
 	clientAddr net.Addr // the same, as the library wants it
 	who        identity
+	account    *account
 	party      *party // of a user who may only reach its call; nil: any public address
 	relay      netip.AddrPort
 	relayAddr  *net.UDPAddr
@@ -35,6 +36,10 @@ type allocation struct {
 	socket atomic.Pointer[net.UDPConn]
 
 	up, down counter // payloads from the client, and to it
+
+	// the housekeeper's own
+	seen   uint64
+	seenAt time.Time
 
 	mu          sync.Mutex // a leaf; guards what follows
 	closed      bool
@@ -79,8 +84,9 @@ func (a *allocation) ReadFrom(b []byte) (int, net.Addr, error) {
 	case p := <-a.queue:
 		n := copy(b, p.buf[:p.n])
 		from := net.UDPAddrFromAddrPort(p.from)
-		packets.Put(p)
 		a.down.add(n)
+		a.front.server.stats.down[p.path].add(n)
+		packets.Put(p)
 		return n, from, nil
 	case <-a.ended:
 		runtime.Goexit()
@@ -126,20 +132,31 @@ func (a *allocation) meets(b *allocation) bool {
 func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	s := a.front.server
 	v := a.verdict(peer)
-	if len(b) > maxPacket || !v.any() {
-		s.drops.Add(1)
+	switch {
+	case len(b) > maxPacket:
+		s.stats.drop(errOversize)
+		return
+	case !v.any():
+		s.stats.drop(errForbidden)
+		return
+	case !s.accounts.pass(a.account, len(b), time.Now()):
+		s.stats.drop(errOverQuota)
 		return
 	}
 	a.up.add(len(b))
 	if v.memory {
 		if to := s.fabric.lookup(peer); to != nil {
-			if a.meets(to) {
-				to.deliver(b, a.relay)
+			if !a.meets(to) {
+				s.stats.drop(errForbidden)
+				return
 			}
+			s.stats.up[pathMemory].add(len(b))
+			to.deliver(b, a.relay)
 			return
 		}
 	}
 	if conn := a.socket.Load(); conn != nil && v.outside {
+		s.stats.up[pathSocket].add(len(b))
 		conn.WriteToUDPAddrPort(b, peer) // lost is lost
 	}
 }
@@ -147,19 +164,26 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 // deliver queues a payload from another allocation for the client; a full queue loses it. The caller keeps b.
 func (a *allocation) deliver(b []byte, from netip.AddrPort) {
 	if !a.permitted(from.Addr()) {
+		a.front.server.stats.drop(errNoPermission)
 		return
 	}
 	p := packets.Get().(*packet)
-	p.n, p.from = copy(p.buf[:], b), from
+	p.n, p.from, p.path = copy(p.buf[:], b), from, pathMemory
 	a.push(p)
 }
 
 func (a *allocation) push(p *packet) {
+	s := a.front.server
+	if !s.accounts.pass(a.account, p.n, time.Now()) {
+		packets.Put(p)
+		s.stats.drop(errOverQuota)
+		return
+	}
 	select {
 	case a.queue <- p:
 	default:
 		packets.Put(p)
-		a.front.server.drops.Add(1)
+		s.stats.drop(errQueueFull)
 	}
 }
 
@@ -196,12 +220,19 @@ func (a *allocation) readSocket(conn *net.UDPConn) {
 				continue
 			}
 		}
-		p.n, p.from = n, netip.AddrPortFrom(canonical(from.Addr()), from.Port())
-		if n > maxPacket || !a.permitted(p.from.Addr()) || !a.verdict(p.from).outside {
-			packets.Put(p)
+		p.n, p.path, p.from = n, pathSocket, netip.AddrPortFrom(canonical(from.Addr()), from.Port())
+		switch {
+		case n > maxPacket:
+			a.front.server.stats.drop(errOversize)
+		case !a.permitted(p.from.Addr()):
+			a.front.server.stats.drop(errNoPermission)
+		case !a.verdict(p.from).outside:
+			a.front.server.stats.drop(errForbidden)
+		default:
+			a.push(p)
 			continue
 		}
-		a.push(p)
+		packets.Put(p)
 	}
 }
 
@@ -290,6 +321,15 @@ func (a *allocation) doom() {
 	if !a.isDoomed {
 		a.isDoomed = true
 		close(a.doomed)
+	}
+}
+
+// endIfIdle ends the allocation if nothing has been relayed for so long.
+func (a *allocation) endIfIdle(now time.Time, idle time.Duration) {
+	if n := a.up.packets.Load() + a.down.packets.Load(); n != a.seen || a.seenAt.IsZero() {
+		a.seen, a.seenAt = n, now
+	} else if now.Sub(a.seenAt) >= idle {
+		a.doom()
 	}
 }
 

@@ -21,7 +21,11 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 	host = strings.Trim(host, "[]")
 	_, port, _ := net.SplitHostPort(s.udp.LocalAddr().String())
 	at := net.JoinHostPort(host, port)
-	return []string{"stun:" + at, "turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}, username, credential, expires
+	urls = []string{"stun:" + at, "turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}
+	if s.tlsPort != 0 {
+		urls = append(urls, "turns:"+net.JoinHostPort(host, strconv.Itoa(s.tlsPort))+"?transport=tcp")
+	}
+	return urls, username, credential, expires
 }
 
 // validHost says whether host, which comes from a client, is a name or an address and nothing else.

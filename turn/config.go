@@ -25,6 +25,11 @@ type Config struct {
 	// Secret derives the passwords of time-limited credentials (TURN REST, coturn's static-auth-secret). Set it to share
 	// it with other software. Default: empty, a random one is made at first start and kept in the state file.
 	Secret string `yaml:"secret" secret:"true"`
+	// SecretPrevious is accepted too, so that the secret can be changed without refusing what was handed out before.
+	SecretPrevious string `yaml:"secret_previous" secret:"true"`
+	// TLSListen is a further address for TURN over TLS alone, such as ":5349". It is seldom needed: http.tls_listen
+	// carries TURN as well as HTTPS, with the same certificate. Default: empty, off.
+	TLSListen string `yaml:"tls_listen"`
 	// PublicIP is the address under which clients and peers reach this machine; one IPv4 and one IPv6 address may be
 	// given, with a comma. Set it behind a 1:1 NAT. Default: empty, found by looking at the interfaces.
 	PublicIP string `yaml:"public_ip"`
@@ -44,6 +49,23 @@ type Config struct {
 	// UnauthenticatedPerIP is how many datagrams from one address (IPv6: /64) are answered each second before a password
 	// is shown. It keeps the server from being used to flood somebody else. Default: 10; raise it for many clients behind one NAT.
 	UnauthenticatedPerIP int `yaml:"unauthenticated_per_ip"`
+	// UserAllocations is how many allocations one user may have at a time; a browser takes one for each network interface
+	// and transport. Static users stand for other software and are bounded by the total only. 0: no limit. Default: 64.
+	UserAllocations int `yaml:"user_allocations"`
+	// TotalAllocations is how many there may be in all; one takes about 12 KiB. 0: no limit. Default: 20000.
+	TotalAllocations int `yaml:"total_allocations"`
+	// UserBPS is how many bytes a second are relayed for one user, both directions together. What is over is lost, as on
+	// a slow line. 0: no limit. Default: 5000000, a dozen video calls. Not for static users.
+	UserBPS int64 `yaml:"user_bps"`
+	// UserPPS is the same in packets. 0: no limit. Default: 10000.
+	UserPPS int64 `yaml:"user_pps"`
+	// TotalBPS is how many bytes a second are relayed in all. 0: no limit. Default: 0.
+	TotalBPS int64 `yaml:"total_bps"`
+	// TotalPPS is the same in packets. Default: 0.
+	TotalPPS int64 `yaml:"total_pps"`
+	// IdleTimeout ends an allocation that has relayed nothing for so long; its client is told so when it next refreshes.
+	// 0: never; its lifetime of ten minutes ends it when the client is gone. Default: 0.
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
 }
 
 // DefaultConfig is what runs without a file.
@@ -56,6 +78,10 @@ func DefaultConfig() Config {
 		Permissions:          "call",
 		CredentialTTL:        8 * time.Hour,
 		UnauthenticatedPerIP: 10,
+		UserAllocations:      64,
+		TotalAllocations:     20_000,
+		UserBPS:              5_000_000,
+		UserPPS:              10_000,
 	}
 }
 
@@ -66,16 +92,24 @@ func (c Config) Validate() error {
 	}
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf("turn."+format, args...)) }
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
-		add("listen: %q is not an address like :3478 or 192.0.2.1:3478", c.Listen)
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		add("listen: %q is not a port number", port)
+	listen := func(key, addr string) {
+		if _, port, err := net.SplitHostPort(addr); err != nil {
+			add("%s: %q is not an address like :3478 or 192.0.2.1:3478", key, addr)
+		} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			add("%s: %q is not a port number", key, port)
+		}
+	}
+	listen("listen", c.Listen)
+	if c.TLSListen != "" {
+		listen("tls_listen", c.TLSListen)
 	}
 	if c.Realm == "" || len(c.Realm) > 128 || strings.ContainsAny(c.Realm, "\":") || !printable(c.Realm) {
 		add("realm: %q must be 1 to 128 printable characters without quotes and colons", c.Realm)
 	}
-	if c.Secret != "" && len(c.Secret) < 8 {
-		add("secret: shorter than 8 characters can be guessed")
+	for key, secret := range map[string]string{"secret": c.Secret, "secret_previous": c.SecretPrevious} {
+		if secret != "" && len(secret) < 8 {
+			add("%s: shorter than 8 characters can be guessed", key)
+		}
 	}
 	if _, err := parseAddrs(c.PublicIP); err != nil {
 		add("public_ip: %w", err)
@@ -101,6 +135,22 @@ func (c Config) Validate() error {
 	}
 	if c.UnauthenticatedPerIP < 1 {
 		add("unauthenticated_per_ip: %d would answer nobody; at least 1", c.UnauthenticatedPerIP)
+	}
+	for key, n := range map[string]int64{
+		"user_allocations": int64(c.UserAllocations), "total_allocations": int64(c.TotalAllocations),
+		"user_bps": c.UserBPS, "user_pps": c.UserPPS, "total_bps": c.TotalBPS, "total_pps": c.TotalPPS,
+	} {
+		if n < 0 {
+			add("%s: %d is less than 0, which means no limit", key, n)
+		}
+	}
+	for key, n := range map[string]int64{"user_bps": c.UserBPS, "total_bps": c.TotalBPS} {
+		if n > 0 && n < 10_000 {
+			add("%s: %d bytes a second carry no call; at least 10000", key, n)
+		}
+	}
+	if c.IdleTimeout != 0 && c.IdleTimeout < time.Minute {
+		add("idle_timeout: %s would end calls on hold; at least 1m", c.IdleTimeout)
 	}
 	return errors.Join(errs...)
 }

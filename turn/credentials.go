@@ -21,6 +21,8 @@ type identity struct {
 	expires time.Time // zero for static users
 }
 
+func (i identity) static() bool { return i.expires.IsZero() }
+
 func (i identity) expired(now time.Time) bool { return !i.expires.IsZero() && now.After(i.expires) }
 
 // credentials are fixed after New.

@@ -21,6 +21,7 @@ type link interface {
 	close() error
 	local() net.Addr
 	datagrams() bool
+	transport() string // "udp", "tcp" or "tls"
 	// allocated tells a stream that it carries an allocation, or no longer does.
 	allocated(bool)
 }
@@ -228,6 +229,7 @@ func (f *front) answered(b []byte) []byte {
 // wrong makes the library's refusal of an authenticated request a proper one: with a code and signed.
 func (f *front) wrong(code int) []byte {
 	r := &f.req
+	f.server.stats.refuse(code)
 	f.scratch = appendError(f.scratch[:0], r.method, r.id(), code, reasons[code], r.key)
 	return f.scratch
 }

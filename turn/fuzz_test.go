@@ -34,10 +34,11 @@ func (l *pipeLink) write(b []byte, _ netip.AddrPort) {
 	default:
 	}
 }
-func (l *pipeLink) close() error    { close(l.done); return nil }
-func (l *pipeLink) local() net.Addr { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
-func (l *pipeLink) datagrams() bool { return true }
-func (l *pipeLink) allocated(bool)  {}
+func (l *pipeLink) close() error      { close(l.done); return nil }
+func (l *pipeLink) local() net.Addr   { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
+func (l *pipeLink) datagrams() bool   { return true }
+func (l *pipeLink) allocated(bool)    {}
+func (l *pipeLink) transport() string { return "udp" }
 
 // FuzzFront sends packets from the address of a client that has an allocation, without knowing its password. Nothing
 // panics in front or library, nothing spins, and the allocation is the one it was.

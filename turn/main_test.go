@@ -26,11 +26,7 @@ const (
 // start runs a server on loopback that lets loopback peers be reached, until the test ends.
 func start(t testing.TB, change ...func(*Config, *limits)) *Server {
 	t.Helper()
-	cfg, lim := DefaultConfig(), defaultLimits()
-	cfg.Listen, cfg.PublicIP, cfg.Permissions = "127.0.0.1:0", "127.0.0.1", "public"
-	cfg.AllowPeers = []string{"127.0.0.0/8"}
-	cfg.Users = map[string]string{"alice": "wonder", "bob": "builder"}
-	cfg.UnauthenticatedPerIP = 100_000
+	cfg, lim := testConfig()
 	for _, f := range change {
 		f(&cfg, &lim)
 	}
@@ -38,6 +34,21 @@ func start(t testing.TB, change ...func(*Config, *limits)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
+	return s
+}
+
+func testConfig() (Config, limits) {
+	cfg, lim := DefaultConfig(), defaultLimits()
+	cfg.Listen, cfg.PublicIP, cfg.Permissions = "127.0.0.1:0", "127.0.0.1", "public"
+	cfg.AllowPeers = []string{"127.0.0.0/8"}
+	cfg.Users = map[string]string{"alice": "wonder", "bob": "builder"}
+	cfg.UnauthenticatedPerIP = 100_000
+	return cfg, lim
+}
+
+func run(t testing.TB, s *Server) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -52,7 +63,6 @@ func start(t testing.TB, change ...func(*Config, *limits)) *Server {
 			t.Error("Run does not end")
 		}
 	})
-	return s
 }
 
 // client speaks raw STUN over UDP or TCP.

@@ -14,6 +14,10 @@ var (
 	errNoAllocation   = errors.New("no allocation")
 	errNoPermission   = errors.New("no permission")
 	errUnknownChannel = errors.New("unknown channel")
+	errForbidden      = errors.New("forbidden peer")
+	errOversize       = errors.New("oversize")
+	errQueueFull      = errors.New("queue full")
+	errOverQuota      = errors.New("quota")
 )
 
 const (
@@ -121,6 +125,9 @@ func (f *front) allocate() int {
 	case r.carries(hasEvenPort) || r.carries(hasReservation):
 		return codeCapacity
 	}
+	if code := s.accounts.admits(r.who); code != 0 {
+		return code
+	}
 	f.clampLifetime()
 	return 0
 }
@@ -209,6 +216,7 @@ func (f *front) ask(code int) []byte {
 		return f.drop(errBudget)
 	}
 	r := &f.req
+	f.server.stats.refuse(code)
 	r.challenge, r.key = true, nil
 	b := append(f.scratch[:0], make([]byte, headerSize)...)
 	binary.BigEndian.PutUint16(b, messageType(methodAllocate, classRequest))
@@ -226,6 +234,7 @@ func (f *front) ask(code int) []byte {
 // refuse answers the current request itself; the library does not see it.
 func (f *front) refuse(code int) []byte {
 	r := &f.req
+	f.server.stats.refuse(code)
 	var attrs []attribute
 	if code == codeUnknownAttribute {
 		var list []byte
@@ -241,6 +250,6 @@ func (f *front) refuse(code int) []byte {
 
 // drop counts a packet that is not answered. There is no log line: anybody could fill the disk.
 func (f *front) drop(reason error) []byte {
-	f.server.refused(reason)
+	f.server.stats.drop(reason)
 	return nil
 }

@@ -4,6 +4,7 @@ package turn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +24,9 @@ type Deps struct {
 	Metrics   prometheus.Registerer // nil: none
 	PublicIPs []netip.Addr          // announced when Config.PublicIP is empty
 	Secret    []byte                // when Config.Secret is empty
+	TLS       *tls.Config           // for Config.TLSListen; nil: none
+	// TLSPort is where clients reach TURN over TLS when the HTTP side hands such streams to ServeConn; 0: nowhere.
+	TLSPort int
 }
 
 // limits are numbers that tests make small.
@@ -36,6 +39,9 @@ type limits struct {
 	firstFrame, idleStream time.Duration // how long a stream without allocation may be silent
 	write                  time.Duration // how long a stream may refuse to be written to
 
+	housekeeping time.Duration
+	idle         time.Duration // 0: none
+
 	wrapListener func(net.Listener) net.Listener // nil: as it is
 }
 
@@ -44,7 +50,7 @@ func defaultLimits() limits {
 		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
 		expiryLead: time.Second, permissions: 64, channels: 32,
 		streams: 10_000, streamsPerIP: 200,
-		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second,
+		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, housekeeping: 10 * time.Second,
 	}
 }
 
@@ -56,6 +62,8 @@ type Server struct {
 	limits      limits
 	udp         *net.UDPConn
 	tcp         net.Listener
+	tls         net.Listener // may be nil
+	tlsPort     int          // 0: none
 	credentials *credentials
 	nonces      *nonceBinder
 	budget      *budget
@@ -64,13 +72,18 @@ type Server struct {
 	fabric      *fabric
 	streams     *streams
 	parties     *parties
+	accounts    *accounts
+	stats       *stats
 
-	drops   atomic.Uint64  // packets lost to policy, size or a full queue
 	running sync.WaitGroup // readers of relay sockets
 }
 
 // New checks the configuration and listens.
-func New(cfg Config, deps Deps) (*Server, error) { return newServer(cfg, deps, defaultLimits()) }
+func New(cfg Config, deps Deps) (*Server, error) {
+	lim := defaultLimits()
+	lim.idle = cfg.IdleTimeout
+	return newServer(cfg, deps, lim)
+}
 
 func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
@@ -113,14 +126,40 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		policy:      newPolicy(allow, announced, none),
 		fabric:      newFabric(),
 		parties:     newParties(),
+		accounts:    newAccounts(cfg),
+		stats:       newStats(),
+		tlsPort:     deps.TLSPort,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
+	}
+	if cfg.SecretPrevious != "" {
+		s.credentials.secrets = append(s.credentials.secrets, []byte(cfg.SecretPrevious))
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ports = newPorts(low, high, none, announced, *s.policy.own.Load())
+	if cfg.TLSListen != "" && deps.TLS == nil {
+		return nil, errors.New("turn.tls_listen: there is no certificate; see http.tls_cert")
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
+	}
+	if cfg.TLSListen != "" {
+		l, err := net.Listen("tcp", cfg.TLSListen)
+		if err != nil {
+			s.close()
+			return nil, fmt.Errorf("turn.tls_listen: listen tcp %s: %w", cfg.TLSListen, err)
+		}
+		s.tls = tls.NewListener(l, deps.TLS)
+		if s.tlsPort == 0 {
+			s.tlsPort = l.Addr().(*net.TCPAddr).Port
+		}
+	}
+	if deps.Metrics != nil {
+		if err := deps.Metrics.Register(collector{s}); err != nil {
+			s.close()
+			return nil, fmt.Errorf("turn metrics: %w", err)
+		}
 	}
 	s.policy.listeners[s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port()] = true
 	return s, nil
@@ -162,37 +201,56 @@ func (s *Server) Addrs() (udp, tcp net.Addr) { return s.udp.LocalAddr(), s.tcp.A
 func (s *Server) Run(ctx context.Context) error {
 	f, err := newFront(s, &udpLink{conn: s.udp})
 	if err != nil {
-		s.udp.Close()
-		s.tcp.Close()
+		s.close()
 		return fmt.Errorf("turn: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		<-ctx.Done()
-		s.tcp.Close()
-		f.Close()
+		s.close()
 		f.wait()
 		return nil
 	})
-	g.Go(func() error {
-		s.accept(ctx)
-		return nil
-	})
-	g.Go(func() error {
-		tick := time.NewTicker(30 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
+	for _, l := range []net.Listener{s.tcp, s.tls} {
+		if l != nil {
+			g.Go(func() error {
+				s.accept(ctx, l)
 				return nil
-			case <-tick.C:
-				s.policy.learnOwn()
-			}
+			})
 		}
+	}
+	g.Go(func() error {
+		s.keepHouse(ctx)
+		return nil
 	})
 	err = g.Wait()
 	s.running.Wait()
 	return err
+}
+
+func (s *Server) close() {
+	s.udp.Close()
+	s.tcp.Close()
+	if s.tls != nil {
+		s.tls.Close()
+	}
+}
+
+// keepHouse does what is done from time to time.
+func (s *Server) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(s.limits.housekeeping)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			s.policy.learnOwn()
+			if idle := s.limits.idle; idle > 0 {
+				s.fabric.each(func(a *allocation) { a.endIfIdle(now, idle) })
+			}
+		}
+	}
 }
 
 // relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).
@@ -208,27 +266,29 @@ func (s *Server) began(a *allocation, family byte) error {
 	if a.who.id != "" && s.cfg.Permissions == "call" {
 		a.party = s.parties.hold(a.who.id)
 	}
+	a.account = s.accounts.enter(a.who)
 	relay, err := s.ports.choose(s.fabric, a, s.relayIP(family))
 	if err != nil {
-		if a.party != nil {
-			s.parties.release(a.party)
-		}
+		s.released(a)
 		return err
 	}
+	s.stats.opened.Add(1)
 	a.relay, a.relayAddr = relay, net.UDPAddrFromAddrPort(relay)
 	return nil
 }
 
 func (s *Server) ended(a *allocation) {
 	s.fabric.release(a.relay)
-	if a.party != nil {
-		s.parties.release(a.party)
-	}
+	s.released(a)
 	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
 		"for", time.Since(a.born).Round(time.Second),
 		"packets_up", a.up.packets.Load(), "bytes_up", a.up.bytes.Load(),
 		"packets_down", a.down.packets.Load(), "bytes_down", a.down.bytes.Load())
 }
 
-// refused counts a packet that the front dropped.
-func (s *Server) refused(error) { s.drops.Add(1) }
+func (s *Server) released(a *allocation) {
+	s.accounts.leave(a.account)
+	if a.party != nil {
+		s.parties.release(a.party)
+	}
+}

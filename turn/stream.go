@@ -5,12 +5,14 @@ package turn
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +20,9 @@ import (
 const maxBacklog = 256 << 10
 
 var (
-	errFrame = errors.New("not a STUN or TURN frame")
-	errFull  = errors.New("too many connections")
+	errFrame  = errors.New("not a STUN or TURN frame")
+	errFull   = errors.New("too many connections")
+	errAccept = errors.New("accept")
 )
 
 // streams counts connections, to bound them.
@@ -64,12 +67,12 @@ func (s *streams) count() int {
 }
 
 // accept takes connections until the listener closes. Other errors, such as no more file descriptors, pass.
-func (s *Server) accept(ctx context.Context) {
+func (s *Server) accept(ctx context.Context, l net.Listener) {
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	pause := time.Duration(0)
 	for {
-		c, err := s.tcp.Accept()
+		c, err := l.Accept()
 		switch {
 		case err == nil:
 			pause = 0
@@ -78,7 +81,7 @@ func (s *Server) accept(ctx context.Context) {
 			return
 		default:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.refused(err)
+			s.stats.drop(errAccept)
 			select {
 			case <-ctx.Done():
 				return
@@ -93,11 +96,11 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	from, ok := addrPort(c.RemoteAddr())
 	if !ok {
-		s.refused(errFrame)
+		s.stats.drop(errFrame)
 		return
 	}
 	if !s.streams.enter(from.Addr()) {
-		s.refused(errFull)
+		s.stats.drop(errFull)
 		return
 	}
 	defer s.streams.leave(from.Addr())
@@ -140,7 +143,7 @@ type stream struct {
 	limits *limits
 	wake   chan struct{} // something waits in out
 
-	seen bool // a whole frame has come; the reader's own
+	seen atomic.Bool // a whole frame has come
 
 	mu     sync.Mutex // a leaf; guards what follows
 	out    []byte
@@ -169,7 +172,7 @@ func (l *stream) read(b []byte) (int, netip.AddrPort, error) {
 	if _, err := io.ReadFull(l.r, b[:padded]); err != nil {
 		return 0, l.from, err
 	}
-	l.seen = true
+	l.seen.Store(true)
 	return n, l.from, nil
 }
 
@@ -202,7 +205,7 @@ func (l *stream) deadlineLocked() error {
 		return net.ErrClosed
 	case l.holds:
 		return l.conn.SetReadDeadline(time.Time{})
-	case l.seen:
+	case l.seen.Load():
 		return l.conn.SetReadDeadline(time.Now().Add(l.limits.idleStream))
 	}
 	return l.conn.SetReadDeadline(time.Now().Add(l.limits.firstFrame))
@@ -267,3 +270,10 @@ func (l *stream) close() error {
 
 func (l *stream) local() net.Addr { return l.conn.LocalAddr() }
 func (l *stream) datagrams() bool { return false }
+
+func (l *stream) transport() string {
+	if _, ok := l.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		return "tls"
+	}
+	return "tcp"
+}

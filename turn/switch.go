@@ -13,6 +13,7 @@ const maxPacket = 1500
 // packet is one payload on its way to an allocation.
 type packet struct {
 	from netip.AddrPort
+	path path
 	n    int
 	buf  [maxPacket + 1]byte
 }
@@ -54,4 +55,33 @@ func (f *fabric) count() int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return len(f.relays)
+}
+
+// each calls do for every allocation; do must not take a lock that is held while asking here.
+func (f *fabric) each(do func(*allocation)) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, a := range f.relays {
+		do(a)
+	}
+}
+
+// census counts by transport and family.
+func (f *fabric) census() map[[2]string]int {
+	out := map[[2]string]int{}
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		for _, family := range []string{"ipv4", "ipv6"} {
+			out[[2]string{transport, family}] = 0
+		}
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for addr, a := range f.relays {
+		family := "ipv4"
+		if addr.Addr().Is6() {
+			family = "ipv6"
+		}
+		out[[2]string{a.front.link.transport(), family}]++
+	}
+	return out
 }

@@ -30,3 +30,4 @@ func (l *udpLink) close() error                      { return l.conn.Close() }
 func (l *udpLink) local() net.Addr                   { return l.conn.LocalAddr() }
 func (l *udpLink) datagrams() bool                   { return true }
 func (l *udpLink) allocated(bool)                    {}
+func (l *udpLink) transport() string                 { return "udp" }

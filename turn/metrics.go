@@ -1,0 +1,127 @@
+package turn
+
+// This file counts, and shows the counts to Prometheus. No label names a user or an address.
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// path is how a payload went.
+type path int
+
+const (
+	pathMemory path = iota // between two allocations, through the library
+	pathSocket             // to or from a peer outside, through the library
+	pathFast               // around the library
+	paths
+)
+
+func (p path) String() string { return [...]string{"memory", "socket", "fast"}[p] }
+
+// traffic counts payloads from clients (up) and to clients (down).
+type traffic struct{ up, down [paths]counter }
+
+// stats are the server's counts. The maps are fixed after newStats.
+type stats struct {
+	traffic
+	refusals map[error]*atomic.Uint64
+	codes    map[int]*atomic.Uint64
+	opened   atomic.Uint64
+}
+
+func newStats() *stats {
+	s := &stats{refusals: map[error]*atomic.Uint64{}, codes: map[int]*atomic.Uint64{}}
+	for _, err := range []error{
+		errShort, errNotSTUN, errLength, errClass, errMethod, errAttribute, errDuplicate, errCount,
+		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept,
+		errForbidden, errOversize, errQueueFull, errOverQuota,
+	} {
+		s.refusals[err] = new(atomic.Uint64)
+	}
+	for _, code := range []int{
+		codeBadRequest, codeUnauthorized, codeForbidden, codeUnknownAttribute, codeMismatch, codeStaleNonce, codeFamily,
+		codeWrongCredentials, codeTransport, codePeerFamily, codeQuota, codeCapacity,
+	} {
+		s.codes[code] = new(atomic.Uint64)
+	}
+	return s
+}
+
+// drop counts a packet that goes nowhere.
+func (s *stats) drop(reason error) { s.refusals[reason].Add(1) }
+
+// refuse counts a request answered with an error code.
+func (s *stats) refuse(code int) {
+	if n := s.codes[code]; n != nil {
+		n.Add(1)
+	}
+}
+
+// collector implements prometheus.Collector for one server.
+type collector struct{ server *Server }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("duet_turn_"+name, help, labels, nil)
+}
+
+// descriptions of what collector gives.
+type descriptions struct{ allocations, opened, packets, bytes, refusals, drops, streams, kernel *prometheus.Desc }
+
+func describe() descriptions {
+	return descriptions{
+		allocations: desc("allocations", "Allocations that exist now.", "transport", "family"),
+		opened:      desc("allocations_total", "Allocations made since the start."),
+		packets:     desc("packets_total", "Payloads relayed: up from clients, down to clients.", "direction", "path"),
+		bytes:       desc("bytes_total", "Bytes of the payloads relayed.", "direction", "path"),
+		refusals:    desc("refusals_total", "Requests answered with an error, by code.", "code"),
+		drops:       desc("drops_total", "Packets that were not answered or relayed, by reason; budget is for strangers who ask too often.", "reason"),
+		streams:     desc("streams", "TCP and TLS connections that exist now."),
+		kernel:      desc("receive_drops_total", "Datagrams that the kernel lost because this process was too slow, on the listening sockets."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(out chan<- *prometheus.Desc) {
+	d := describe()
+	for _, each := range []*prometheus.Desc{d.allocations, d.opened, d.packets, d.bytes, d.refusals, d.drops, d.streams, d.kernel} {
+		out <- each
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	d, s := describe(), c.server
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	for key, n := range s.fabric.census() {
+		gauge(d.allocations, n, key[0], key[1])
+	}
+	count(d.opened, s.stats.opened.Load())
+	sum := s.traffic()
+	for p := range paths {
+		for direction, t := range map[string]*counter{"up": &sum.up[p], "down": &sum.down[p]} {
+			count(d.packets, t.packets.Load(), direction, p.String())
+			count(d.bytes, t.bytes.Load(), direction, p.String())
+		}
+	}
+	for code, n := range s.stats.codes {
+		count(d.refusals, n.Load(), strconv.Itoa(code))
+	}
+	for reason, n := range s.stats.refusals {
+		count(d.drops, n.Load(), reason.Error())
+	}
+	gauge(d.streams, s.streams.count())
+	count(d.kernel, s.kernelDrops())
+}
+
+// traffic adds up what all parts have counted.
+func (s *Server) traffic() *traffic { return &s.stats.traffic }
+
+func (s *Server) kernelDrops() uint64 { return dropsOf(s.udp) }

@@ -1,0 +1,113 @@
+package turn
+
+// This file keeps one user, or all together, from taking more than their share.
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// rate lets so many units pass each second, and one second's worth at once. Zero units: no limit. It is the generic cell
+// rate algorithm on one word, so that packets take no lock.
+type rate struct {
+	perSecond int64
+	due       atomic.Int64 // when everything taken so far will have been earned, in ns
+}
+
+func (r *rate) take(n int, now time.Time) bool {
+	if r.perSecond == 0 {
+		return true
+	}
+	at := now.UnixNano()
+	cost := int64(n) * int64(time.Second) / r.perSecond
+	for {
+		due := r.due.Load()
+		next := max(due, at) + cost
+		if next-at > int64(time.Second) && due > at {
+			return false
+		}
+		if r.due.CompareAndSwap(due, next) {
+			return true
+		}
+	}
+}
+
+// meter bounds what passes in bytes and packets.
+type meter struct{ bytes, packets rate }
+
+func (m *meter) take(n int, now time.Time) bool {
+	return m.bytes.take(n, now) && m.packets.take(1, now)
+}
+
+func (m *meter) set(bytes, packets int64) { m.bytes.perSecond, m.packets.perSecond = bytes, packets }
+
+// account is one user's share, while it has an allocation.
+type account struct {
+	user        string
+	allocations int // guarded by accounts.mu
+	meter       meter
+}
+
+// accounts is fixed after New, but for the map.
+type accounts struct {
+	perUser, total int // allocations; 0: no limit
+	bytes, packets int64
+	all            meter
+
+	mu    sync.Mutex // a leaf; guards what follows
+	users map[string]*account
+	open  int
+}
+
+func newAccounts(c Config) *accounts {
+	a := &accounts{perUser: c.UserAllocations, total: c.TotalAllocations, bytes: c.UserBPS, packets: c.UserPPS, users: map[string]*account{}}
+	a.all.set(c.TotalBPS, c.TotalPPS)
+	return a
+}
+
+// admits says whether who may have one more allocation, else the code of the refusal. Static users are software that the
+// operator has set up, with many people behind one name: only the total bounds them.
+func (a *accounts) admits(who identity) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := a.users[who.user]
+	switch {
+	case a.total > 0 && a.open >= a.total:
+		return codeCapacity
+	case a.perUser > 0 && u != nil && u.allocations >= a.perUser && !who.static():
+		return codeQuota
+	}
+	return 0
+}
+
+// open books an allocation; the account lasts until the last one is closed.
+func (a *accounts) enter(who identity) *account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := a.users[who.user]
+	if u == nil {
+		u = &account{user: who.user}
+		if !who.static() {
+			u.meter.set(a.bytes, a.packets)
+		}
+		a.users[who.user] = u
+	}
+	u.allocations++
+	a.open++
+	return u
+}
+
+func (a *accounts) leave(u *account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open--
+	if u.allocations--; u.allocations == 0 {
+		delete(a.users, u.user)
+	}
+}
+
+// pass books n bytes to be relayed for u and says whether they may be.
+func (a *accounts) pass(u *account, n int, now time.Time) bool {
+	return u.meter.take(n, now) && a.all.take(n, now)
+}
