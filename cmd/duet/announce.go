@@ -16,10 +16,7 @@ import (
 )
 
 // listening are the open TCP ports; nil is off.
-type listening struct {
-	plain, tls *streamMux
-	admin      net.Listener
-}
+type listening struct{ plain, tls, admin net.Listener }
 
 func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.Found, tlsHow string) {
 	line := func(name, format string, args ...any) {
@@ -30,10 +27,10 @@ func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.F
 
 	for _, l := range []struct {
 		scheme, standard string
-		mux              *streamMux
+		port             net.Listener
 	}{{"http", "80", open.plain}, {"https", "443", open.tls}} {
-		if l.mux != nil {
-			line("open", "%s", strings.Join(pageURLs(l.scheme, l.standard, l.mux.Addr(), found), "  "))
+		if l.port != nil {
+			line("open", "%s", strings.Join(pageURLs(l.scheme, l.standard, l.port.Addr(), found), "  "))
 		}
 	}
 	if open.tls == nil {

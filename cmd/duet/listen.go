@@ -27,8 +27,8 @@ const (
 )
 
 // listenTCP opens addr; the error says what to do when the port is taken.
-func listenTCP(key, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+func listenTCP(key, addr string, replace bool) (net.Listener, error) {
+	l, err := shared(addr, replace)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s: %s is taken by another program: end it or choose another port", key, addr)

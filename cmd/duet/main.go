@@ -27,7 +27,9 @@ const version = "0.1.0"
 
 const usage = `Duet: calls between two people, on a server of your own.
 
-usage: duet [serve] [-config FILE]   run the server (the default)
+usage: duet [serve] [-config FILE] [-replace]
+                                     run the server (the default); -replace takes the place of the one
+                                     that runs with the same state_dir, without refusing a connection
        duet config  [-config FILE]   print the effective configuration, secrets masked
        duet bench turn [flags]       measure a TURN server
        duet version
@@ -85,7 +87,7 @@ type usageError string
 func (e usageError) Error() string { return string(e) }
 
 func configCommand(args, environ []string, stdout io.Writer) error {
-	cfg, err := load("config", args, environ)
+	cfg, err := load(flag.NewFlagSet("config", flag.ContinueOnError), args, environ)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,9 @@ func configCommand(args, environ []string, stdout io.Writer) error {
 }
 
 func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
-	cfg, err := load("serve", args, environ)
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	replace := flags.Bool("replace", false, "")
+	cfg, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 
 	log := newLogger(cfg.Log, stderr)
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, cfg, environ, stdout, log) }()
+	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log) }()
 	select {
 	case err := <-done:
 		return err
@@ -128,8 +132,8 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	}
 }
 
-func load(command string, args, environ []string) (configs.Config, error) {
-	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+// load parses a command's flags, to which it adds -config, and reads the configuration.
+func load(flags *flag.FlagSet, args, environ []string) (configs.Config, error) {
 	flags.SetOutput(io.Discard)
 	path := flags.String("config", lookup(environ, configs.FileVariable), "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {

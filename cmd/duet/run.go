@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,8 @@ import (
 )
 
 // serve runs a server until ctx ends, then tells the clients and returns nil.
-func serve(ctx context.Context, cfg configs.Config, environ []string, stdout io.Writer, log *slog.Logger) error {
+// With replace it takes the place of one that runs with the same state directory.
+func serve(ctx context.Context, cfg configs.Config, replace bool, environ []string, stdout io.Writer, log *slog.Logger) error {
 	dir := stateDir(cfg.StateDir, environ)
 	secrets, err := loadState(dir, log)
 	if err != nil {
@@ -47,7 +49,31 @@ func serve(ctx context.Context, cfg configs.Config, environ []string, stdout io.
 	}
 
 	var parts parts
-	defer parts.close() // what Run has not taken over when something below fails
+	defer parts.close() // what run has not taken over when something below fails
+	// The TCP ports first: with replace, connections queue here while the other process ends.
+	ports := listening{}
+	for _, l := range []struct {
+		key, addr string
+		into      *net.Listener
+	}{
+		{"http.listen", cfg.HTTP.Listen, &ports.plain},
+		{"http.tls_listen", cfg.HTTP.TLSListen, &ports.tls},
+		{"http.admin_listen", cfg.HTTP.AdminListen, &ports.admin},
+	} {
+		if l.addr == "" {
+			continue
+		}
+		if *l.into, err = listenTCP(l.key, l.addr, replace); err != nil {
+			return err
+		}
+		parts.listeners = append(parts.listeners, *l.into)
+	}
+	claimed, err := takeOver(ctx, dir, replace)
+	if err != nil {
+		return err
+	}
+	defer claimed.Close()
+
 	deps := signaling.Deps{
 		Log:            log.With("part", "signaling"),
 		Metrics:        registry,
@@ -83,34 +109,20 @@ func serve(ctx context.Context, cfg configs.Config, environ []string, stdout io.
 
 	public := httpServer(publicRoutes(hub, web.Handler()), log)
 	admin := httpServer(adminRoutes(registry), log)
-	var open listening
-	if cfg.HTTP.Listen != "" {
-		l, err := listenTCP("http.listen", cfg.HTTP.Listen)
-		if err != nil {
-			return err
+	for _, l := range []struct {
+		base net.Listener
+		tls  *tls.Config
+	}{{ports.plain, nil}, {ports.tls, secure.config}} {
+		if l.base != nil {
+			m := newStreamMux(believeProxies(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, log)
+			parts.add(m.Run)
+			parts.serve(public, m)
 		}
-		open.plain = newStreamMux(believeProxies(l, cfg.HTTP.ProxyProtocol), nil, turnStreams, log)
-		parts.add(open.plain.Run)
-		parts.serve(public, open.plain)
 	}
-	if cfg.HTTP.TLSListen != "" {
-		l, err := listenTCP("http.tls_listen", cfg.HTTP.TLSListen)
-		if err != nil {
-			return err
-		}
-		open.tls = newStreamMux(believeProxies(l, cfg.HTTP.ProxyProtocol), secure.config, turnStreams, log)
-		parts.add(open.tls.Run)
-		parts.serve(public, open.tls)
+	if ports.admin != nil {
+		parts.serve(admin, ports.admin)
 	}
-	if cfg.HTTP.AdminListen != "" {
-		l, err := listenTCP("http.admin_listen", cfg.HTTP.AdminListen)
-		if err != nil {
-			return err
-		}
-		open.admin = l
-		parts.serve(admin, l)
-	}
-	announce(stdout, cfg, open, found, secure.how)
+	announce(stdout, cfg, ports, found, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
 }
 
@@ -147,6 +159,9 @@ func (p *parts) close() {
 	cancel()
 	for _, run := range p.runs {
 		run(ended)
+	}
+	for _, l := range p.listeners {
+		l.Close()
 	}
 }
 
