@@ -75,6 +75,8 @@ func TestQuotas(t *testing.T) {
 	if got := code(connect("rest")); got != 0 {
 		t.Errorf("after one has ended: got %d", got)
 	}
+	s.accounts.mu.Lock()
+	defer s.accounts.mu.Unlock()
 	if n := len(s.accounts.users); n != 3 {
 		t.Errorf("%d accounts, want 3", n)
 	}
