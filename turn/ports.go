@@ -61,10 +61,11 @@ func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort,
 	size := int(p.high-p.low) + 1
 	start := rand.IntN(size)
 	probes := 0
-	for i := range size {
+	const guesses = 32
+	for i := range guesses + size {
 		// Random at first, because predictable ports invite spoofed peers; in order when the range is nearly full.
 		offset := (start + i) % size
-		if i < 32 {
+		if i < guesses {
 			offset = rand.IntN(size)
 		}
 		addr := netip.AddrPortFrom(ip, p.low+uint16(offset))
