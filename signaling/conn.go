@@ -42,12 +42,11 @@ const (
 
 // frame is something that waits to be written.
 type frame struct {
-	kind   frameKind
-	code   uint16                     // of closeFrame
-	data   []byte                     // not changed any more
-	shared *websocket.PreparedMessage // instead of data: encoded once for many
-	size   int
-	rings  string // the call whose incomingCall this is
+	kind  frameKind
+	code  uint16 // of closeFrame
+	data  []byte // not changed any more; many connections may send it
+	size  int
+	rings string // the call whose incomingCall this is
 }
 
 // conn is one WebSocket.
@@ -204,9 +203,6 @@ func (c *conn) writeFrame(f frame) error {
 		return c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(f.code), string(f.data)), deadline)
 	}
 	c.ws.SetWriteDeadline(deadline)
-	if f.shared != nil {
-		return c.ws.WritePreparedMessage(f.shared)
-	}
 	return c.ws.WriteMessage(websocket.TextMessage, f.data)
 }
 

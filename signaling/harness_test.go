@@ -220,6 +220,9 @@ func (c *client) next() msg {
 		if !open {
 			c.t.Fatalf("%s: connection closed with %d", c.name, c.code)
 		}
+		if m.typ() == "session" {
+			c.session = m.str("session")
+		}
 		return m
 	case <-time.After(10 * time.Second):
 		c.t.Fatalf("%s: nothing came", c.name)

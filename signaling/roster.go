@@ -8,8 +8,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 const (
@@ -170,22 +168,13 @@ func (r *roster) listLocked() frame {
 			b = e.append(b)
 		}
 		b = append(b, ']', '}')
-		r.list, r.listFor = shared(b, listFrame), r.version
+		r.list, r.listFor = frame{kind: listFrame, data: b, size: len(b)}, r.version
 	}
 	return r.list
 }
 
 func (r *roster) listPause(list frame) time.Duration {
 	return max(r.listEvery, time.Duration(list.size)*time.Second/listBytesPerSecond)
-}
-
-// shared makes a frame that many connections send.
-func shared(b []byte, kind frameKind) frame {
-	pm, err := websocket.NewPreparedMessage(websocket.TextMessage, b)
-	if err != nil {
-		return frame{kind: kind, data: b, size: len(b)} // does not happen for text
-	}
-	return frame{kind: kind, shared: pm, size: len(b)}
 }
 
 // run sends what is due until ctx ends.
@@ -308,5 +297,6 @@ func (r *roster) deltaLocked(since int) frame {
 		o = append(o.key(part.key), '[')
 		o = append(append(o, part.list...), ']')
 	}
-	return shared(append(o, '}'), textFrame)
+	o = append(o, '}')
+	return frame{data: o, size: len(o)}
 }

@@ -1,0 +1,577 @@
+package signaling
+
+// This file tests that a lost connection, and a lost server, lose nothing.
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// resumes connects anew and resumes c's session; it returns the new client and its welcome.
+func (w *world) resumes(c *client, ack int) (*client, msg) {
+	w.t.Helper()
+	n := w.dial()
+	n.name, n.id, n.session = c.name, c.id, c.session
+	n.send(msg{"type": "resume", "session": c.session, "ack": ack})
+	welcome := n.next()
+	if welcome.typ() != "welcome" || !welcome.flag("resumed") {
+		w.t.Fatalf("%s: got %v, want a resumed welcome", c.name, welcome)
+	}
+	n.session = welcome.str("session")
+	return n, welcome
+}
+
+// latest takes the newest token and the highest seq that has come.
+func (c *client) latest() (seq int) {
+	synctest.Wait()
+	for {
+		select {
+		case m, open := <-c.in:
+			if !open {
+				return seq
+			}
+			if m.typ() == "session" {
+				c.session = m.str("session")
+			}
+			seq = max(seq, m.num("seq"))
+		default:
+			return seq
+		}
+	}
+}
+
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("Ann", "resume", "call-state"), w.join("Bob", "resume", "call-state")
+		// Nothing has been sent yet: twice in a row.
+		for range 2 {
+			old := a
+			var m msg
+			a, m = w.resumes(a, 0)
+			if m.flag("restored") || m.num("ack") != 0 || m["call"] != nil || m.str("id") != old.id || m.num("resumeGraceMs") != 30000 {
+				t.Errorf("got %v", m)
+			}
+			if list := a.next(); list.typ() != "userList" || len(list["users"].([]any)) != 2 {
+				t.Errorf("got %v", list)
+			}
+			if code := old.closed(); code != 4001 {
+				t.Errorf("the old connection was closed with %d", code)
+			}
+		}
+		a.send(msg{"type": "call", "target": "Bob", "seq": 1})
+		in := b.expect("incomingCall")
+		if in.num("seq") != 1 || !in.has("ack") {
+			t.Errorf("got %v", in)
+		}
+		call := in.str("callId")
+		a.expect("ringing")
+		a.raw.Close()
+		synctest.Wait()
+		b.send(msg{"type": "callResponse", "accepted": true, "seq": 1, "ack": 1})
+		b.expect("callStarted")
+		b.send(msg{"type": "mediaStateChange", "video": false, "seq": 2, "ack": 2})
+		b.send(msg{"type": "ping", "ack": 2})
+		if m := b.expect("pong"); m.num("ack") != 2 {
+			t.Errorf("got %v", m)
+		}
+		a, m := w.resumes(a, 1)
+		on, off := msg{"audio": true, "video": true, "screen": false}, msg{"audio": true, "video": false, "screen": false}
+		a.equal(msg{"call": m["call"], "ack": m["ack"]}, msg{"ack": 1, "call": msg{"callId": call, "role": "caller", "phase": "accepted", "peer": "Bob", "peerId": b.id,
+			"media": msg{"self": on, "peer": off}, "relay": false}})
+		if m := a.next(); m.typ() != "userList" {
+			t.Errorf("got %v", m)
+		}
+		for i, want := range []string{"callAnswered", "callStarted", "mediaStateChange"} {
+			if m := a.next(); m.typ() != want || m.num("seq") != 2+i {
+				t.Errorf("replay %d: got %v, want %s", i, m, want)
+			}
+		}
+		a.send(msg{"type": "call", "target": "Bob", "seq": 1, "ack": 4}) // repeated
+		a.send(msg{"type": "endCall", "seq": 3, "ack": 4})               // a gap
+		if m := a.refused("bad-message"); m.num("ref") != 3 || m.num("seq") != 5 {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "endCall", "seq": 2, "ack": 5})
+		if m := b.expect("callEnded"); m.num("seq") != 3 {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "nonsense", "seq": 3, "ack": 5}) // refused, and processed
+		a.refused("unknown-type")
+		a.send(msg{"type": "ping", "ack": 99})
+		a.refused("bad-message")
+		a.send(msg{"type": "ping"})
+		if m := a.expect("pong"); m.num("ack") != 3 {
+			t.Errorf("got %v", m)
+		}
+		seq := a.latest()
+		// After minutes with an old token.
+		a.raw.Close()
+		time.Sleep(29 * time.Second)
+		a, _ = w.resumes(a, seq)
+		a.raw.Close()
+		time.Sleep(31 * time.Second)
+		late := w.dial()
+		late.send(msg{"type": "resume", "session": a.session})
+		late.refused("session-expired")
+		late.joins("Ann", "resume")
+	})
+}
+
+func TestResumeRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.join("Ann", "resume")
+		c := w.dial()
+		c.name = "c"
+		forged := sign([]byte("another key of another server..."), claims{ID: a.id, Name: "Ann", Features: featResume, Issued: time.Now().UnixMilli()})
+		for _, x := range []struct{ frame, code string }{
+			{`{"type":"resume"}`, "bad-message"},
+			{`{"type":"resume","session":5}`, "bad-message"},
+			{`{"type":"resume","session":""}`, "session-expired"},
+			{`{"type":"resume","session":"` + strings.Repeat("x", 100) + `"}`, "session-expired"},
+			{`{"type":"resume","session":"` + forged + `"}`, "session-expired"},
+			{`{"type":"resume","session":"` + a.session + `x"}`, "session-expired"},
+			{`{"type":"resume","session":"` + a.session + `","ack":1}`, "bad-message"},
+			{`{"type":"resume","session":"` + a.session + `","ack":"0"}`, "bad-message"},
+		} {
+			c.send(x.frame)
+			c.refused(x.code)
+		}
+		a.nothing(0)
+		c.send(msg{"type": "resume", "session": a.session})
+		if m := c.next(); m.typ() != "welcome" {
+			t.Errorf("got %v", m)
+		}
+		c.expect("userList")
+		c.send(`{"type":"leave","seq":1}`)
+		if code := c.closed(); code != 1000 {
+			t.Errorf("closed with %d", code)
+		}
+		d := w.dial()
+		d.send(msg{"type": "resume", "session": a.session})
+		d.refused("session-expired")
+	})
+}
+
+// TestResumesRace: the newest connection wins, the others are told to stay away.
+func TestResumesRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.join("Ann", "resume")
+		var all []*client
+		for range 5 {
+			c := w.dial()
+			all = append(all, c)
+			go c.send(msg{"type": "resume", "session": a.session, "ack": 0})
+		}
+		synctest.Wait()
+		open := 0
+		for _, c := range append(all, a) {
+			if w.hub.sessions[a.id].conn != nil && c.alive() {
+				open++
+			} else if c.code != 4001 {
+				t.Errorf("closed with %d", c.code)
+			}
+		}
+		if open != 1 {
+			t.Errorf("%d connections have the session", open)
+		}
+	})
+}
+
+// alive drains what came and reports whether the connection is open.
+func (c *client) alive() bool {
+	synctest.Wait()
+	for {
+		select {
+		case _, open := <-c.in:
+			if !open {
+				return false
+			}
+		default:
+			return true
+		}
+	}
+}
+
+func TestOutboxFills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *Config, _ *Deps) { c.OutboxMessages = 8 })
+		a, b := w.join("Ann"), w.join("Bob", "resume")
+		connect(a, b) // 1: incomingCall
+		for i := range 7 {
+			a.send(msg{"type": "mediaStateChange", "audio": i%2 == 0})
+		}
+		if code := b.closed(); code != 4003 {
+			t.Errorf("closed with %d", code)
+		}
+		b, _ = w.resumes(b, 3)
+		b.expect("userList")
+		for seq := 4; seq <= 8; seq++ {
+			if m := b.next(); m.num("seq") != seq {
+				t.Errorf("got %v, want seq %d", m, seq)
+			}
+		}
+		for range 3 {
+			a.send(msg{"type": "mediaStateChange", "audio": true})
+		}
+		if code := b.closed(); code != 4003 {
+			t.Errorf("closed with %d", code)
+		}
+		a.nothing(time.Second)
+		a.send(msg{"type": "mediaStateChange", "audio": true}) // one more than fits
+		if m := a.expect("callEnded"); m.str("reason") != "disconnected" {
+			t.Errorf("got %v", m)
+		}
+		b2 := w.dial()
+		b2.send(msg{"type": "resume", "session": b.session, "ack": 8})
+		b2.refused("session-expired")
+	})
+}
+
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("Ann"), w.join("Bob", "resume")
+		connect(a, b)
+		b.raw.Close()
+		start := time.Now()
+		a.expectAfter("callEnded", time.Minute)
+		if d := time.Since(start); d != 30*time.Second {
+			t.Errorf("the call ended after %s", d)
+		}
+		// A call to somebody who is away rings, and reaches them when they come back.
+		c := w.join("Cat", "resume")
+		d := w.join("Dan", "call-state")
+		c.raw.Close()
+		synctest.Wait()
+		d.send(msg{"type": "call", "target": "Cat"})
+		d.nothing(10 * time.Second) // not ringing
+		c, _ = w.resumes(c, 0)
+		c.expect("incomingCall")
+		d.expect("ringing")
+		c.ws.Close()
+	})
+}
+
+// TestRestart: both parties come back to a server that knows nothing.
+func TestRestart(t *testing.T) {
+	for _, relayed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := &neighbour{mode: "fallback"}
+			w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = n })
+			a, b := w.join("Ann", "resume", "call-state"), w.join("Bob", "resume", "call-state", "presence-none")
+			call := connect(a, b)
+			a.send(msg{"type": "mediaStateChange", "video": false, "seq": 1})
+			a.send(msg{"type": "mediaConnected", "path": "direct", "seq": 2})
+			if relayed {
+				a.send(msg{"type": "relayRequest", "reason": "user", "seq": 3})
+			}
+			a.latest()
+			b.latest()
+			w.kill()
+			w.start()
+			n.take()
+			old := b
+			b, m := w.resumes(b, 40) // the numbers of another epoch say nothing
+			on, off := msg{"audio": true, "video": true, "screen": false}, msg{"audio": true, "video": false, "screen": false}
+			b.equal(msg{"call": m["call"], "ack": m["ack"], "restored": m["restored"], "id": m["id"], "username": m["username"]}, msg{"ack": 0, "restored": true, "id": old.id, "username": "Bob",
+				"call": msg{"callId": call, "role": "callee", "phase": "connected", "peer": "Ann", "peerId": a.id, "media": msg{"self": on, "peer": off}, "relay": false}})
+			// What is for the one who has not come yet is kept.
+			b.send(msg{"type": "mediaStateChange", "audio": false, "seq": 1})
+			b.send(msg{"type": "offer", "offer": msg{"type": "offer", "sdp": "ice restart"}, "seq": 2})
+			c := w.dial()
+			c.send(msg{"type": "join", "username": "Ann"})
+			c.refused("username-taken")
+			c.send(msg{"type": "join", "username": "Cat"})
+			c.expect("welcome")
+			c.send(msg{"type": "call", "target": "Ann"})
+			if m := c.expect("callAnswered"); m.str("reason") != "busy" {
+				t.Errorf("got %v", m)
+			}
+			a, m = w.resumes(a, 7)
+			if m.obj("call").str("callId") != call || !m.flag("restored") || m.num("ack") != 0 || m.obj("call").obj("media").obj("peer").flag("audio") {
+				t.Errorf("got %v", m)
+			}
+			a.expect("userList")
+			if relayed {
+				// Set up again by itself, now that both are here.
+				b.equal(b.expect("relayStart"), msg{"type": "relayStart", "callId": call, "reason": "restored"})
+			}
+			for i, want := range []string{"mediaStateChange", "offer"} {
+				if m := a.next(); m.typ() != want || m.num("seq") != 1+i {
+					t.Errorf("got %v, want %s", m, want)
+				}
+			}
+			if relayed {
+				a.expect("relayStart")
+			}
+			a.send(msg{"type": "mediaStateChange", "video": true, "seq": 1})
+			b.expect("mediaStateChange")
+			a.send(msg{"type": "endCall", "seq": 2})
+			if m := b.expect("callEnded"); m.str("reason") != "hangup" || m.str("callId") != call {
+				t.Errorf("got %v", m)
+			}
+			// A token of the call that has ended brings nothing back.
+			w.hub.mu.Lock()
+			ended := sign(w.hub.key, claims{ID: newID("u_"), Name: "Eve", Features: featResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
+			w.hub.mu.Unlock()
+			e := w.dial()
+			e.send(msg{"type": "resume", "session": ended})
+			e.refused("session-expired")
+		})
+	}
+}
+
+// kill ends the server as SIGKILL would: nobody is told.
+func (w *world) kill() {
+	for _, c := range w.hub.registry.everybody() {
+		c.sock.Close()
+	}
+	w.stop()
+}
+
+func TestRestartAlone(t *testing.T) {
+	type then func(t *testing.T, w *world, a, b *client, call string)
+	for _, c := range []struct {
+		what string
+		ring bool
+		then then
+	}{
+		{"the other never comes", false, func(t *testing.T, w *world, a, b *client, call string) {
+			a, _ = w.resumes(a, 0)
+			if m := a.expectAfter("callEnded", time.Minute); m.str("reason") != "disconnected" || m.str("callId") != call || m.str("caller") != "Bob" {
+				t.Errorf("got %v", m)
+			}
+			w.join("Bob") // the name is free
+			late := w.dial()
+			late.send(msg{"type": "resume", "session": b.session})
+			late.refused("session-expired")
+		}},
+		{"the other comes without the call", false, func(t *testing.T, w *world, a, b *client, call string) {
+			a, _ = w.resumes(a, 0)
+			cl, _ := verify(w.hub.key, b.session)
+			cl.Call = nil
+			b.session = sign(w.hub.key, cl)
+			b, m := w.resumes(b, 0)
+			if m["call"] != nil {
+				t.Errorf("got %v", m)
+			}
+			if m := a.expect("callEnded"); m.str("reason") != "disconnected" {
+				t.Errorf("got %v", m)
+			}
+			b.nothing(time.Second)
+		}},
+		{"the other was here first without the call", false, func(t *testing.T, w *world, a, b *client, call string) {
+			cl, _ := verify(w.hub.key, b.session)
+			cl.Call = nil
+			b.session = sign(w.hub.key, cl)
+			b, _ = w.resumes(b, 0)
+			a, m := w.resumes(a, 0)
+			if m["call"] != nil {
+				t.Errorf("got %v", m)
+			}
+			if m := a.expect("callEnded"); m.str("reason") != "disconnected" || m.num("seq") != 1 {
+				t.Errorf("got %v", m)
+			}
+			b.nothing(time.Second)
+			connectNumbered(t, a, b)
+		}},
+		{"an old token", false, func(t *testing.T, w *world, a, b *client, call string) {
+			time.Sleep(2*time.Minute + time.Second)
+			n := w.dial()
+			n.send(msg{"type": "resume", "session": a.session})
+			n.refused("session-expired")
+		}},
+		{"the name is taken", false, func(t *testing.T, w *world, a, b *client, call string) {
+			w.join("ANN")
+			n := w.dial()
+			n.send(msg{"type": "resume", "session": a.session})
+			n.refused("session-expired")
+		}},
+		{"it still rings", true, func(t *testing.T, w *world, a, b *client, call string) {
+			b, m := w.resumes(b, 0)
+			if m.obj("call").str("phase") != "ringing" || m.obj("call").str("role") != "callee" {
+				t.Errorf("got %v", m)
+			}
+			a, _ = w.resumes(a, 0)
+			b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+			if m := a.expect("callAnswered"); !m.flag("accepted") || m.str("callId") != call {
+				t.Errorf("got %v", m)
+			}
+		}},
+		{"it rings out anew", true, func(t *testing.T, w *world, a, b *client, call string) {
+			a, _ = w.resumes(a, 0)
+			b, _ = w.resumes(b, 0)
+			start := time.Now()
+			if m := a.expectAfter("callAnswered", time.Minute); m.str("reason") != "timeout" || time.Since(start) != 45*time.Second {
+				t.Errorf("got %v after %s", m, time.Since(start))
+			}
+		}},
+		{"accepted for one, ringing for the other", true, func(t *testing.T, w *world, a, b *client, call string) {
+			cl, _ := verify(w.hub.key, b.session)
+			cl.Call.Phase = accepted
+			b.session = sign(w.hub.key, cl)
+			a, m := w.resumes(a, 0)
+			if m.obj("call").str("phase") != "ringing" {
+				t.Errorf("got %v", m)
+			}
+			b, m = w.resumes(b, 0)
+			if m.obj("call").str("phase") != "accepted" {
+				t.Errorf("got %v", m)
+			}
+			if m := a.expect("callAnswered"); !m.flag("accepted") {
+				t.Errorf("got %v", m)
+			}
+			b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+			b.nothing(time.Second)
+		}},
+		{"ringing for the caller, who comes second", true, func(t *testing.T, w *world, a, b *client, call string) {
+			cl, _ := verify(w.hub.key, b.session)
+			cl.Call.Phase = accepted
+			b.session = sign(w.hub.key, cl)
+			b, _ = w.resumes(b, 0)
+			a, m := w.resumes(a, 0)
+			if m.obj("call").str("phase") != "accepted" {
+				t.Errorf("got %v", m)
+			}
+			if m := a.expect("callAnswered"); !m.flag("accepted") || m.num("seq") != 1 {
+				t.Errorf("got %v", m)
+			}
+			b.nothing(time.Second)
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				a, b := w.join("Ann", "resume"), w.join("Bob", "resume")
+				a.send(msg{"type": "call", "target": "Bob", "seq": 1})
+				call := b.expect("incomingCall").str("callId")
+				if !c.ring {
+					b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+					a.expect("callAnswered")
+				}
+				a.latest()
+				b.latest()
+				w.kill()
+				w.start()
+				c.then(t, w, a, b, call)
+			})
+		})
+	}
+}
+
+func connectNumbered(t *testing.T, a, b *client) {
+	t.Helper()
+	a.send(msg{"type": "call", "target": b.name, "seq": 1})
+	b.expect("incomingCall")
+	b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+	if m := a.expect("callAnswered"); !m.flag("accepted") {
+		t.Errorf("got %v", m)
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.join("Ann", "resume", "presence-none")
+		start := time.Now()
+		last := a.session
+		for i := 1; i <= 3; i++ {
+			m := a.nextWithin(2 * time.Minute)
+			if m.typ() != "session" || m.has("seq") || m.str("session") == last {
+				t.Fatalf("got %v", m)
+			}
+			last = m.str("session")
+			if d := time.Since(start); d < time.Duration(i)*time.Minute || d > time.Duration(i)*time.Minute+3*time.Second {
+				t.Errorf("renewed after %s", d)
+			}
+		}
+	})
+}
+
+func (c *client) nextWithin(d time.Duration) msg {
+	c.t.Helper()
+	select {
+	case m, open := <-c.in:
+		if !open {
+			c.t.Fatalf("%s: connection closed with %d", c.name, c.code)
+		}
+		return m
+	case <-time.After(d):
+		c.t.Fatalf("%s: nothing within %s", c.name, d)
+		return nil
+	}
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("Ann", "resume"), w.join("Bob", "resume")
+		call := connect(a, b)
+		c, d := w.join("Cat"), w.join("Dan", "resume")
+		mixed := connect(c, d)
+		e := w.join("Eve")
+		d.send(msg{"type": "ping", "ack": 1})
+		d.expect("pong")
+		done := make(chan struct{})
+		start := time.Now()
+		go func() { w.stop(); close(done) }()
+		c.equal(c.expect("callEnded"), msg{"type": "callEnded", "caller": "Dan", "callerId": d.id, "callId": mixed, "reason": "server-shutdown"})
+		d.equal(d.expect("callEnded"), msg{"type": "callEnded", "caller": "Cat", "callerId": c.id, "callId": mixed, "reason": "server-shutdown"})
+		for _, x := range []*client{a, b, d} {
+			m := x.expect("goingAway")
+			if !m.has("reconnectInMs") || m.has("seq") {
+				t.Errorf("got %v", m)
+			}
+		}
+		for _, x := range []*client{a, b, c, d, e} {
+			x.nothingButClose(t)
+			if x.code != 1001 {
+				t.Errorf("%s: closed with %d", x.name, x.code)
+			}
+		}
+		<-done
+		if took := time.Since(start); took > 4*time.Second {
+			t.Errorf("drained in %s", took)
+		}
+		w.start()
+		a, m := w.resumes(a, 0)
+		if m.obj("call").str("callId") != call {
+			t.Errorf("got %v", m)
+		}
+		a.ws.Close()
+	})
+}
+
+func (c *client) nothingButClose(t *testing.T) {
+	t.Helper()
+	for m := range c.in {
+		if m.typ() != "userList" && m.typ() != "session" {
+			t.Errorf("%s: got %v", c.name, m)
+		}
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	key := []byte("0123456789abcdef")
+	f.Add(sign(key, claims{ID: "u_x", Name: "Ann", Features: featResume, Epoch: 5, Issued: 7}))
+	f.Add(sign(key, claims{ID: "u_x", Call: &callClaims{ID: "c", Phase: connected, Side: 1, Self: media{Audio: true}}}))
+	f.Add("duet1..")
+	f.Add("duet1.e30." + fmt.Sprintf("%043d", 0))
+	f.Fuzz(func(t *testing.T, token string) {
+		if cl, good := verify(key, token); good && sign(key, cl) != token {
+			// What we did not write ourselves must not pass, whatever it says.
+			if again, good := verify(key, sign(key, cl)); !good || again.ID != cl.ID {
+				t.Fatalf("%q passed", token)
+			}
+		}
+		if _, good := verify([]byte("another"), token); good {
+			t.Fatalf("%q passed with another key", token)
+		}
+	})
+}

@@ -1,0 +1,371 @@
+package signaling
+
+// This file tests what signaling asks of the relay and of TURN, and in which order.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// neighbour writes down what it is asked, as the relay and as TURN.
+type neighbour struct {
+	mode string
+
+	mu     sync.Mutex
+	asked  []string
+	notify map[string]func(event, detail string)
+	full   bool
+	hold   chan struct{} // Answer waits for it
+}
+
+func (n *neighbour) note(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked = append(n.asked, fmt.Sprintf(format, args...))
+}
+
+func (n *neighbour) take() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := strings.Join(n.asked, "; ")
+	n.asked = nil
+	return s
+}
+
+func (n *neighbour) Mode() (string, time.Duration) { return n.mode, 3 * time.Second }
+func (n *neighbour) Open(call string, notify func(event, detail string)) error {
+	n.note("open")
+	if n.full {
+		return errors.New("the relay is full")
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.notify == nil {
+		n.notify = map[string]func(event, detail string){}
+	}
+	n.notify[call] = notify
+	return nil
+}
+func (n *neighbour) Answer(ctx context.Context, call, party, offer string) (string, error) {
+	n.note("answer %s %s", party, offer)
+	if n.hold != nil {
+		<-n.hold
+	}
+	if offer == "bad" {
+		return "", errors.New("secret details")
+	}
+	return "sdp of the relay", ctx.Err()
+}
+func (n *neighbour) Candidate(call, party, json string) error {
+	n.note("candidate %s %s", party, json)
+	return nil
+}
+func (n *neighbour) Mute(call, party, kind string, on bool) { n.note("mute %s %s %v", party, kind, on) }
+func (n *neighbour) Close(call string)                      { n.note("close") }
+
+// ledger is TURN's half: its Candidate has another form.
+type ledger struct{ *neighbour }
+
+func (l ledger) ICEServers(user, host string) ([]string, string, string, time.Time) {
+	return []string{"stun:" + host + ":3478", "turn:" + host + ":3478?transport=udp", "turn:" + host + ":3478?transport=tcp"}, "99:" + user, "secret", time.Now().Add(time.Hour)
+}
+func (l ledger) CallStarted(call, a, b string)   { l.note("started %s %s", a, b) }
+func (l ledger) Candidate(call, user, ip string) { l.note("%s at %s", user, ip) }
+func (l ledger) CallEnded(call string)           { l.note("ended") }
+
+func TestTURNHearsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &neighbour{}
+		w := newWorld(t, func(_ *Config, d *Deps) { d.TURN = ledger{n} })
+		a := w.dial(fromIP("192.0.2.1"))
+		welcome := a.joins("Ann")
+		want := msg{"a": []any{msg{"urls": []any{"stun:duet.test:3478"}},
+			msg{"urls": []any{"turn:duet.test:3478?transport=udp", "turn:duet.test:3478?transport=tcp"}, "username": "99:" + a.id, "credential": "secret"}}}
+		a.equal(msg{"a": welcome["iceServers"]}, want)
+		if got := int64(welcome["iceExpiresAt"].(float64)); got != time.Now().Add(time.Hour).UnixMilli() {
+			t.Errorf("iceExpiresAt %d", got)
+		}
+		b := w.dial(fromIP("::ffff:192.0.2.2"))
+		b.joins("Bob")
+		names := strings.NewReplacer(a.id, "ann", b.id, "bob")
+		asked := func() string { return names.Replace(n.take()) }
+		a.send(msg{"type": "call", "target": "Bob"})
+		b.expect("incomingCall")
+		if got := asked(); got != "" {
+			t.Errorf("while it rings: %s", got)
+		}
+		b.send(msg{"type": "callResponse", "accepted": true})
+		a.expect("callAnswered")
+		if got := asked(); got != "started ann bob; ann at 192.0.2.1; bob at 192.0.2.2" {
+			t.Errorf("on acceptance: %s", got)
+		}
+		a.send(msg{"type": "offer", "offer": msg{"type": "offer", "sdp": "v=0\r\na=candidate:1 1 udp 1 2001:db8::5 9 typ host\r\na=candidate:1 1 udp 1 abc.local 9 typ host\r\n"}})
+		b.expect("offer")
+		if got := asked(); got != "ann at 2001:db8::5" {
+			t.Errorf("on the offer: %s", got)
+		}
+		b.send(msg{"type": "iceCandidate", "candidate": msg{"candidate": testCandidate}})
+		a.expect("iceCandidate")
+		if got := asked(); got != "bob at 192.0.2.7" {
+			t.Errorf("on the candidate: %s", got)
+		}
+		a.send(`{"type":"iceServers","ref":1}`)
+		if m := a.expect("iceServers"); len(m["iceServers"].([]any)) != 2 || m.num("iceExpiresAt") == 0 {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "endCall"})
+		b.expect("callEnded")
+		if got := asked(); got != "ended" {
+			t.Errorf("at the end: %s", got)
+		}
+	})
+}
+
+func TestRelayedCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &neighbour{mode: "fallback", hold: make(chan struct{})}
+		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = n })
+		a := w.dial()
+		if m := a.joins("Ann"); m.str("relay") != "fallback" || m.num("relayAfterMs") != 3000 {
+			t.Errorf("got %v", m)
+		}
+		b := w.join("Bob")
+		names := strings.NewReplacer(a.id, "ann", b.id, "bob")
+		asked := func() string { synctest.Wait(); return names.Replace(n.take()) }
+		call := connect(a, b)
+		b.send(msg{"type": "mediaStateChange", "audio": false})
+		a.expect("mediaStateChange")
+		a.send(msg{"type": "iceCandidate", "target": "relay", "candidate": nil})
+		m := a.expect("relayFailed")
+		if m.str("code") != "relay-unavailable" || m.str("callId") != call || m.str("message") == "" {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "relayRequest", "reason": "ice-timeout"})
+		synctest.Wait()
+		b.send(msg{"type": "relayRequest", "reason": "ice-failed"})
+		start := msg{"type": "relayStart", "callId": call, "reason": "ice-timeout"}
+		a.equal(a.expect("relayStart"), start)
+		b.equal(b.expect("relayStart"), start)
+		if got := asked(); got != "open; mute ann audio true; mute ann video true; mute ann screen false; mute bob audio false; mute bob video true; mute bob screen false" {
+			t.Errorf("at the start: %s", got)
+		}
+		a.send(msg{"type": "offer", "target": "Relay", "offer": msg{"type": "offer", "sdp": "offer of ann"}})
+		first := asked()
+		a.send(msg{"type": "iceCandidate", "target": "relay", "candidate": msg{"candidate": testCandidate}})
+		a.send(msg{"type": "iceCandidate", "target": "relay", "candidate": nil})
+		if got := first + "; " + asked(); got != `answer ann offer of ann; candidate ann {"candidate":"`+testCandidate+`"}; candidate ann null` {
+			t.Errorf("negotiating: %s", got)
+		}
+		a.send(`{"type":"ping"}`) // nobody waits for the relay
+		a.expect("pong")
+		close(n.hold)
+		a.equal(a.expect("answer"), msg{"type": "answer", "answer": msg{"type": "answer", "sdp": "sdp of the relay"}, "sender": "relay", "senderId": "relay", "callId": call})
+		n.notify[call]("ready", "")
+		a.equal(a.expect("relayReady"), msg{"type": "relayReady", "callId": call})
+		b.expect("relayReady")
+		a.send(msg{"type": "mediaStateChange", "mediaType": "video", "enabled": false})
+		b.expect("mediaStateChange")
+		if got := asked(); got != "mute ann video false" {
+			t.Errorf("muting: %s", got)
+		}
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}})
+		failed := msg{"type": "relayFailed", "callId": call, "code": "relay-failed", "message": "the relay could not answer"}
+		a.equal(a.expect("relayFailed"), failed)
+		b.equal(b.expect("relayFailed"), failed)
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		a.expect("relayStart")
+		b.expect("relayStart")
+		b.send(msg{"type": "relayStop"})
+		a.equal(a.expect("relayStop"), msg{"type": "relayStop", "callId": call})
+		n.full = true
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		if m := a.expect("relayFailed"); m.str("code") != "relay-unavailable" || m.str("message") != "the relay is full" {
+			t.Errorf("got %v", m)
+		}
+		n.full = false
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		a.expect("relayStart")
+		b.expect("relayStart")
+		n.take()
+		n.notify[call]("failed", "out of ports")
+		b.expect("relayFailed")
+		if m := a.expect("relayFailed"); m.str("message") != "out of ports" {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		a.expect("relayStart")
+		b.expect("relayStart")
+		a.send(msg{"type": "endCall"})
+		b.expect("callEnded")
+		if got := asked(); !strings.HasPrefix(got, "close; open; ") || !strings.HasSuffix(got, "; close") {
+			t.Errorf("at the end: %s", got)
+		}
+		n.notify[call]("ready", "")
+		a.nothing(time.Second)
+		b.nothing(0)
+	})
+}
+
+func TestRelayAlways(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &neighbour{mode: "always"}
+		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = n })
+		a, b, c := w.join("Ann", "call-state"), w.join("Bob", "call-state"), w.join("Plain")
+		call := connect(a, b)
+		for _, x := range []*client{a, b} {
+			x.expect("callStarted")
+			x.equal(x.expect("relayStart"), msg{"type": "relayStart", "callId": call, "reason": "always"})
+		}
+		a.send(msg{"type": "endCall"})
+		b.expect("callEnded")
+		connect(a, c)
+		a.expect("callStarted")
+		a.nothing(time.Second)
+		c.nothing(0)
+	})
+}
+
+func TestPresence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		plain := w.join("Plain")
+		time.Sleep(time.Second)
+		delta := w.join("Delta", "presence-delta")
+		joinedAt := time.Now()
+		seen := map[string]string{} // id to status, folded
+		delta.send(`{"type":"ping"}`)
+		delta.expect("pong")
+		if m := plain.next(); len(m["users"].([]any)) != 2 || time.Since(joinedAt) != 0 {
+			t.Errorf("an idle server waits %s to tell: %v", time.Since(joinedAt), m)
+		}
+		for _, x := range []*client{delta, plain} {
+			seen[x.id] = "available"
+		}
+		var lists, deltas []time.Time
+		fold := func() {
+			synctest.Wait()
+			for len(delta.in) > 0 {
+				m := <-delta.in
+				if m.typ() != "presence" || len(m["joined"].([]any))+len(m["left"].([]any))+len(m["status"].([]any)) == 0 {
+					t.Fatalf("got %v", m)
+				}
+				for _, u := range m["joined"].([]any) {
+					u := msg(u.(map[string]any))
+					if u.str("id") == delta.id || seen[u.str("id")] != "" {
+						t.Errorf("joined twice or itself: %v", u)
+					}
+					seen[u.str("id")] = u.str("status")
+				}
+				for _, u := range m["status"].([]any) {
+					u := msg(u.(map[string]any))
+					if seen[u.str("id")] == "" {
+						t.Errorf("the status of nobody: %v", u)
+					}
+					seen[u.str("id")] = u.str("status")
+				}
+				for _, id := range m["left"].([]any) {
+					if seen[id.(string)] == "" {
+						t.Errorf("nobody left")
+					}
+					delete(seen, id.(string))
+				}
+				deltas = append(deltas, time.Now())
+			}
+		}
+		others := []*client{}
+		for i := range 60 {
+			c := w.join(fmt.Sprint("User", i), []string{"presence-delta", "presence-none"}[i%2])
+			others = append(others, c)
+			if i%5 == 4 {
+				connect(others[i-4], others[i-2])
+			}
+			if i%10 == 9 {
+				others[i-1].send(`{"type":"leave"}`)
+			}
+			time.Sleep(17 * time.Millisecond)
+			for synctest.Wait(); len(plain.in) > 0; {
+				<-plain.in
+				lists = append(lists, time.Now())
+			}
+			fold()
+		}
+		time.Sleep(time.Second)
+		fold()
+		var last msg
+		for synctest.Wait(); len(plain.in) > 0; {
+			last = <-plain.in
+		}
+		want := map[string]string{}
+		for _, u := range last["users"].([]any) {
+			u := msg(u.(map[string]any))
+			want[u.str("id")] = u.str("status")
+		}
+		if fmt.Sprint(seen) != fmt.Sprint(want) {
+			t.Errorf("folded deltas:\n%v\nlist:\n%v", seen, want)
+		}
+		spaced := func(what string, at []time.Time, least time.Duration) {
+			if len(at) < 3 {
+				t.Errorf("%d %s", len(at), what)
+			}
+			for i := 1; i < len(at); i++ {
+				if d := at[i].Sub(at[i-1]); d < least-17*time.Millisecond { // looked at every 17 ms
+					t.Errorf("%s within %s", what, d)
+				}
+			}
+		}
+		spaced("lists", lists, 250*time.Millisecond)
+		spaced("deltas", slices.Compact(deltas), 100*time.Millisecond)
+	})
+}
+
+// TestFreshDeltas: lists that come between two deltas fold to the same.
+func TestFreshDeltas(t *testing.T) {
+	r := newRoster(time.Second, time.Second)
+	h := &Hub{cfg: DefaultConfig()}
+	at := time.Unix(1, 0)
+	receiver := func() *conn {
+		c := &conn{hub: h, writing: true} // no writer: the queue is read here
+		r.attach(c, featPresenceDelta)
+		return c
+	}
+	old := receiver()
+	a := r.add("u_a", "A", "available")
+	b := r.add("u_b", "B", "available")
+	between := receiver() // knows A and B
+	r.set(a, "busy")
+	r.remove(b)
+	c := r.add("u_c", "C", "available")
+	r.set(c, "ringing")
+	r.remove(c)
+	r.flush(at)
+	if len(old.queue) != 2 || len(between.queue) != 2 {
+		t.Fatalf("%d and %d frames", len(old.queue), len(between.queue))
+	}
+	for _, x := range []struct {
+		c    *conn
+		want string
+	}{
+		{old, `{"type":"presence","joined":[{"id":"u_a","username":"A","status":"busy"}],"left":[],"status":[]}`},
+		{between, `{"type":"presence","joined":[],"left":["u_b"],"status":[{"id":"u_a","status":"busy"}]}`},
+	} {
+		if got := string(x.c.queue[1].data); got != x.want {
+			t.Errorf("got  %s\nwant %s", got, x.want)
+		}
+	}
+	r.set(a, "available")
+	r.flush(at.Add(time.Millisecond))
+	if len(old.queue) != 2 {
+		t.Error("two deltas within the interval")
+	}
+	r.flush(at.Add(time.Second))
+	if len(old.queue) != 3 || &old.queue[2].data[0] != &between.queue[2].data[0] {
+		t.Error("a delta was encoded twice")
+	}
+}
