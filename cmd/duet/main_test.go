@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -132,6 +133,12 @@ func TestPlainStreamsOnTheHTTPPortReachTURN(t *testing.T) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
+	bindingAnswered(t, c)
+}
+
+// bindingAnswered asks for a STUN Binding over a stream.
+func bindingAnswered(t *testing.T, c net.Conn) {
+	t.Helper()
 	binding := []byte("\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl")
 	if _, err := c.Write(binding); err != nil {
 		t.Fatal(err)
@@ -149,6 +156,19 @@ func TestTLSPortServesThePageAndSaysSoToHTTP(t *testing.T) {
 	s := start(t, duet(t, []string{"DUET_HTTP_LISTEN=", "DUET_HTTP_TLS_LISTEN=127.0.0.1:0", "DUET_HTTP_SELF_SIGNED=true"}))
 	if !strings.Contains(strings.Join(s.said, "\n"), "self-signed, SHA-256 ") {
 		t.Errorf("got no fingerprint in %q", s.said)
+	}
+	over := func() *tls.Conn {
+		c, err := tls.Dial("tcp", strings.TrimPrefix(s.page, "https://"), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		return c
+	}
+	bindingAnswered(t, over())
+	if got := httpSays(t, over(), ""); !strings.Contains(strings.ToLower(got), "<html") {
+		t.Errorf("the page over TLS: got %.80q", got)
 	}
 	code, body := s.get(t, strings.Replace(s.page, "https://", "http://", 1))
 	if code != 400 || !strings.Contains(body, "https://") {

@@ -84,7 +84,10 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	}
 	var turnStreams func(context.Context, net.Conn)
 	if cfg.TURN.Enabled {
-		server, err := turn.New(cfg.TURN, turn.Deps{Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs, Secret: secrets.TURNSecret})
+		server, err := turn.New(cfg.TURN, turn.Deps{
+			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs,
+			Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
+		})
 		if err != nil {
 			return err
 		}
@@ -124,6 +127,18 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	}
 	announce(stdout, cfg, ports, found, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
+}
+
+// portOf is the port of a listener, 0 when it is off.
+func portOf(l net.Listener) int {
+	if l == nil {
+		return 0
+	}
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil {
+		return 0
+	}
+	return int(addr.Port())
 }
 
 // parts are what runs beside the signaling.
