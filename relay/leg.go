@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -65,24 +64,16 @@ func newLeg(r *room, side plane.Side, identity string) *leg {
 
 func (l *leg) since() time.Duration { return time.Duration(l.at.Load()) }
 
-// answer negotiates an offer. other is the other party's offer, or nil while there is none.
-func (l *leg) answer(ctx context.Context, o, other *offer) (string, error) {
+// answer negotiates an offer.
+func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
 	l.negotiating.Lock()
 	defer l.negotiating.Unlock()
-	var sections []section
-	speak := false
-	for i := range o.sections {
-		// A section that the other end does not have yet, it may have later.
-		s := common(&o.sections[i], other.section(o.sections[i].kind))
-		speak = speak || len(s.codecs) > 0
-		sections = append(sections, s)
-	}
-	if !speak {
-		return "", errors.New("the two ends have no codec in common")
+	sections, err := l.r.agree(l.side, o)
+	if err != nil {
+		return "", err
 	}
 	pc := l.pc.Load()
 	if pc == nil {
-		var err error
 		if pc, err = l.connection(sections); err != nil {
 			return "", err
 		}

@@ -33,10 +33,13 @@ var extensions = []string{
 	"http://www.webrtc.org/experiments/rtp-hdrext/video-timing",
 	"http://www.webrtc.org/experiments/rtp-hdrext/color-space",
 	"https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+	transportURI,
 }
 
+const transportURI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+
 // feedback that the relay passes on.
-var feedback = []string{"nack", "nack pli", "ccm fir", "goog-remb"}
+var feedback = []string{"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"}
 
 // families are the codecs that can be relayed, by lower-case encoding name.
 var families = map[string]int{
@@ -47,6 +50,7 @@ var families = map[string]int{
 // codec is one payload type of an offer.
 type codec struct {
 	name     string // see plane.Codec
+	base     string // the name of the codec that this one refers to: of retransmissions and redundant audio
 	family   int
 	pt       uint8
 	mime     string
@@ -115,13 +119,11 @@ func parseOffer(text string) (*offer, error) {
 	return o, nil
 }
 
-func (o *offer) section(k plane.Kind) *section {
-	if o == nil {
-		return nil
-	}
-	for i := range o.sections {
-		if o.sections[i].kind == k {
-			return &o.sections[i]
+// find is the section of a kind, or nil.
+func find(sections []section, k plane.Kind) *section {
+	for i := range sections {
+		if sections[i].kind == k {
+			return &sections[i]
 		}
 	}
 	return nil
@@ -177,7 +179,7 @@ func parseSection(kind plane.Kind, m *sdp.MediaDescription) (section, error) {
 	for pass := range 2 { // what refers to other payload types comes second
 		for _, format := range m.MediaName.Formats {
 			c, ok := parseCodec(kind, format, rtpmap[format], fmtp[format], names)
-			if !ok || (pass == 1) != strings.Contains(c.name, ":") || names[format] != "" {
+			if !ok || (pass == 1) != (c.base != "") || names[format] != "" {
 				continue
 			}
 			c.feedback = append(slices.Clone(fb[format]), fb["*"]...)
@@ -214,15 +216,17 @@ func parseCodec(kind plane.Kind, format, rtpmap, fmtp string, names map[string]s
 	p := parameters(fmtp)
 	switch name {
 	case "rtx":
-		c.name = "rtx:" + names[p["apt"]]
-		return c, names[p["apt"]] != ""
+		c.base = names[p["apt"]]
+		c.name = "rtx:" + c.base
+		return c, c.base != ""
 	case "red":
 		if kind != plane.Audio {
 			return c, false // carries FEC computed over the names that we change
 		}
 		first, _, _ := strings.Cut(fmtp, "/")
-		c.name = "red:" + names[first]
-		return c, names[first] != ""
+		c.base = names[first]
+		c.name = "red:" + c.base
+		return c, c.base != ""
 	case "h264":
 		level := strings.ToLower(p["profile-level-id"])
 		if len(level) != 6 {
@@ -256,12 +260,13 @@ func or(s, otherwise string) string {
 }
 
 // common is mine, cut down to what the other section speaks too. Without another section, which is a party that has not
-// offered yet, it is cut down to what the relay can pass on.
+// offered yet, it is cut down to what the relay can pass on and what works with any peer: a sender that was promised
+// transport-wide feedback would wait for it in vain.
 func common(mine, other *section) section {
 	s := *mine
 	s.codecs, s.exts = nil, map[string]uint8{}
 	for _, c := range mine.codecs {
-		allowed := feedback
+		allowed := feedback[:len(feedback)-1]
 		if other != nil {
 			i := slices.IndexFunc(other.codecs, func(d codec) bool { return d.name == c.name })
 			if i < 0 {
@@ -279,7 +284,7 @@ func common(mine, other *section) section {
 		s.codecs = append(s.codecs, c)
 	}
 	for uri, id := range mine.exts {
-		if slices.Contains(extensions, uri) && (other == nil || other.exts[uri] != 0) {
+		if slices.Contains(extensions, uri) && (other == nil && uri != transportURI || other != nil && other.exts[uri] != 0) {
 			s.exts[uri] = id
 		}
 	}

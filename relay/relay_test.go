@@ -27,8 +27,7 @@ func TestMediaBothWays(t *testing.T) {
 					t.Errorf("video numbers jump from %d to %d", headers[i-1].SequenceNumber, headers[i].SequenceNumber)
 				}
 			}
-			s.Close("c_1")
-			until(t, "alice to be disconnected", func() bool { return a.pc.ConnectionState() == webrtc.PeerConnectionStateClosed })
+			s.Close("c_1") // and goleak sees to it that nothing stays
 		})
 	}
 }

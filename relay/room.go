@@ -35,7 +35,8 @@ type room struct {
 
 	mu      sync.Mutex
 	parties [2]string
-	offers  [2]*offer // the newest of each party
+	offers  [2]*offer    // the newest of each party
+	spoken  [2][]section // what its leg was answered with
 	legs    [2]*leg
 	ready   bool
 	over    bool // failed or closed
@@ -116,7 +117,6 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 		r.mu.Unlock()
 		return "", errors.New("a newer offer took this one's place")
 	}
-	other := r.offers[side.Other()]
 	l := r.legs[side]
 	var old *leg
 	if l == nil || l.identity != o.identity {
@@ -132,12 +132,35 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 		r.tr.SetLeg(side, nil)
 		old.close()
 	}
-	answer, err := l.answer(ctx, o, other)
+	answer, err := l.answer(ctx, o)
 	if err != nil {
 		r.log.Warn("relay could not answer", "party", party, "error", err)
 		return "", err
 	}
 	return answer, nil
+}
+
+// agree cuts an offer down to what the other party speaks: what it was answered with or, before that, what it offers.
+func (r *room) agree(side plane.Side, o *offer) ([]section, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	other := r.spoken[side.Other()]
+	if other == nil && r.offers[side.Other()] != nil {
+		other = r.offers[side.Other()].sections
+	}
+	var sections []section
+	speak := false
+	for i := range o.sections {
+		// A section that the other end does not have yet, it may have later.
+		s := common(&o.sections[i], find(other, o.sections[i].kind))
+		speak = speak || len(s.codecs) > 0
+		sections = append(sections, s)
+	}
+	if !speak {
+		return nil, errors.New("the two ends have no codec in common")
+	}
+	r.spoken[side] = sections
+	return sections, nil
 }
 
 // leg is the leg of a side, or nil.

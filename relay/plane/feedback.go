@@ -36,12 +36,12 @@ func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 		}
 		one := b[:n]
 		b = b[n:]
-		if one[0]&0x20 != 0 { // padding is only allowed at the end of all
-			pad := int(one[n-1])
-			if pad == 0 || pad%4 != 0 || pad > n-8 {
+		if one[0]&0x20 != 0 {
+			extra := int(one[n-1])
+			if extra == 0 || extra > n-8 {
 				return dst
 			}
-			one = one[:n-pad]
+			one = one[:n-extra]
 		}
 		format := one[0] & 0x1f
 		switch one[1] {
@@ -52,8 +52,11 @@ func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 		case typeSDES:
 			dst = t.describe(from, one, dst)
 		case typeRTPFB:
-			if format == fmtNACK {
+			switch format {
+			case fmtNACK:
 				dst = t.nack(from, one, dst)
+			case fmtTransport:
+				dst = t.transportFeedback(from, one, dst)
 			}
 		case typePSFB:
 			dst = t.payloadFeedback(from, one, format, dst)

@@ -42,6 +42,9 @@ type Translator struct {
 	flows  [2][Kinds]*flow // by sender
 	wanted [2][Kinds]bool  // by sender: a key frame should be asked for
 	counts [2]Counts
+
+	transports       [2]transport // by sender
+	statuses, filled []uint8      // scratch of transportFeedback
 }
 
 // Counts is what one leg sent, and what became of it.
@@ -49,31 +52,6 @@ type Counts struct {
 	Packets, Bytes uint64 // forwarded
 	Dropped        [Verdicts]uint64
 	KeyRequests    uint64 // by the relay itself
-}
-
-// flow is one stream in one direction.
-type flow struct {
-	in, out *Stream
-
-	pt  [128]uint8 // theirs to ours, plus 1; 0 is none
-	rtx [128]bool
-	fam [128]uint8
-	clk [128]uint32
-	ext [256]uint8
-	mid uint8 // the sender's id of the mid extension
-
-	source, sourceRTX uint32
-	turn              uint32 // counts the sources: one that comes back is another
-	media, repair     numbering
-	begun             bool // the current source has sent something that went on
-	open              bool // not muted, and past its key frame
-	waitUntil         time.Duration
-	askedAt           time.Duration
-	heardAt           time.Duration // last packet of the current source
-	tsDelta           uint32
-	lastTS            uint32
-	sentAt            time.Duration
-	packets, octets   uint32 // sent on under Out, for sender reports
 }
 
 // NewTranslator starts with audio and video on and screen off, as a call does.
@@ -92,6 +70,10 @@ func (t *Translator) SetLeg(side Side, leg *Leg) {
 	old := t.legs[side]
 	t.legs[side] = leg
 	fresh := old == nil || leg == nil || old.ID != leg.ID
+	if fresh {
+		t.transports[side].renew()
+		t.transports[side.Other()] = transport{} // what is sent to a fresh leg is counted anew
+	}
 	for _, from := range []Side{side, side.Other()} {
 		for k := range Kinds {
 			// Into a fresh leg numbers start anew: it has fresh keys. Out of one they go on.
@@ -120,7 +102,7 @@ func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
 		f = &flow{}
 	}
 	f.in, f.out = in, out
-	f.pt, f.rtx, f.ext, f.mid = [128]uint8{}, [128]bool{}, [256]uint8{}, 0
+	f.pt, f.rtx, f.ext, f.mid, f.twcc = [128]uint8{}, [128]bool{}, [256]uint8{}, 0, 0
 	for _, c := range in.Codecs {
 		for _, d := range out.Codecs {
 			if c.Name == d.Name {
@@ -134,8 +116,11 @@ func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
 	}
 	for uri, id := range in.Exts {
 		f.ext[id] = out.Exts[uri]
-		if uri == midURI {
+		switch uri {
+		case midURI:
 			f.mid = id
+		case transportURI:
+			f.twcc = id
 		}
 	}
 	if renewed || f.source == 0 || in.Source != 0 && in.Source != f.source {
@@ -157,20 +142,6 @@ func stream(l *Leg, k Kind) *Stream {
 		return nil
 	}
 	return l.Streams[k]
-}
-
-// take makes another SSRC the stream's source.
-func (f *flow) take(source, rtx uint32) {
-	f.stop()
-	f.source, f.sourceRTX, f.begun = source, rtx, false
-	f.turn++
-}
-
-// stop closes the stream: the next packet begins a new run of numbers, and a picture.
-func (f *flow) stop() {
-	f.media.close()
-	f.repair.close()
-	f.open, f.waitUntil = false, 0
 }
 
 // SetOn sets a sender's track state. Off takes effect with the next packet.
@@ -252,6 +223,20 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 	if f == nil {
 		return Unknown
 	}
+	v := t.pass(from, k, f, p, now)
+	if v != Forward && f.twcc != 0 {
+		p.extensions(func(id uint8, value []byte) uint8 {
+			if id == f.twcc && len(value) == 2 {
+				t.transports[from].out(binary.BigEndian.Uint16(value), false)
+			}
+			return id
+		})
+	}
+	return v
+}
+
+// pass decides about a packet of a known stream and renames it.
+func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duration) Verdict {
 	pt := p.payloadType()
 	out := f.pt[pt]
 	if out == 0 {
@@ -261,7 +246,7 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 		if !t.passes(from, k) {
 			return Muted
 		}
-		return f.repairPacket(p, out-1)
+		return t.repairPacket(from, f, p, out-1)
 	}
 	f.heardAt = now
 	if !t.passes(from, k) {
@@ -287,75 +272,8 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 	f.lastTS, f.sentAt = p.timestamp()+f.tsDelta, now
 	f.packets++
 	f.octets += uint32(p.end - p.payload)
-	f.rename(p, out-1, seq, f.out.Out)
+	t.rename(from, f, p, out-1, seq, f.out.Out)
 	return Forward
-}
-
-// begins decides whether a closed stream opens with this packet.
-func (t *Translator) begins(from Side, k Kind, f *flow, p packet, now time.Duration) bool {
-	key, known := keyFrame(int(f.fam[p.payloadType()]), p.b[p.payload:p.end])
-	if key || !known && k == Audio {
-		return true
-	}
-	if f.waitUntil == 0 {
-		f.waitUntil = now + keyPatience
-		t.wanted[from][k] = now-f.askedAt > keyRepeat || f.askedAt == 0 || t.wanted[from][k]
-	} else if now-f.askedAt > keyRepeat {
-		t.wanted[from][k] = true
-	}
-	return now > f.waitUntil
-}
-
-// repairPacket translates a retransmission (RFC 4588), or the padding that browsers send under the same SSRC.
-func (f *flow) repairPacket(p packet, pt uint8) Verdict {
-	if !f.open || f.out.OutRTX == 0 {
-		return Waiting
-	}
-	if p.end-p.payload >= 2 {
-		osn, ok := f.media.peek(binary.BigEndian.Uint16(p.b[p.payload:]))
-		if !ok {
-			return Stale
-		}
-		binary.BigEndian.PutUint16(p.b[p.payload:], osn)
-	}
-	seq, ok := f.repair.next(p.sequence(), f.turn)
-	if !ok {
-		return Stale
-	}
-	f.rename(p, pt, seq, f.out.OutRTX)
-	return Forward
-}
-
-// rename writes the receiver's names into a packet.
-func (f *flow) rename(p packet, pt uint8, seq uint16, ssrc uint32) {
-	if f.fam[p.payloadType()] == RED {
-		f.renameRED(p.b[p.payload:p.end])
-	}
-	p.setPayloadType(pt)
-	p.setSequence(seq)
-	p.setTimestamp(p.timestamp() + f.tsDelta)
-	p.setSSRC(ssrc)
-	p.extensions(func(id uint8, value []byte) uint8 {
-		if id == f.mid && f.mid != 0 {
-			if len(value) != len(f.out.Mid) {
-				return 0 // the SSRC says it as well
-			}
-			copy(value, f.out.Mid)
-		}
-		return f.ext[id]
-	})
-}
-
-// renameRED maps the payload types of the blocks (RFC 2198, section 3).
-func (f *flow) renameRED(b []byte) {
-	for at := 0; at < len(b); at += 4 {
-		if out := f.pt[b[at]&0x7f]; out != 0 {
-			b[at] = b[at]&0x80 | (out - 1)
-		}
-		if b[at]&0x80 == 0 {
-			return
-		}
-	}
 }
 
 // find names the stream of a packet: by SSRC, else by mid or payload type, which also lets a new source take over.
@@ -389,18 +307,4 @@ func (t *Translator) find(from Side, p packet, now time.Duration) (Kind, *flow) 
 		return Kind(k), f
 	}
 	return 0, nil
-}
-
-// names reports whether a packet's mid, if it has one, is this stream's.
-func (f *flow) names(p packet) bool {
-	same := true
-	if f.mid != 0 {
-		p.extensions(func(id uint8, value []byte) uint8 {
-			if id == f.mid {
-				same = string(value) == f.in.Mid
-			}
-			return id
-		})
-	}
-	return same
 }
