@@ -1,5 +1,6 @@
-// Two connections of a real Chromium, in one page, call each other through the relay.
 package relay
+
+// Two connections of a real Chromium, in one page, call each other through the relay.
 
 import (
 	"context"
@@ -144,7 +145,9 @@ func (b *browser) look(name string) seen {
 // see polls until an end's statistics satisfy ok.
 func (b *browser) see(name, what string, ok func(seen) bool) seen {
 	b.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
 		s := b.look(name)
 		if ok(s) {
 			return s

@@ -1,5 +1,6 @@
-// Real pion clients: how the tests make them and what they record.
 package relay
+
+// Real pion clients: how the tests make them and what they record.
 
 import (
 	"context"
@@ -49,8 +50,13 @@ func start(t *testing.T, change func(*Config)) *Server {
 // until polls for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-end:
 			t.Fatalf("waited %v for %s", patience, what)
 		}
 	}

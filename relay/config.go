@@ -1,5 +1,6 @@
-// What an operator may change about the relay.
 package relay
+
+// What an operator may change about the relay.
 
 import (
 	"errors"

@@ -1,5 +1,6 @@
-// The ordinary path: pion opens and seals the packets, the translator renames them in between.
 package relay
+
+// The ordinary path: pion opens and seals the packets, the translator renames them in between.
 
 import (
 	"bytes"

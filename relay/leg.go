@@ -1,5 +1,6 @@
-// One party's connection to the relay.
 package relay
+
+// One party's connection to the relay.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// The relay's Prometheus metrics.
 package relay
+
+// The relay's Prometheus metrics.
 
 import (
 	"fmt"

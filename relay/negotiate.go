@@ -1,5 +1,6 @@
-// What both ends can speak: each leg is answered with what the other one offers as well.
 package relay
+
+// What both ends can speak: each leg is answered with what the other one offers as well.
 
 import (
 	"errors"

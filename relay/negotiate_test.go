@@ -1,5 +1,6 @@
-// Offers as clients write them, and as nobody should.
 package relay
+
+// Offers as clients write them, and as nobody should.
 
 import (
 	"strings"

@@ -1,5 +1,6 @@
-// Real pion clients call each other through a real relay.
 package relay
+
+// Real pion clients call each other through a real relay.
 
 import (
 	"context"

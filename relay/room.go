@@ -1,5 +1,6 @@
-// One relayed call: two parties, their track states and their legs.
 package relay
+
+// One relayed call: two parties, their track states and their legs.
 
 import (
 	"context"

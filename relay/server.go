@@ -1,5 +1,6 @@
-// The relay's ports and its rooms.
 package relay
+
+// The relay's ports and its rooms.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// The relay's two ports, and how pion sees them.
 package relay
+
+// The relay's two ports, and how pion sees them.
 
 import (
 	"errors"
@@ -58,16 +59,14 @@ func newAnyNet() (*anyNet, error) {
 		return nil, fmt.Errorf("read network interfaces: %w", err)
 	}
 	one := transport.NewInterface(net.Interface{Index: 1, MTU: 1500, Name: "any", Flags: net.FlagUp | net.FlagLoopback})
-	one.AddAddress(&net.IPNet{IP: any4, Mask: net.CIDRMask(32, 32)})
-	one.AddAddress(&net.IPNet{IP: any6, Mask: net.CIDRMask(128, 128)})
+	one.AddAddress(&net.IPNet{IP: any4(), Mask: net.CIDRMask(32, 32)})
+	one.AddAddress(&net.IPNet{IP: any6(), Mask: net.CIDRMask(128, 128)})
 	return &anyNet{Net: std, one: []*transport.Interface{one}}, nil
 }
 
 // any4 and any6 stand for every local address of their family.
-var (
-	any4 = net.IPv4(127, 0, 0, 1).To4()
-	any6 = net.IPv6loopback
-)
+func any4() net.IP { return net.IPv4(127, 0, 0, 1).To4() }
+func any6() net.IP { return net.IPv6loopback }
 
 func (n *anyNet) Interfaces() ([]*transport.Interface, error) { return n.one, nil }
 
@@ -99,9 +98,9 @@ func (l anyTCP) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := net.TCPAddr{IP: any6, Port: l.TCPListener.Addr().(*net.TCPAddr).Port}
+	local := net.TCPAddr{IP: any6(), Port: l.TCPListener.Addr().(*net.TCPAddr).Port}
 	if c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().Is4() {
-		local.IP = any4
+		local.IP = any4()
 	}
 	return anyTCPConn{c, &local}, nil
 }

@@ -1,5 +1,6 @@
-// RTCP from one leg becomes RTCP for the other: names change, meaning stays.
 package plane
+
+// RTCP from one leg becomes RTCP for the other: names change, meaning stays.
 
 import (
 	"encoding/binary"

@@ -1,5 +1,6 @@
-// What the translator does to RTCP, with pion/rtcp as the second opinion.
 package plane
+
+// What the translator does to RTCP, with pion/rtcp as the second opinion.
 
 import (
 	"bytes"

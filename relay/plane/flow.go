@@ -1,5 +1,6 @@
-// One stream in one direction: its names on both legs, its numbers and its state.
 package plane
+
+// One stream in one direction: its names on both legs, its numbers and its state.
 
 import (
 	"encoding/binary"

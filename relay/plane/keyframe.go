@@ -1,5 +1,6 @@
-// Where a picture begins that needs no other: the only place at which a paused video may come back.
 package plane
+
+// Where a picture begins that needs no other: the only place at which a paused video may come back.
 
 // Codec families whose key frames are recognised.
 const (

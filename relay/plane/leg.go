@@ -1,5 +1,6 @@
-// What was negotiated on one leg, in the plane's own words.
 package plane
+
+// What was negotiated on one leg, in the plane's own words.
 
 // Kind is what a stream shows: the track states of mediaStateChange.
 type Kind uint8

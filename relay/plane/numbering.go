@@ -1,5 +1,6 @@
-// The numbers of one outgoing SSRC: continuous over mutes and sources, and never used twice.
 package plane
+
+// The numbers of one outgoing SSRC: continuous over mutes and sources, and never used twice.
 
 const (
 	window   = 512 // how far behind the newest number a late packet may come

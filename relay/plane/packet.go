@@ -1,5 +1,6 @@
-// RTP headers: read in place, and rewritten in place.
 package plane
+
+// RTP headers: read in place, and rewritten in place.
 
 import "encoding/binary"
 

@@ -1,5 +1,6 @@
-// The translator of one call: RTP from one leg becomes RTP for the other.
 package plane
+
+// The translator of one call: RTP from one leg becomes RTP for the other.
 
 import (
 	"encoding/binary"

@@ -1,5 +1,6 @@
-// What the translator does to single packets, and to whole streams.
 package plane
+
+// What the translator does to single packets, and to whole streams.
 
 import (
 	"bytes"

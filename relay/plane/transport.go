@@ -1,5 +1,6 @@
-// Transport-wide congestion control: one count over all streams of a leg, and feedback about every number of it.
 package plane
+
+// Transport-wide congestion control: one count over all streams of a leg, and feedback about every number of it.
 
 import "encoding/binary"
 
