@@ -20,6 +20,7 @@ import (
 type Server struct {
 	URL       string // of the page
 	HTTPPort  string
+	TLSPort   string // where nothing listens but by the settings
 	TURNPort  string
 	RelayPort string
 	Output    *Log
@@ -57,10 +58,11 @@ func Program(t testing.TB) string {
 }
 
 // StartServer runs the program until the test ends; settings are configuration keys with values, as "relay.mode=always".
+// In a value {tls} stands for the address of TLSPort.
 // At the end it must stop in good order and must have had no data race.
 func StartServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, Output: &Log{}, HTTPPort: freePort(t), TURNPort: freePort(t), RelayPort: freePort(t)}
+	s := &Server{t: t, Output: &Log{}, HTTPPort: freePort(t), TLSPort: freePort(t), TURNPort: freePort(t), RelayPort: freePort(t)}
 	s.URL = "http://" + net.JoinHostPort(Host(), s.HTTPPort) + "/"
 	base := []string{
 		"http.listen=" + net.JoinHostPort(Host(), s.HTTPPort),
@@ -76,7 +78,7 @@ func StartServer(t testing.TB, settings ...string) *Server {
 		}
 	}
 	for _, setting := range append(base, settings...) {
-		key, value, ok := strings.Cut(setting, "=")
+		key, value, ok := strings.Cut(strings.ReplaceAll(setting, "{tls}", net.JoinHostPort(Host(), s.TLSPort)), "=")
 		if !ok {
 			t.Fatalf("setting %q is not key=value", setting)
 		}

@@ -84,6 +84,9 @@ func enterWorld() error {
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
 		{"link", "add", "duet0", "type", "veth", "peer", "name", "duet1"},
+		// No link-local addresses: they come up a second late, and a browser that sees its network change drops what it loads.
+		{"link", "set", "duet0", "addrgenmode", "none"},
+		{"link", "set", "duet1", "addrgenmode", "none"},
 		{"link", "set", "duet1", "up"},
 		{"link", "set", "duet0", "up"},
 		{"addr", "add", worldAddr + "/24", "dev", "duet0"},

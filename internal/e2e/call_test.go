@@ -1,0 +1,263 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"net"
+	"testing"
+	"time"
+)
+
+// scenario is one way for media to take, and what makes it the only one.
+type scenario struct {
+	name     string
+	settings []string
+	query    string
+	scripts  func(*Server) []string
+	path     string
+	protocol string // between a browser and TURN
+	flags    func(*testing.T, *Server) map[string]any
+	stubborn bool // bob's browser sends although bob has muted
+	pictures bool // save screenshots
+}
+
+var scenarios = []scenario{
+	{name: "direct", path: "direct", pictures: true},
+	{name: "turn over udp", path: "turn", query: "?path=turn", protocol: "udp",
+		scripts: func(*Server) []string { return []string{turnOver("udp")} }},
+	{name: "turn over tcp", path: "turn", query: "?path=turn", protocol: "tcp",
+		scripts: func(*Server) []string { return []string{turnOver("tcp")} }},
+	{name: "turn over the page's own port", path: "turn", query: "?path=turn", protocol: "tcp",
+		scripts: func(s *Server) []string {
+			return []string{turnAt("turn:" + net.JoinHostPort(Host(), s.HTTPPort) + "?transport=tcp")}
+		}},
+	{name: "turn over tls on the page's own port", path: "turn", query: "?path=turn", protocol: "tls",
+		settings: []string{"http.tls_listen={tls}", "http.self_signed=true"},
+		scripts: func(s *Server) []string {
+			return []string{turnAt("turns:" + net.JoinHostPort(Host(), s.TLSPort) + "?transport=tcp")}
+		},
+		flags: func(t *testing.T, s *Server) map[string]any {
+			return map[string]any{"ignore-certificate-errors-spki-list": keyOf(t, net.JoinHostPort(Host(), s.TLSPort))}
+		}},
+	{name: "relay always", path: "relay", settings: []string{"relay.mode=always"}, stubborn: true},
+	{name: "relay as fallback", path: "relay", settings: []string{"relay.fallback_after=2s"},
+		scripts: func(s *Server) []string { return []string{onlyPort(s.relayPort())} }},
+}
+
+// TestCall is the whole of a call, from login to hanging up, on each path.
+func TestCall(t *testing.T) {
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) { sc.run(t) })
+	}
+}
+
+func (sc scenario) run(t *testing.T) {
+	s := StartServer(t, sc.settings...)
+	var scripts []string
+	if sc.scripts != nil {
+		scripts = sc.scripts(s)
+	}
+	o := BrowserOptions{Scripts: scripts}
+	if sc.flags != nil {
+		o.Flags = sc.flags(t, s)
+	}
+	alice := StartBrowser(t, s, "alice", o)
+	if sc.stubborn {
+		o.Scripts = append(o.Scripts, keepsSending)
+	}
+	bob := StartBrowser(t, s, "bob", o)
+	both := []*Browser{alice, bob}
+
+	alice.Open(sc.query)
+	bob.Open(sc.query)
+	if sc.pictures {
+		alice.Shot("login")
+	}
+	alice.Login("camera")
+	if sc.stubborn {
+		bob.Login("camera") // the virtual picture stands still when its page no longer draws it
+	} else {
+		bob.Login("virtual")
+	}
+	if sc.pictures {
+		bob.Eventually("alice is in the list", patience, func() bool { return JS[bool](bob, "!!document.querySelector('"+row("alice")+"')") })
+		bob.Shot("list")
+	}
+	alice.Call("bob")
+	if sc.pictures {
+		bob.Eventually("it rings", patience, func() bool { return bob.Visible("incoming-dialog") })
+		alice.Shot("calling")
+		bob.Shot("ringing")
+	}
+	bob.Accept()
+
+	for _, b := range both {
+		b.Eventually("media takes the path "+sc.path, patience, func() bool { return b.Path() == sc.path })
+		b.Sees(10)
+		b.Hears()
+		b.Eventually("the page tells the path that getStats tells", patience, func() bool { return b.ShownPath() == b.Path() })
+		if shown := b.ShownPath(); shown != sc.path {
+			t.Errorf("%s: the page shows the path %q, want %q", b.Name, shown, sc.path)
+		}
+		if sc.protocol != "" {
+			for _, st := range b.Stats() {
+				if st.State == "connected" && (st.Local == nil || st.Local.Type != "relay" || st.Local.RelayProtocol != sc.protocol) {
+					t.Errorf("%s: the local candidate is %+v, want one of TURN over %s", b.Name, st.Local, sc.protocol)
+				}
+			}
+		}
+	}
+	if sc.pictures {
+		alice.Shot("call-alice")
+		bob.Shot("call-bob")
+	}
+	sc.mute(t, alice, bob)
+
+	alice.Click("hang-up")
+	for _, b := range both {
+		b.Eventually("the call is over", patience, func() bool { return !b.InCall() && len(b.Stats()) == 0 })
+	}
+	if sc.pictures {
+		bob.Shot("after")
+	}
+}
+
+// mute: bob switches picture and sound off and on again, and alice sees and hears just that.
+func (sc scenario) mute(t *testing.T, alice, bob *Browser) {
+	bob.Click("toggle-video")
+	if sc.path == "relay" {
+		alice.Stops("picture data", videoBytes)
+	}
+	alice.Stops("pictures", frames)
+	if sc.stubborn {
+		stillSends(bob, "pictures", func(f Flow) int { return f.OutFrames })
+	}
+	if sc.pictures {
+		alice.Shot("call-peer-video-off")
+	}
+	alice.Hears()
+	before := alice.Flow().Frames
+	bob.Click("toggle-video")
+	clicked := time.Now()
+	alice.Eventually("a picture comes back", patience, func() bool { return alice.Flow().Frames > before })
+	t.Logf("%s: the picture was back after %v", sc.name, time.Since(clicked).Round(10*time.Millisecond))
+	alice.Sees(5)
+
+	bob.Click("toggle-audio")
+	if sc.path == "relay" {
+		alice.Stops("sound data", audioBytes)
+	} else {
+		alice.Stops("sound", audioEnergy)
+	}
+	if sc.stubborn {
+		stillSends(bob, "sound", func(f Flow) int { return f.OutAudioBytes })
+	}
+	alice.Sees(5)
+	bob.Click("toggle-audio")
+	alice.Hears()
+}
+
+// stillSends shows that the other side's silence is not the sender's doing.
+func stillSends(b *Browser, what string, number func(Flow) int) {
+	b.t.Helper()
+	first := number(b.Flow())
+	b.Eventually("it still sends "+what, patience, func() bool { return number(b.Flow()) > first })
+}
+
+// TestMuteBeforeRelay: what was switched off before the relay came in stays off in it.
+func TestMuteBeforeRelay(t *testing.T) {
+	s := StartServer(t, "relay.fallback_after=3s")
+	only := onlyPort(s.relayPort())
+	alice := StartBrowser(t, s, "alice", BrowserOptions{Scripts: []string{only}})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{Scripts: []string{only, keepsSending}})
+	connect(alice, bob, "")
+	bob.Click("toggle-video")
+	alice.Hears()
+	stillSends(bob, "pictures", func(f Flow) int { return f.OutFrames })
+	if n := alice.Flow().VideoBytes; n != 0 {
+		t.Errorf("%d bytes of picture reached alice though bob's picture was off before the relay started", n)
+	}
+	bob.Click("toggle-video")
+	alice.Sees(10)
+	if p := alice.Path(); p != "relay" {
+		t.Errorf("the path is %q, want relay", p)
+	}
+}
+
+// connect has a call up to its acceptance.
+func connect(alice, bob *Browser, query string) {
+	alice.t.Helper()
+	alice.Open(query)
+	bob.Open(query)
+	alice.Login("camera")
+	bob.Login("camera")
+	alice.Call(bob.Name)
+	bob.Accept()
+}
+
+// TestWithoutCamera: no camera, or no leave to use it, is no reason not to be seen.
+func TestWithoutCamera(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		o    BrowserOptions
+	}{
+		{"no devices", BrowserOptions{NoDevices: true}},
+		{"permission refused", BrowserOptions{Refuse: true}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := StartServer(t)
+			alice := StartBrowser(t, s, "alice", BrowserOptions{})
+			bob := StartBrowser(t, s, "bob", tc.o)
+			connect(alice, bob, "")
+			alice.Sees(10)
+			alice.Grows("bytes of sound, though silent", 100, audioBytes)
+			bob.Sees(10)
+			bob.Hears()
+			bob.Eventually("bob sees the picture that others see of him", patience, func() bool {
+				return JS[int](bob, "document.querySelector('[data-testid=local-video]').videoWidth") > 0
+			})
+			bob.Shot("call-" + map[bool]string{true: "refused", false: "no-devices"}[tc.o.Refuse])
+			bob.Click("hang-up")
+			for _, b := range []*Browser{alice, bob} {
+				b.Eventually("the call is over", patience, func() bool { return !b.InCall() })
+			}
+		})
+	}
+}
+
+// TestRefuse: a call that is not taken ends at both, and the caller can call again.
+func TestRefuse(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{Language: "zh-CN"})
+	alice.Open("")
+	bob.Open("")
+	bob.Shot("login-chinese")
+	alice.Login("virtual")
+	bob.Login("virtual")
+	alice.Call("bob")
+	bob.Eventually("it rings", patience, func() bool { return bob.Visible("incoming-dialog") })
+	bob.Shot("ringing-chinese")
+	bob.Click("refuse")
+	alice.Eventually("alice hears that bob refused", patience, func() bool { return !alice.InCall() })
+	alice.Shot("refused")
+	bob.Eventually("the dialog is gone", patience, func() bool { return !bob.Visible("incoming-dialog") })
+	alice.Call("bob")
+	bob.Accept()
+	alice.Sees(5)
+	bob.Sees(5)
+	bob.Shot("call-chinese")
+}
+
+// keyOf is the hash of a server's public key, by which Chromium can be told to trust it, for pages and for TURN.
+func keyOf(t *testing.T, addr string) string {
+	t.Helper()
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sum := sha256.Sum256(c.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

@@ -1,0 +1,122 @@
+package e2e
+
+// A call outlives its signaling: a cut socket, a dead one, a server that crashed.
+
+import (
+	"testing"
+	"time"
+)
+
+// longestGap is how long pictures may stand still when nothing happens to the media.
+const longestGap = 300 * time.Millisecond
+
+// steady measures a while in which nothing happens: on a machine that is busy with other things pictures stand still by
+// themselves, and that is not held against what follows.
+func steady(both ...*Browser) time.Duration {
+	for _, b := range both {
+		b.WatchPicture()
+	}
+	for _, b := range both {
+		b.Sees(45)
+	}
+	worst := time.Duration(0)
+	for _, b := range both {
+		worst = max(worst, b.PictureGap())
+	}
+	for _, b := range both {
+		b.WatchPicture()
+	}
+	return max(longestGap, 2*worst)
+}
+
+func noGap(t *testing.T, limit time.Duration, both ...*Browser) {
+	t.Helper()
+	for _, b := range both {
+		gap := b.PictureGap()
+		t.Logf("%s: the longest gap between pictures was %v", b.Name, gap.Round(time.Millisecond))
+		if gap > limit {
+			t.Errorf("%s: no new picture for %v, want at most %v", b.Name, gap, limit)
+		}
+	}
+}
+
+// stillTalking shows that signaling works in the call: what one does, the other is told.
+func stillTalking(t *testing.T, alice, bob *Browser) {
+	t.Helper()
+	bob.Click("toggle-audio")
+	alice.Eventually("alice is told that bob's microphone is off", patience, func() bool { return alice.Visible("peer-muted") })
+	alice.Stops("sound", audioEnergy)
+	bob.Click("toggle-audio")
+	alice.Eventually("alice is told that bob's microphone is on", patience, func() bool { return !alice.Visible("peer-muted") })
+	alice.Hears()
+	alice.Click("hang-up")
+	for _, b := range []*Browser{alice, bob} {
+		b.Eventually("the call is over", patience, func() bool { return !b.InCall() })
+	}
+}
+
+func TestServerKilledInCall(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	connect(alice, bob, "?path=direct")
+	alice.Sees(10)
+	bob.Sees(10)
+	limit := steady(alice, bob)
+	s.Kill()
+	alice.Sees(20)
+	bob.Sees(20)
+	s.Restart()
+	for _, b := range []*Browser{alice, bob} {
+		b.Eventually("the page is back at the server", patience, func() bool { return b.Online() })
+		b.Sees(30)
+	}
+	noGap(t, limit, alice, bob)
+	stillTalking(t, alice, bob)
+}
+
+func TestSocketLost(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		lose func(*Cable)
+	}{
+		{"cut", (*Cable).Cut},
+		{"dead", (*Cable).Deaden},
+	} {
+		t.Run(tc.name+" in a call", func(t *testing.T) {
+			s := StartServer(t)
+			cable := NewCable(t, s)
+			alice := StartBrowser(t, s, "alice", BrowserOptions{URL: cable.URL})
+			bob := StartBrowser(t, s, "bob", BrowserOptions{})
+			connect(alice, bob, "?path=direct")
+			alice.Sees(10)
+			bob.Sees(10)
+			limit := steady(alice, bob)
+			tc.lose(cable)
+			alice.Eventually("the page says that it is not connected", patience, func() bool { return !alice.Online() })
+			cable.Mend()
+			alice.Eventually("the page is back at the server", patience, func() bool { return alice.Online() })
+			noGap(t, limit, alice, bob)
+			stillTalking(t, alice, bob)
+		})
+	}
+	t.Run("cut while it rings", func(t *testing.T) {
+		s := StartServer(t)
+		cable := NewCable(t, s)
+		alice := StartBrowser(t, s, "alice", BrowserOptions{URL: cable.URL})
+		bob := StartBrowser(t, s, "bob", BrowserOptions{})
+		alice.Open("")
+		bob.Open("")
+		alice.Login("virtual")
+		bob.Login("virtual")
+		alice.Call("bob")
+		bob.Eventually("it rings", patience, func() bool { return bob.Visible("incoming-dialog") })
+		cable.Cut()
+		bob.Accept() // which alice cannot hear of
+		cable.Mend()
+		alice.Sees(10)
+		bob.Sees(10)
+		alice.Click("hang-up")
+		bob.Eventually("the call is over", patience, func() bool { return !bob.InCall() })
+	})
+}
