@@ -5,6 +5,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,9 +106,19 @@ func TestFeedbackGoesEndToEnd(t *testing.T) {
 			audio = r.Track().SSRC()
 		}
 	}
-	last := b.received("video")[len(b.received("video"))-1].SequenceNumber
-	sent := a.send("video", keyPayload)
-	until(t, "the packet to be lost", func() bool { h := b.received("video"); return h[len(h)-1].SequenceNumber == last+1 })
+	unique := []byte{0x10, 0x00, 'u'}
+	sent := a.send("video", unique)
+	var last uint16
+	until(t, "the packet that the feedback is about", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		i := slices.Index(b.body["video"], string(unique))
+		if i < 0 {
+			return false
+		}
+		last = b.in["video"][i].SequenceNumber
+		return true
+	})
 	var mine webrtc.SSRC
 	for _, snd := range a.pc.GetSenders() {
 		if snd.Track().Kind() == webrtc.RTPCodecTypeVideo {
@@ -117,10 +128,10 @@ func TestFeedbackGoesEndToEnd(t *testing.T) {
 	plis := count[*rtcp.PictureLossIndication](a)
 	err := b.pc.WriteRTCP([]rtcp.Packet{
 		&rtcp.ReceiverReport{SSRC: 1, Reports: []rtcp.ReceptionReport{
-			{SSRC: uint32(ssrc), FractionLost: 7, TotalLost: 9, LastSequenceNumber: uint32(last + 1), Jitter: 11, LastSenderReport: 13, Delay: 17},
+			{SSRC: uint32(ssrc), FractionLost: 7, TotalLost: 9, LastSequenceNumber: uint32(last), Jitter: 11, LastSenderReport: 13, Delay: 17},
 			{SSRC: uint32(audio), FractionLost: 1},
 		}},
-		&rtcp.TransportLayerNack{SenderSSRC: 1, MediaSSRC: uint32(ssrc), Nacks: []rtcp.NackPair{{PacketID: last + 1, LostPackets: 0}}},
+		&rtcp.TransportLayerNack{SenderSSRC: 1, MediaSSRC: uint32(ssrc), Nacks: []rtcp.NackPair{{PacketID: last, LostPackets: 0}}},
 		&rtcp.PictureLossIndication{SenderSSRC: 1, MediaSSRC: uint32(ssrc)},
 		&rtcp.FullIntraRequest{SenderSSRC: 1, MediaSSRC: uint32(ssrc), FIR: []rtcp.FIREntry{{SSRC: uint32(ssrc), SequenceNumber: 5}}},
 		&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 1, Bitrate: 123456, SSRCs: []uint32{uint32(ssrc)}},
