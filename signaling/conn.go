@@ -261,9 +261,12 @@ func (c *conn) readFrames() (code uint16, err error) {
 		c.push(frame{kind: pongFrame, data: []byte(data), size: len(data)})
 		return nil
 	})
-	c.ws.SetPongHandler(func(string) error {
+	c.ws.SetPongHandler(func(data string) error {
 		if !c.isClosing() {
 			alive()
+		}
+		if data == proof {
+			c.hub.prove(c)
 		}
 		return nil
 	})

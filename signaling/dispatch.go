@@ -42,6 +42,9 @@ func (h *Hub) handle(c *conn, data []byte) {
 		return
 	}
 	h.metrics.received(hd.Type)
+	if s != nil {
+		s.proven = true
+	}
 	if s != nil && s.features.has(featResume) && why != refBadJSON && hd.Type != "ping" && hd.Type != "join" && hd.Type != "resume" {
 		var repeated bool
 		if repeated, why = h.count(s, hd, why); repeated {

@@ -26,8 +26,10 @@ type world struct {
 	hub  *Hub
 	cfg  Config
 	deps Deps
-	net  *memNet
 	stop func()
+
+	netMu sync.Mutex
+	net   *memNet
 }
 
 // newWorld starts a server; change may set options.
@@ -48,12 +50,15 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.hub, w.net = hub, newMemNet()
+	listener := newMemNet()
+	w.netMu.Lock()
+	w.hub, w.net = hub, listener
+	w.netMu.Unlock()
 	server := &http.Server{Handler: hub}
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { hub.Run(ctx) })
-	work.Go(func() { server.Serve(w.net) })
+	work.Go(func() { server.Serve(listener) })
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		server.Close()

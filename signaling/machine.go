@@ -376,8 +376,10 @@ func (m *machine) respond(c *call, p *party, yes bool) {
 	case p.side == 0:
 		m.refuse(p, refNotYours.because("only the other party can answer this call"))
 	case yes:
+		m.rang(c.id) // or it could not answer, even if the writer has not said so yet
 		m.accept(c)
 	default:
+		m.rang(c.id)
 		m.answered(c, "declined")
 		m.end(c, "declined")
 	}

@@ -260,7 +260,7 @@ func TestRules(t *testing.T) {
 			"bob unrelay", "close, ann<relayStop", "ann ready", "", "ann answered", "", "ann offer relay", "ann<relay-unavailable", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann stale", ""}},
 		{"relay broken", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
 			"ann unanswered", "close, ann<relay-failed, bob<relay-failed", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann broken", "close, ann<relay-failed, bob<relay-failed"}},
-		{"shutdown", steps{"ann call bob", rings, "dan call eve", "eve<incomingCall c2 from dan, ring", "eve accept", "begun, dan<callAnswered yes c2, dan<callStarted caller with eve av- av-, eve<callStarted callee with dan av- av-",
+		{"shutdown", steps{"ann call bob", rings, "dan call eve", "eve<incomingCall c2 from dan, ring", "eve accept", "dan<ringing, begun, dan<callAnswered yes c2, dan<callStarted caller with eve av- av-, eve<callStarted callee with dan av- av-",
 			"ann shutdown", "ann<callEnded server-shutdown by bob, bob<callEnded server-shutdown by ann, (server-shutdown)", "dan media -video", "eve<media a-- video"}},
 		{"shutdown with one plain client", steps{"dan call bob", "bob<incomingCall c1 from dan, ring", "ann shutdown", "dan<callEnded server-shutdown by bob, bob<callEnded server-shutdown by dan, (server-shutdown)"}},
 	} {

@@ -59,6 +59,7 @@ func (h *Hub) resume(c *conn, req resumeRequest) refusal {
 		s.expires.Stop()
 		s.expires = nil
 	}
+	s.proven = true
 	h.attach(s, c)
 	s.welcome(true, !known)
 	h.roster.attach(c, s.features)
@@ -92,7 +93,7 @@ func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
 	if peer == nil && h.machine.names[foldName(cl.Call.PeerName)] == nil {
 		// Until the other party comes its place is kept, and messages for it.
 		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|featResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
-		peer.ghost = true
+		peer.ghost, peer.proven = true, true
 		h.await(peer)
 	}
 	e := restored{by: &s.party, claims: cl.Call}

@@ -4,6 +4,7 @@ package signaling
 // period and keeps what has been sent until the client acknowledges it.
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,7 +18,9 @@ type session struct {
 	entry   *entry
 	limit   *rate.Limiter
 	ended   bool
-	dirty   bool // its token is older than its state
+	from    netip.Addr // where it joined from
+	proven  bool       // the client has had its welcome, as something it sent shows
+	dirty   bool       // its token is older than its state
 	renewed time.Time
 
 	epoch   uint64 // numbers start anew in each

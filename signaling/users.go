@@ -18,19 +18,40 @@ func (h *Hub) join(c *conn, req joinRequest) refusal {
 		return refBadUsername
 	}
 	key := foldName(name)
-	if h.machine.names[key] != nil {
-		return refTaken
+	if holder := h.machine.names[key]; holder != nil {
+		// A client whose first connection broke before its welcome came has no
+		// token to come back with. Its place is nobody's, so it may have it.
+		s := h.sessions[holder.id]
+		if s.proven || s.conn != nil || s.call != nil || s.from != c.ip {
+			return refTaken
+		}
+		h.end(s, 0, "")
 	}
 	f := grant(req.Features)
 	if h.cfg.ResumeGrace == 0 {
 		f &^= featResume
 	}
 	s := h.newSession(newID("u_"), name, f, c.limit)
+	s.from = c.ip
 	h.attach(s, c)
 	s.welcome(false, false)
 	h.roster.attach(c, f)
+	c.push(frame{kind: pingFrame, data: []byte(proof)})
 	h.log.Info("session joined", "id", s.id)
 	return ok
+}
+
+// proof is the payload of the ping that follows a welcome: its pong shows that
+// the welcome came.
+const proof = "welcome"
+
+// prove is told by c's reader that this pong came.
+func (h *Hub) prove(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.session != nil {
+		c.session.proven = true
+	}
 }
 
 // attach makes c the connection of s.
