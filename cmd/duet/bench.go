@@ -12,10 +12,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	benchsignaling "duet/internal/bench/signaling"
 	benchturn "duet/internal/bench/turn"
 )
 
 const benchUsage = `usage: duet bench turn [flags]       calls through a TURN server
+       duet bench signaling [flags]  users who join, call, come, go and roam
 
 Each measures a running server and prints what arrived, how late, and, with -pid on the same machine, what it cost.
 `
@@ -44,6 +46,24 @@ func benchCommand(args []string, stdout io.Writer) error {
 		flags.BoolVar(&o.Search, "search", false, "look for the most calls that are carried, beginning at -calls")
 		flags.Float64Var(&o.MaxLoss, "max-loss", o.MaxLoss, "with -search: the share that may be lost")
 		run = func(ctx context.Context, w io.Writer) error { return benchturn.Run(ctx, o, w) }
+	case "signaling":
+		o := benchsignaling.DefaultOptions()
+		flags.StringVar(&o.URL, "url", "ws://127.0.0.1:8080/ws", "the server, ws://host:port/ws")
+		flags.IntVar(&o.Users, "users", o.Users, "users who join")
+		flags.StringVar(&o.Presence, "presence", o.Presence, "what they hear of each other: delta, list (plain clients) or none")
+		flags.IntVar(&o.Joins, "joins", o.Joins, "joins under way at a time")
+		flags.DurationVar(&o.Settle, "settle", o.Settle, "idleness before memory is read and the idle CPU is known")
+		flags.IntVar(&o.PID, "pid", 0, "the server's process on this machine: show its CPU and memory")
+		flags.DurationVar(&o.CallTime, "call-time", o.CallTime, "how long calls are set up; 0 leaves it out")
+		flags.Float64Var(&o.CallRate, "call-rate", o.CallRate, "set-ups a second")
+		flags.DurationVar(&o.Hold, "hold", o.Hold, "how long a call lasts then")
+		flags.IntVar(&o.Candidates, "candidates", o.Candidates, "candidates each way")
+		flags.IntVar(&o.SDP, "sdp", o.SDP, "bytes of an offer or answer")
+		flags.DurationVar(&o.ChurnTime, "churn-time", o.ChurnTime, "how long strangers come and go; 0 leaves it out")
+		flags.Float64Var(&o.ChurnRate, "churn-rate", o.ChurnRate, "joins and leaves a second, together")
+		flags.DurationVar(&o.RoamTime, "roam-time", o.RoamTime, "how long connections are cut and resumed; 0 leaves it out")
+		flags.Float64Var(&o.RoamRate, "roam-rate", o.RoamRate, "cuts a second")
+		run = func(ctx context.Context, w io.Writer) error { return benchsignaling.Run(ctx, o, w) }
 	case "help", "-h", "-help", "--help":
 		_, err := io.WriteString(stdout, benchUsage)
 		return err

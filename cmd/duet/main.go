@@ -31,7 +31,7 @@ usage: duet [serve] [-config FILE] [-replace]
                                      run the server (the default); -replace takes the place of the one
                                      that runs with the same state_dir, without refusing a connection
        duet config  [-config FILE]   print the effective configuration, secrets masked
-       duet bench turn [flags]       measure a TURN server
+       duet bench WHAT [flags]       measure a server: turn, signaling
        duet version
 
 Every key is explained in configs/duet.yaml. The environment overrides the file:

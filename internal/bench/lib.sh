@@ -1,4 +1,4 @@
-# What the comparisons share; sourced by compare.sh beside each engine. They start every server afresh for every run, in
+# What the measurements share; sourced by the scripts beside each engine. They start every server afresh for every run, in
 # turns, keep the lines for scripts ("result key=value ...") in $out, and end what they started by its id.
 set -eu
 
@@ -78,6 +78,12 @@ median() {
 # span NAME KEY is the smallest and the largest.
 span() {
 	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk 'NR == 1 { a = $1 } { b = $1 } END { print a, b }'
+}
+
+# figure NAME KEY FORMAT LABEL prints the median and the span.
+figure() {
+	awk -v label="$4" -v f="$3" -v a="$(median "$1" "$2")" -v s="$(span "$1" "$2")" '
+		BEGIN { split(s, p, " "); printf "%-60s " f " (" f " to " f ")\n", label, a, p[1], p[2] }'
 }
 
 # compare KEY FORMAT OURS THEIRS LABEL prints a row: both medians, both spans, the ratio.

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Measures this server's signaling on loopback, a fresh server for every run, and prints medians.
+# Environment: ROUNDS (3), USERS (20000, for the memory; fewer where a process may open fewer files), ONLINE (5000 with
+# presence deltas: storm, calls, churn, roaming), PLAIN (1000 with user lists), PAIRS (400 users for the cost of a call
+# set-up alone), VERBOSE=1 (every run's output).
+. "$(dirname "$0")/../lib.sh"
+
+users=${USERS:-20000} online=${ONLINE:-5000} plain=${PLAIN:-1000} pairs=${PAIRS:-400}
+number "$users" "$online" "$plain" "$pairs"
+ulimit -n "$(ulimit -Hn)"
+files=$(ulimit -n)
+if [ "$files" != unlimited ] && [ "$users" -gt $((files - 200)) ]; then
+	users=$((files - 200))
+	echo "only $users users for the memory: a process may open $files files here (ulimit -Hn)"
+fi
+build
+
+port=34790
+cat >"$out/duet.yaml" <<END
+http: {listen: "127.0.0.1:$port", admin_listen: ""}
+state_dir: "$out/state"
+log: {level: warn}
+turn: {enabled: false}
+relay: {mode: "off"}
+END
+
+# measure NAME FLAGS... runs the engine against a fresh server.
+measure() {
+	local name=$1; shift
+	start "$duet" serve -config "$out/duet.yaml"
+	await tcp $port
+	run "$name" "$duet" bench signaling -url ws://127.0.0.1:$port/ws -pid "$pid" "$@"
+	stop
+}
+
+for ((round = 1; round <= rounds; round++)); do
+	echo "round $round"
+	measure memory -users "$users" -presence none -settle 10s -call-time 0 -churn-time 0 -roam-time 0
+	measure calls -users "$pairs" -presence none -churn-time 0 -roam-time 0
+	measure online -users "$online" -presence delta
+	measure plain -users "$plain" -presence list -roam-time 0
+done
+
+sed -n 's/^machine *//p' "$out/run"
+echo "medians (smallest to largest)"
+figure memory kib %.2f "KiB for each of $users idle users"
+figure memory storm %.2f "s until $users have joined, 64 at a time"
+figure calls setupcpu %.3f "CPU s for each 1,000 set-ups, $pairs users"
+figure calls p50 %.0f "latency p50, µs, $pairs users"
+for which in online plain; do
+	case $which in online) n=$online ;; plain) n=$plain ;; esac
+	echo "$n users with $([ $which = online ] && echo presence deltas || echo user lists)"
+	figure $which storm %.2f "  s until all have joined, 64 at a time"
+	figure $which settled %.2f "  s from then until everybody sees all"
+	figure $which kib %.2f "  KiB for each"
+	figure $which idlecores %.4f "  cores while all are idle"
+	figure $which setupcpu %.3f "  CPU s for each 1,000 set-ups at 100 a second"
+	for q in p50 p99 p999; do figure $which $q %.0f "  latency $q, µs, at 100 set-ups a second"; done
+	figure $which eventms %.3f "  CPU ms for one join or leave at 40 a second"
+	figure $which eventmb %.3f "  MB of presence for one join or leave"
+	[ $which = plain ] || figure $which roamms %.3f "  CPU ms for one resume"
+done
