@@ -13,7 +13,6 @@ import (
 
 const (
 	permissionLifetime = 5 * time.Minute // the library's
-	channelLifetime    = 10 * time.Minute
 
 	queueLength = 32
 )
@@ -31,9 +30,13 @@ type allocation struct {
 	born       time.Time
 
 	queue  chan *packet
-	ended  chan struct{} // closed when the library has closed it
-	doomed chan struct{} // closed when somebody else wants it to end
-	socket atomic.Pointer[net.UDPConn]
+	ended  chan struct{}               // closed when the library has closed it
+	doomed chan struct{}               // closed when somebody else wants it to end
+	socket atomic.Pointer[relaySocket] // nil: no peer outside is permitted
+	over   atomic.Bool                 // closed or doomed
+	// never changed, only replaced
+	bindings atomic.Pointer[[]*binding]
+	sockaddr sockaddr // of client, for the system
 
 	up, down counter // payloads from the client, and to it
 
@@ -47,12 +50,12 @@ type allocation struct {
 	isDoomed    bool
 	timer       *time.Timer
 	permissions map[netip.Addr]time.Time // until when
-	channels    map[uint16]*channel
 }
 
-type channel struct {
-	peer  netip.AddrPort
-	until time.Time
+// relaySocket is the real socket of a relayed address.
+type relaySocket interface {
+	send(b []byte, peer netip.AddrPort) // lost is lost
+	close()
 }
 
 type counter struct{ packets, bytes atomic.Uint64 }
@@ -63,11 +66,13 @@ func (c *counter) add(n int) {
 }
 
 func newAllocation(f *front, client netip.AddrPort, clientAddr net.Addr, who identity, now time.Time) *allocation {
-	return &allocation{
+	a := &allocation{
 		front: f, client: client, clientAddr: clientAddr, who: who, born: now,
 		queue: make(chan *packet, queueLength), ended: make(chan struct{}), doomed: make(chan struct{}),
-		permissions: map[netip.Addr]time.Time{}, channels: map[uint16]*channel{},
+		permissions: map[netip.Addr]time.Time{}, sockaddr: f.link.sockaddr(client),
 	}
+	a.bindings.Store(new([]*binding))
+	return a
 }
 
 // ReadFrom gives the library the next payload for the client. It ends in one of two ways. Closed by the library, the
@@ -115,10 +120,14 @@ func (a *allocation) WriteTo(b []byte, addr net.Addr) (int, error) {
 
 // verdict says what may be done with packets for peer, now; port 0 stands for any.
 func (a *allocation) verdict(peer netip.AddrPort) verdict {
-	v := a.front.server.policy.judge(peer)
+	return a.narrow(a.front.server.policy.judge(peer), canonical(peer.Addr()))
+}
+
+// narrow takes from a verdict what the user's call does not allow.
+func (a *allocation) narrow(v verdict, peer netip.Addr) verdict {
 	if a.party != nil {
 		v.memory = v.memory && a.party.peer() != nil
-		v.outside = v.outside && a.party.reaches(canonical(peer.Addr()))
+		v.outside = v.outside && a.party.reaches(peer)
 	}
 	return v
 }
@@ -139,7 +148,7 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	case !v.any():
 		s.stats.drop(errForbidden)
 		return
-	case !s.accounts.pass(a.account, len(b), time.Now()):
+	case !s.accounts.pass(a.account, len(b), s.clock()):
 		s.stats.drop(errOverQuota)
 		return
 	}
@@ -155,9 +164,9 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 			return
 		}
 	}
-	if conn := a.socket.Load(); conn != nil && v.outside {
+	if socket := a.socket.Load(); socket != nil && v.outside {
 		s.stats.up[pathSocket].add(len(b))
-		conn.WriteToUDPAddrPort(b, peer) // lost is lost
+		(*socket).send(b, peer)
 	}
 }
 
@@ -174,7 +183,7 @@ func (a *allocation) deliver(b []byte, from netip.AddrPort) {
 
 func (a *allocation) push(p *packet) {
 	s := a.front.server
-	if !s.accounts.pass(a.account, p.n, time.Now()) {
+	if !s.accounts.pass(a.account, p.n, s.clock()) {
 		packets.Put(p)
 		s.stats.drop(errOverQuota)
 		return
@@ -192,48 +201,18 @@ func (a *allocation) openSocket() error {
 	if a.socket.Load() != nil {
 		return nil
 	}
-	conn, err := a.front.server.ports.open(a.relay)
+	socket, err := a.front.server.openRelay(a)
 	if err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		conn.Close()
+		socket.close()
 		return net.ErrClosed
 	}
-	a.socket.Store(conn)
-	a.front.server.running.Go(func() { a.readSocket(conn) })
+	a.socket.Store(&socket)
 	return nil
-}
-
-func (a *allocation) readSocket(conn *net.UDPConn) {
-	for {
-		p := packets.Get().(*packet)
-		n, from, err := conn.ReadFromUDPAddrPort(p.buf[:])
-		if err != nil {
-			packets.Put(p)
-			select {
-			case <-a.ended:
-				return
-			case <-time.After(10 * time.Millisecond): // an error that may pass; do not spin on it
-				continue
-			}
-		}
-		p.n, p.path, p.from = n, pathSocket, netip.AddrPortFrom(canonical(from.Addr()), from.Port())
-		switch {
-		case n > maxPacket:
-			a.front.server.stats.drop(errOversize)
-		case !a.permitted(p.from.Addr()):
-			a.front.server.stats.drop(errNoPermission)
-		case !a.verdict(p.from).outside:
-			a.front.server.stats.drop(errForbidden)
-		default:
-			a.push(p)
-			continue
-		}
-		packets.Put(p)
-	}
 }
 
 // permitted mirrors the library's list, so that strangers cannot fill the queue.
@@ -270,34 +249,43 @@ func (a *allocation) room(peers []netip.AddrPort, limit int, now time.Time) bool
 	return len(a.permissions)+len(fresh) <= limit
 }
 
-// bind notes a channel that the library has bound.
+// bind notes a channel that the library has bound, or bound again.
 func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
 	a.permit([]netip.AddrPort{peer}, now)
+	clock := a.front.server.clockAt(now)
+	until := clock + int64(a.front.server.limits.channelLifetime)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.channels[number] = &channel{peer: peer, until: now.Add(channelLifetime)}
+	var kept []*binding
+	for _, b := range *a.bindings.Load() {
+		if b.number == number && b.peer == peer && clock < b.until.Load() {
+			b.until.Store(until)
+			return
+		}
+		if clock < b.until.Load() {
+			kept = append(kept, b)
+		}
+	}
+	b := &binding{number: number, peer: peer}
+	b.until.Store(until)
+	kept = append(kept, b)
+	a.bindings.Store(&kept)
 }
 
 // bindable says whether number may be bound to peer, and whether there is room for it.
 func (a *allocation) bindable(number uint16, peer netip.AddrPort, limit int, now time.Time) (ok, room bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for n, c := range a.channels {
-		if now.After(c.until) {
-			delete(a.channels, n)
-		} else if (n == number) != (c.peer == peer) {
+	clock, live, known := a.front.server.clockAt(now), 0, false
+	for _, b := range *a.bindings.Load() {
+		if clock >= b.until.Load() {
+			continue
+		}
+		if (b.number == number) != (b.peer == peer) {
 			return false, true
 		}
+		known = known || b.number == number
+		live++
 	}
-	return true, a.channels[number] != nil || len(a.channels) < limit
-}
-
-// hasChannel says whether the client may send on number.
-func (a *allocation) hasChannel(number uint16, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c := a.channels[number]
-	return c != nil && now.Before(c.until)
+	return true, known || live < limit
 }
 
 // lives sets how long the allocation lasts from now, as the library has just told the client.
@@ -320,6 +308,7 @@ func (a *allocation) doom() {
 	defer a.mu.Unlock()
 	if !a.isDoomed {
 		a.isDoomed = true
+		a.over.Store(true)
 		close(a.doomed)
 	}
 }
@@ -333,12 +322,8 @@ func (a *allocation) endIfIdle(now time.Time, idle time.Duration) {
 	}
 }
 
-// dying says that doom was called: no request may touch it any more.
-func (a *allocation) dying() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.isDoomed
-}
+// dying says that no request may touch it any more.
+func (a *allocation) dying() bool { return a.over.Load() }
 
 // Close is the library's word that the allocation is over.
 func (a *allocation) Close() error {
@@ -348,14 +333,15 @@ func (a *allocation) Close() error {
 		return nil
 	}
 	a.closed = true
+	a.over.Store(true)
 	gated := a.gated
 	if a.timer != nil {
 		a.timer.Stop()
 	}
 	a.mu.Unlock()
 	close(a.ended)
-	if conn := a.socket.Load(); conn != nil {
-		conn.Close()
+	if socket := a.socket.Load(); socket != nil {
+		(*socket).close()
 	}
 	a.front.forget(a)
 	if gated {

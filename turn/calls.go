@@ -19,8 +19,7 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 		host = s.policy.announced[0].String()
 	}
 	host = strings.Trim(host, "[]")
-	_, port, _ := net.SplitHostPort(s.udp.LocalAddr().String())
-	at := net.JoinHostPort(host, port)
+	at := net.JoinHostPort(host, strconv.Itoa(int(s.port())))
 	urls = []string{"stun:" + at, "turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}
 	if s.tlsPort != 0 {
 		urls = append(urls, "turns:"+net.JoinHostPort(host, strconv.Itoa(s.tlsPort))+"?transport=tcp")

@@ -63,6 +63,9 @@ type Config struct {
 	TotalBPS int64 `yaml:"total_bps"`
 	// TotalPPS is the same in packets. Default: 0.
 	TotalPPS int64 `yaml:"total_pps"`
+	// Listeners is how many sockets share the UDP port, each with a loop of its own; a loop fills about one core. It
+	// matters on Linux only. 0: one for every two cores. Default: 0.
+	Listeners int `yaml:"listeners"`
 	// IdleTimeout ends an allocation that has relayed nothing for so long; its client is told so when it next refreshes.
 	// 0: never; its lifetime of ten minutes ends it when the client is gone. Default: 0.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
@@ -143,6 +146,9 @@ func (c Config) Validate() error {
 		if n < 0 {
 			add("%s: %d is less than 0, which means no limit", key, n)
 		}
+	}
+	if c.Listeners < 0 || c.Listeners > 256 {
+		add("listeners: %d is not between 0 and 256", c.Listeners)
 	}
 	for key, n := range map[string]int64{"user_bps": c.UserBPS, "total_bps": c.TotalBPS} {
 		if n > 0 && n < 10_000 {

@@ -22,6 +22,8 @@ type link interface {
 	local() net.Addr
 	datagrams() bool
 	transport() string // "udp", "tcp" or "tls"
+	// sockaddr is a client's address as the system wants it, where the link sends by itself.
+	sockaddr(client netip.AddrPort) sockaddr
 	// allocated tells a stream that it carries an allocation, or no longer does.
 	allocated(bool)
 }
@@ -60,9 +62,10 @@ type request struct {
 func newFront(s *Server, l link) (*front, error) {
 	f := &front{server: s, link: l, over: make(chan struct{}), allocations: map[netip.AddrPort]*allocation{}}
 	_, err := pion.NewServer(pion.ServerConfig{
-		Realm:         s.cfg.Realm,
-		LoggerFactory: silence{},
-		AuthHandler:   f.keyFor,
+		Realm:              s.cfg.Realm,
+		LoggerFactory:      silence{},
+		ChannelBindTimeout: s.limits.channelLifetime,
+		AuthHandler:        f.keyFor,
 		PacketConnConfigs: []pion.PacketConnConfig{{
 			PacketConn:            f,
 			RelayAddressGenerator: generator{f},
@@ -136,17 +139,18 @@ func (f *front) admit(b []byte, from netip.AddrPort) []byte {
 	return f.request()
 }
 
-// channelData lets pass what comes on a channel that the library has bound.
+// channelData forwards what comes on a channel that the library has bound; the library never sees it.
 func (f *front) channelData(b []byte) []byte {
 	number, n := channelHeader(b)
 	a := f.req.allocation
 	switch {
 	case !validChannel(number) || 4+n > len(b) || len(b) > 4+n+3:
 		return f.drop(errLength)
-	case a == nil || a.dying() || !a.hasChannel(number, f.req.now):
+	case a == nil:
 		return f.drop(errUnknownChannel)
 	}
-	return b
+	f.server.forward(a, b, f.server.clockAt(f.req.now), direct{f.server})
+	return nil
 }
 
 // indication lets pass Send; Binding indications only keep a NAT open.

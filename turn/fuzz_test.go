@@ -34,11 +34,12 @@ func (l *pipeLink) write(b []byte, _ netip.AddrPort) {
 	default:
 	}
 }
-func (l *pipeLink) close() error      { close(l.done); return nil }
-func (l *pipeLink) local() net.Addr   { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
-func (l *pipeLink) datagrams() bool   { return true }
-func (l *pipeLink) allocated(bool)    {}
-func (l *pipeLink) transport() string { return "udp" }
+func (l *pipeLink) close() error                            { close(l.done); return nil }
+func (l *pipeLink) local() net.Addr                         { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
+func (l *pipeLink) datagrams() bool                         { return true }
+func (l *pipeLink) allocated(bool)                          {}
+func (l *pipeLink) transport() string                       { return "udp" }
+func (l *pipeLink) sockaddr(netip.AddrPort) (none sockaddr) { return none }
 
 // FuzzFront sends packets from the address of a client that has an allocation, without knowing its password. Nothing
 // panics in front or library, nothing spins, and the allocation is the one it was.
@@ -50,7 +51,7 @@ func FuzzFront(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { s.udp.Close(); s.tcp.Close() })
+	f.Cleanup(func() { s.close() })
 
 	packet := func(list ...[]byte) []byte {
 		var out []byte
@@ -106,8 +107,8 @@ func FuzzFront(f *testing.F) {
 		if got := f.lookup(pipeClient); got != a || got.dying() {
 			t.Fatalf("the allocation was %p and is %p", a, got)
 		}
-		if len(f.allocations) != 1 || len(a.permissions) != 1 || len(a.channels) != 1 {
-			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(a.permissions), len(a.channels))
+		if len(f.allocations) != 1 || len(a.permissions) != 1 || len(*a.bindings.Load()) != 1 {
+			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(a.permissions), len(*a.bindings.Load()))
 		}
 	})
 }

@@ -158,15 +158,18 @@ type answer struct {
 	raw  []byte
 }
 
-// roundTrip sends a request and waits for its answer, passing over other traffic.
+// roundTrip sends a request, again when nothing comes, and waits for its answer, passing over other traffic.
 func (c *client) roundTrip(b []byte) answer {
 	c.t.Helper()
 	c.send(b)
 	want, _ := splitType(binary.BigEndian.Uint16(b))
 	for deadline := time.Now().Add(c.timeout); ; {
-		in := c.receive(time.Until(deadline))
-		if in == nil {
+		in := c.receive(min(500*time.Millisecond, time.Until(deadline)))
+		if in == nil && time.Now().After(deadline) {
 			return answer{code: -1}
+		}
+		if _, datagrams := c.conn.(*net.UDPConn); in == nil && datagrams {
+			c.send(b) // lost on the way, as datagrams may be
 		}
 		if len(in) < headerSize || string(in[8:20]) != string(b[8:20]) {
 			continue

@@ -37,7 +37,7 @@ func newStats() *stats {
 	for _, err := range []error{
 		errShort, errNotSTUN, errLength, errClass, errMethod, errAttribute, errDuplicate, errCount,
 		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept,
-		errForbidden, errOversize, errQueueFull, errOverQuota,
+		errForbidden, errOversize, errQueueFull, errOverQuota, errUnreachable,
 	} {
 		s.refusals[err] = new(atomic.Uint64)
 	}
@@ -122,6 +122,29 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 }
 
 // traffic adds up what all parts have counted.
-func (s *Server) traffic() *traffic { return &s.stats.traffic }
+func (s *Server) traffic() *traffic {
+	sum := new(traffic)
+	sum.add(&s.stats.traffic)
+	for _, l := range s.udp {
+		if e, ok := l.(emitter); ok {
+			sum.add(e.counts())
+		}
+	}
+	return sum
+}
 
-func (s *Server) kernelDrops() uint64 { return dropsOf(s.udp) }
+func (t *traffic) add(o *traffic) {
+	for p := range paths {
+		for _, pair := range [][2]*counter{{&t.up[p], &o.up[p]}, {&t.down[p], &o.down[p]}} {
+			pair[0].packets.Add(pair[1].packets.Load())
+			pair[0].bytes.Add(pair[1].bytes.Load())
+		}
+	}
+}
+
+func (s *Server) kernelDrops() (sum uint64) {
+	for _, l := range s.udp {
+		sum += l.drops()
+	}
+	return sum
+}

@@ -4,6 +4,7 @@ package turn
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -17,17 +18,19 @@ type verdict struct {
 
 func (v verdict) any() bool { return v.memory || v.outside }
 
-// policy is fixed after newPolicy, but for the machine's own addresses, which are read again from time to time.
+// policy is fixed after New, but for the machine's own addresses, which are read again from time to time.
 type policy struct {
-	allow     []netip.Prefix
+	allow     atomic.Pointer[[]netip.Prefix]
 	announced []netip.Addr
 	listeners map[uint16]bool // UDP ports of our own
 	none      bool            // no relay ports: nothing outside can be reached
 	own       atomic.Pointer[map[netip.Addr]bool]
+	epoch     atomic.Uint64 // grows when a verdict may have changed; from 1
 }
 
 func newPolicy(allow []netip.Prefix, announced []netip.Addr, none bool) *policy {
-	p := &policy{allow: allow, announced: announced, listeners: map[uint16]bool{}, none: none}
+	p := &policy{announced: announced, listeners: map[uint16]bool{}, none: none}
+	p.allow.Store(&allow)
 	p.learnOwn()
 	return p
 }
@@ -46,7 +49,10 @@ func (p *policy) learnOwn() {
 			}
 		}
 	}
-	p.own.Store(&own)
+	if before := p.own.Load(); before == nil || !maps.Equal(*before, own) {
+		p.own.Store(&own)
+		p.epoch.Add(1)
+	}
 }
 
 // never can be reached by nobody: multicast, broadcast, "this network", and IPv6 forms that hide an IPv4 address.
@@ -111,7 +117,7 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 		return false
 	}
 	special, isNamed := within(named, a)
-	for _, allow := range p.allow {
+	for _, allow := range *p.allow.Load() {
 		if !allow.Contains(a) {
 			continue
 		}

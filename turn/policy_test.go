@@ -84,14 +84,13 @@ func TestDeniedRanges(t *testing.T) {
 func TestEveryPacketIsJudged(t *testing.T) {
 	s := start(t)
 	c := dial(t, s, "udp")
-	relay := c.allocate()
+	c.allocate()
 	outside, addr := peer(t)
 	c.bind(0x4000, addr)
 	c.send(channelData(0x4000, "before"))
 	expectAt(t, outside, "before")
-	s.fabric.lookup(relay).front.gate.Lock()
-	s.policy.allow = nil // as if the operator had not allowed it
-	s.fabric.lookup(relay).front.gate.Unlock()
+	s.policy.allow.Store(new([]netip.Prefix)) // as if the operator had not allowed it
+	s.policy.epoch.Add(1)
 	c.send(channelData(0x4000, "after"))
 	c.send(c.build(methodSend, classIndication, peerAddress(addr), attribute{attrData, []byte("after")}))
 	c.mustAsk(methodRefresh)

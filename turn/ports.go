@@ -89,10 +89,14 @@ func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort,
 }
 
 // open opens the real socket of a relayed address.
-func (p *ports) open(addr netip.AddrPort) (*net.UDPConn, error) {
-	network, ip := "udp4", p.bind4
+func (p *ports) open(addr netip.AddrPort) (net.PacketConn, error) {
+	return net.ListenPacket(p.bindTo(addr))
+}
+
+// bindTo is where the socket of a relayed address is bound.
+func (p *ports) bindTo(addr netip.AddrPort) (network, address string) {
 	if addr.Addr().Is6() {
-		network, ip = "udp6", p.bind6
+		return "udp6", netip.AddrPortFrom(p.bind6, addr.Port()).String()
 	}
-	return net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, addr.Port())))
+	return "udp4", netip.AddrPortFrom(p.bind4, addr.Port()).String()
 }

@@ -15,16 +15,15 @@ type rate struct {
 	due       atomic.Int64 // when everything taken so far will have been earned, in ns
 }
 
-func (r *rate) take(n int, now time.Time) bool {
+func (r *rate) take(n int, now int64) bool {
 	if r.perSecond == 0 {
 		return true
 	}
-	at := now.UnixNano()
 	cost := int64(n) * int64(time.Second) / r.perSecond
 	for {
 		due := r.due.Load()
-		next := max(due, at) + cost
-		if next-at > int64(time.Second) && due > at {
+		next := max(due, now) + cost
+		if next-now > int64(time.Second) && due > now {
 			return false
 		}
 		if r.due.CompareAndSwap(due, next) {
@@ -36,7 +35,7 @@ func (r *rate) take(n int, now time.Time) bool {
 // meter bounds what passes in bytes and packets.
 type meter struct{ bytes, packets rate }
 
-func (m *meter) take(n int, now time.Time) bool {
+func (m *meter) take(n int, now int64) bool {
 	return m.bytes.take(n, now) && m.packets.take(1, now)
 }
 
@@ -108,6 +107,6 @@ func (a *accounts) leave(u *account) {
 }
 
 // pass books n bytes to be relayed for u and says whether they may be.
-func (a *accounts) pass(u *account, n int, now time.Time) bool {
+func (a *accounts) pass(u *account, n int, now int64) bool {
 	return u.meter.take(n, now) && a.all.take(n, now)
 }

@@ -18,9 +18,10 @@ import (
 )
 
 func TestRate(t *testing.T) {
+	const half = int64(time.Second / 2)
 	r := rate{perSecond: 1000}
-	at := time.Unix(1000, 0)
-	passed := func(n int, now time.Time) (sum int) {
+	at := int64(time.Hour)
+	passed := func(n int, now int64) (sum int) {
 		for range 3000 / n {
 			if r.take(n, now) {
 				sum += n
@@ -31,10 +32,10 @@ func TestRate(t *testing.T) {
 	if got := passed(100, at); got != 1000 {
 		t.Errorf("%d at once, want a second's worth", got)
 	}
-	if got := passed(100, at.Add(time.Second/2)); got != 500 {
+	if got := passed(100, at+half); got != 500 {
 		t.Errorf("%d half a second later, want 500", got)
 	}
-	if got := passed(100, at.Add(time.Hour)); got != 1000 {
+	if got := passed(100, 2*at); got != 1000 {
 		t.Errorf("%d after a pause, want 1000", got)
 	}
 	if !(&rate{}).take(1<<40, at) {
@@ -316,12 +317,12 @@ func TestValidateReportsAll(t *testing.T) {
 		Enabled: true, Listen: "3478", Realm: "a:b", Secret: "short", SecretPrevious: "short", PublicIP: "example.org",
 		RelayPorts: "1-2-3", AllowPeers: []string{"nonsense"}, Users: map[string]string{"a:b": "", "c": ""}, Permissions: "some",
 		UserAllocations: -1, TotalAllocations: -1, UserBPS: 1, UserPPS: -1, TotalBPS: 1, TotalPPS: -1, IdleTimeout: time.Second,
-		TLSListen: "x",
+		TLSListen: "x", Listeners: -1,
 	}
 	err := c.Validate()
 	for _, key := range []string{
 		"listen", "realm", "secret", "secret_previous", "public_ip", "relay_ports", "allow_peers", "users", "permissions", "credential_ttl",
-		"unauthenticated_per_ip", "user_allocations", "total_allocations", "user_bps", "user_pps", "total_bps", "total_pps", "idle_timeout", "tls_listen",
+		"unauthenticated_per_ip", "user_allocations", "total_allocations", "user_bps", "user_pps", "total_bps", "total_pps", "idle_timeout", "tls_listen", "listeners",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "turn."+key+":") {
 			t.Errorf("no fault names turn.%s", key)

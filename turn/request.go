@@ -18,6 +18,7 @@ var (
 	errOversize       = errors.New("oversize")
 	errQueueFull      = errors.New("queue full")
 	errOverQuota      = errors.New("quota")
+	errUnreachable    = errors.New("unreachable")
 )
 
 const (

@@ -39,8 +39,9 @@ type limits struct {
 	firstFrame, idleStream time.Duration // how long a stream without allocation may be silent
 	write                  time.Duration // how long a stream may refuse to be written to
 
-	housekeeping time.Duration
-	idle         time.Duration // 0: none
+	housekeeping    time.Duration
+	channelLifetime time.Duration // the library is told
+	idle            time.Duration // 0: none
 
 	wrapListener func(net.Listener) net.Listener // nil: as it is
 }
@@ -50,17 +51,18 @@ func defaultLimits() limits {
 		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
 		expiryLead: time.Second, permissions: 64, channels: 32,
 		streams: 10_000, streamsPerIP: 200,
-		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, housekeeping: 10 * time.Second,
+		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute,
 	}
 }
 
 // Server is a STUN and TURN server.
 type Server struct {
 	// fixed after New
+	epoch       time.Time // the server's clock begins here
 	cfg         Config
 	log         *slog.Logger
 	limits      limits
-	udp         *net.UDPConn
+	udp         []udpListener
 	tcp         net.Listener
 	tls         net.Listener // may be nil
 	tlsPort     int          // 0: none
@@ -75,7 +77,7 @@ type Server struct {
 	accounts    *accounts
 	stats       *stats
 
-	running sync.WaitGroup // readers of relay sockets
+	running sync.WaitGroup // loops and readers of sockets
 }
 
 // New checks the configuration and listens.
@@ -117,6 +119,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
+		epoch:       time.Now(),
 		cfg:         cfg,
 		log:         deps.Log,
 		limits:      lim,
@@ -161,33 +164,33 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 			return nil, fmt.Errorf("turn metrics: %w", err)
 		}
 	}
-	s.policy.listeners[s.udp.LocalAddr().(*net.UDPAddr).AddrPort().Port()] = true
+	s.policy.listeners[s.port()] = true
 	return s, nil
 }
 
 // listen opens UDP and TCP on the same port, also when the system is to choose it.
 func (s *Server) listen() error {
 	for try := 0; ; try++ {
-		pc, err := net.ListenPacket("udp", s.cfg.Listen)
+		udp, err := listenUDP(s, s.cfg.Listen)
 		if err != nil {
 			return fmt.Errorf("turn.listen: listen udp %s: %w", s.cfg.Listen, err)
 		}
 		host, port, _ := net.SplitHostPort(s.cfg.Listen)
 		chosen := port == "0"
 		if chosen {
-			port = strconv.Itoa(pc.LocalAddr().(*net.UDPAddr).Port)
+			port = strconv.Itoa(udp[0].local().(*net.UDPAddr).Port)
 		}
 		tcp, err := net.Listen("tcp", net.JoinHostPort(host, port))
 		if err == nil {
-			s.udp, s.tcp = pc.(*net.UDPConn), tcp
+			s.udp, s.tcp = udp, tcp
 			if wrap := s.limits.wrapListener; wrap != nil {
 				s.tcp = wrap(tcp)
 			}
-			s.udp.SetReadBuffer(4 << 20) // as much as the system gives
-			s.udp.SetWriteBuffer(4 << 20)
 			return nil
 		}
-		pc.Close()
+		for _, l := range udp {
+			l.close()
+		}
 		if !chosen || try == 20 {
 			return fmt.Errorf("turn.listen: listen tcp %s: %w", s.cfg.Listen, err)
 		}
@@ -195,20 +198,34 @@ func (s *Server) listen() error {
 }
 
 // Addrs are the addresses listened on, for start-up lines and tests.
-func (s *Server) Addrs() (udp, tcp net.Addr) { return s.udp.LocalAddr(), s.tcp.Addr() }
+func (s *Server) Addrs() (udp, tcp net.Addr) { return s.udp[0].local(), s.tcp.Addr() }
+
+func (s *Server) port() uint16 { return uint16(s.udp[0].local().(*net.UDPAddr).Port) }
+
+// clock is the time since the server began, in ns: cheaper to compare and to keep than a time.Time.
+func (s *Server) clock() int64 { return int64(time.Since(s.epoch)) }
+
+func (s *Server) clockAt(t time.Time) int64 { return int64(t.Sub(s.epoch)) }
 
 // Run serves until ctx ends and returns nil after everything is closed.
 func (s *Server) Run(ctx context.Context) error {
-	f, err := newFront(s, &udpLink{conn: s.udp})
-	if err != nil {
-		s.close()
-		return fmt.Errorf("turn: %w", err)
+	var fronts []*front
+	for _, l := range s.udp {
+		f, err := newFront(s, l)
+		if err != nil {
+			s.close()
+			return fmt.Errorf("turn: %w", err)
+		}
+		l.serve(f)
+		fronts = append(fronts, f)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		<-ctx.Done()
 		s.close()
-		f.wait()
+		for _, f := range fronts {
+			f.wait()
+		}
 		return nil
 	})
 	for _, l := range []net.Listener{s.tcp, s.tls} {
@@ -223,13 +240,15 @@ func (s *Server) Run(ctx context.Context) error {
 		s.keepHouse(ctx)
 		return nil
 	})
-	err = g.Wait()
+	err := g.Wait()
 	s.running.Wait()
 	return err
 }
 
 func (s *Server) close() {
-	s.udp.Close()
+	for _, l := range s.udp {
+		l.close()
+	}
 	s.tcp.Close()
 	if s.tls != nil {
 		s.tls.Close()
@@ -251,6 +270,14 @@ func (s *Server) keepHouse(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// udpListener is one of the sockets on the UDP port.
+type udpListener interface {
+	link
+	// serve begins to read; the front is the one that reads from this link.
+	serve(*front)
+	drops() uint64
 }
 
 // relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).

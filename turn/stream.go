@@ -271,6 +271,8 @@ func (l *stream) close() error {
 func (l *stream) local() net.Addr { return l.conn.LocalAddr() }
 func (l *stream) datagrams() bool { return false }
 
+func (l *stream) sockaddr(netip.AddrPort) (none sockaddr) { return none }
+
 func (l *stream) transport() string {
 	if _, ok := l.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		return "tls"

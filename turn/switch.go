@@ -5,6 +5,7 @@ package turn
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // maxPacket is the largest payload that is relayed. One that is larger is dropped and counted, never cut.
@@ -15,18 +16,24 @@ type packet struct {
 	from netip.AddrPort
 	path path
 	n    int
-	buf  [maxPacket + 1]byte
+	buf  [maxFrame + 1]byte
 }
 
 var packets = sync.Pool{New: func() any { return new(packet) }}
 
 // fabric knows the relayed addresses in use.
 type fabric struct {
+	epoch atomic.Uint64 // grows with every claim; from 1
+
 	mu     sync.RWMutex // a leaf; guards relays
 	relays map[netip.AddrPort]*allocation
 }
 
-func newFabric() *fabric { return &fabric{relays: map[netip.AddrPort]*allocation{}} }
+func newFabric() *fabric {
+	f := &fabric{relays: map[netip.AddrPort]*allocation{}}
+	f.epoch.Store(1)
+	return f
+}
 
 func (f *fabric) lookup(addr netip.AddrPort) *allocation {
 	f.mu.RLock()
@@ -42,6 +49,7 @@ func (f *fabric) claim(addr netip.AddrPort, a *allocation) bool {
 		return false
 	}
 	f.relays[addr] = a
+	f.epoch.Add(1)
 	return true
 }
 

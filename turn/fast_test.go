@@ -1,0 +1,226 @@
+package turn
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// pair is two clients with a channel each, towards the other's relay.
+func pair(t testing.TB, s *Server, netA, netB string) (a, b *client, atA, atB netip.AddrPort) {
+	t.Helper()
+	a, b = dial(t, s, netA), dial(t, s, netB)
+	b.user, b.pass = "bob", "builder"
+	atA, atB = a.allocate(), b.allocate()
+	a.bind(0x4000, atB)
+	b.bind(0x4001, atA)
+	return a, b, atA, atB
+}
+
+func (c *client) expectSilence(after string) {
+	c.t.Helper()
+	if in := c.receive(100 * time.Millisecond); in != nil {
+		c.t.Errorf("%s: %x arrived", after, in)
+	}
+}
+
+// TestFastPathIsTaken: what goes between two bound channels goes around the library, over every pair of transports.
+func TestFastPathIsTaken(t *testing.T) {
+	for _, nets := range [][2]string{{"udp", "udp"}, {"udp", "tcp"}, {"tcp", "udp"}, {"tcp", "tcp"}} {
+		s := start(t)
+		a, b, _, _ := pair(t, s, nets[0], nets[1])
+		for i := range 50 {
+			text := fmt.Sprint("a packet with number ", i)[:5+i%8]
+			a.send(channelData(0x4000, text))
+			b.expectChannel(0x4001, text)
+		}
+		if got := s.traffic().up[pathFast].packets.Load(); got != 50 {
+			t.Errorf("%v: %d packets took the fast path, want 50", nets, got)
+		}
+		if got := s.traffic().down[pathFast].bytes.Load(); got != s.traffic().up[pathFast].bytes.Load() || got == 0 {
+			t.Errorf("%v: %d bytes down, %d up", nets, got, s.traffic().up[pathFast].bytes.Load())
+		}
+	}
+}
+
+// TestWithoutChannelBack: a client that has only a permission gets a Data indication; without one it gets nothing.
+func TestWithoutChannelBack(t *testing.T) {
+	s := start(t)
+	a, b := dial(t, s, "udp"), dial(t, s, "udp")
+	atA, atB := a.allocate(), b.allocate()
+	a.bind(0x4000, atB)
+	a.send(channelData(0x4000, "unasked"))
+	a.mustAsk(methodRefresh)
+	b.expectSilence("without permission")
+	b.mustAsk(methodCreatePermission, peerAddress(atA))
+	a.send(channelData(0x4000, "asked"))
+	if got := attributeOf(b.receive(5*time.Second), attrData); string(got) != "asked" {
+		t.Errorf("got %q, want a Data indication", got)
+	}
+	b.bind(0x4001, atA)
+	a.send(channelData(0x4000, "bound"))
+	b.expectChannel(0x4001, "bound")
+}
+
+// TestFastPathEnds has everything that must end it at once.
+func TestFastPathEnds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(s *Server, a, b *client, atA, atB netip.AddrPort)
+	}{
+		{"the sender deletes its allocation", func(_ *Server, a, _ *client, _, _ netip.AddrPort) { a.mustAsk(methodRefresh, lifetime(0)) }},
+		{"the receiver deletes its allocation", func(_ *Server, _, b *client, _, _ netip.AddrPort) { b.mustAsk(methodRefresh, lifetime(0)) }},
+		{"the receiver has another one since", func(_ *Server, _, b *client, _, _ netip.AddrPort) {
+			b.mustAsk(methodRefresh, lifetime(0))
+			b.allocate()
+		}},
+		{"the sender's allocation expires", func(s *Server, a, _ *client, atA, _ netip.AddrPort) {
+			x := s.fabric.lookup(atA)
+			a.mustAsk(methodRefresh, lifetime(1))
+			<-x.ended
+		}},
+		{"the receiver's allocation expires", func(s *Server, _, b *client, _, atB netip.AddrPort) {
+			x := s.fabric.lookup(atB)
+			b.mustAsk(methodRefresh, lifetime(1))
+			<-x.ended
+		}},
+		{"the server ends it", func(s *Server, _, _ *client, _, atB netip.AddrPort) {
+			x := s.fabric.lookup(atB)
+			x.doom()
+			<-x.ended
+		}},
+	} {
+		for _, network := range []string{"udp", "tcp"} {
+			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 800*time.Millisecond })
+			a, b, atA, atB := pair(t, s, "udp", network)
+			a.send(channelData(0x4000, "before"))
+			b.expectChannel(0x4001, "before")
+			c.end(s, a, b, atA, atB)
+			a.send(channelData(0x4000, "after"))
+			a.roundTrip(a.build(methodBinding, classRequest))
+			b.expectSilence(c.name + " (" + network + ")")
+		}
+	}
+}
+
+// TestChannelsExpire, and live on when they are bound again, like the library's.
+func TestChannelsExpire(t *testing.T) {
+	s := start(t, func(_ *Config, l *limits) { l.channelLifetime = 400 * time.Millisecond })
+	a, b, atA, atB := pair(t, s, "udp", "udp")
+	outside, addr := peer(t)
+	a.bind(0x4002, addr)
+	begin := time.Now()
+	for time.Since(begin) < 600*time.Millisecond { // longer than one lifetime
+		a.bind(0x4000, atB)
+		b.bind(0x4001, atA)
+		a.send(channelData(0x4000, "alive"))
+		b.expectChannel(0x4001, "alive")
+	}
+	b.mustAsk(methodCreatePermission, peerAddress(atA))
+	eventually(t, "the channels expire", func() bool {
+		x, y := s.fabric.lookup(atA), s.fabric.lookup(atB)
+		return x.channel(0x4000, s.clock()) == nil && y.channel(0x4001, s.clock()) == nil
+	})
+	a.send(channelData(0x4000, "late"))
+	a.send(channelData(0x4002, "late"))
+	a.mustAsk(methodRefresh)
+	b.expectSilence("the sender's channel has expired")
+	a.bind(0x4005, atB) // the old number does not count any more
+	a.send(channelData(0x4005, "new"))
+	if got := attributeOf(b.receive(5*time.Second), attrData); string(got) != "new" {
+		t.Errorf("the receiver's channel has expired: got %q, want a Data indication", got)
+	}
+	outside.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, _, err := outside.ReadFromUDP(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes arrived outside", n)
+	}
+}
+
+// TestManyListeners: clients whose packets come to different sockets of the port reach each other.
+func TestManyListeners(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.Listeners = 4 })
+	for i := range 16 {
+		a, b, _, _ := pair(t, s, "udp", "udp")
+		a.send(channelData(0x4000, fmt.Sprint("there ", i)))
+		b.expectChannel(0x4001, fmt.Sprint("there ", i))
+		b.send(channelData(0x4001, fmt.Sprint("back ", i)))
+		a.expectChannel(0x4000, fmt.Sprint("back ", i))
+	}
+	used := 0
+	for _, l := range s.udp {
+		if l.(emitter).counts().up[pathFast].packets.Load() > 0 {
+			used++
+		}
+	}
+	if used < 2 {
+		t.Errorf("%d of 4 sockets were used", used)
+	}
+}
+
+// A flood to a client that reads nothing delays nobody and is bounded.
+func TestSlowStreamLosesPackets(t *testing.T) {
+	s := start(t)
+	a, b, _, _ := pair(t, s, "udp", "tcp")
+	payload := string(make([]byte, 1200))
+	for range 20_000 {
+		a.send(channelData(0x4000, payload))
+	}
+	a.mustAsk(methodRefresh)
+	for n := 0; ; n++ {
+		if in := b.receive(200 * time.Millisecond); in == nil {
+			if n == 0 || n == 20_000 {
+				t.Errorf("%d of 20000 frames arrived, want some", n)
+			}
+			break
+		} else if got, size := channelHeader(in); got != 0x4001 || size != 1200 {
+			t.Fatalf("frame %d is broken: %x", n, in[:4])
+		}
+	}
+	b.mustAsk(methodRefresh)
+}
+
+// sink is an emitter that only counts.
+type sink struct{ traffic traffic }
+
+func (s *sink) emit(*allocation, []byte) {}
+func (s *sink) counts() *traffic         { return &s.traffic }
+
+func forwardOne(t testing.TB, s *Server, at netip.AddrPort) (func(), *sink) {
+	x, out := s.fabric.lookup(at), new(sink)
+	frame := channelData(0x4000, string(make([]byte, 1200)))
+	return func() {
+		frame[0], frame[1] = 0x40, 0
+		s.forward(x, frame, s.clock(), out)
+	}, out
+}
+
+func TestForwardDoesNotAllocate(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.Permissions = "call" })
+	a, b := dial(t, s, "udp").own(s, ownUser), dial(t, s, "udp").own(s, "u_0123456789abcdefabcdef")
+	s.CallStarted("c", ownUser, "u_0123456789abcdefabcdef")
+	atA, atB := a.allocate(), b.allocate()
+	a.bind(0x4000, atB)
+	b.bind(0x4001, atA)
+	one, out := forwardOne(t, s, atA)
+	if n := testing.AllocsPerRun(1000, one); n != 0 {
+		t.Errorf("%v allocations for each packet", n)
+	}
+	if out.traffic.up[pathFast].packets.Load() < 1000 {
+		t.Errorf("%d packets passed", out.traffic.up[pathFast].packets.Load())
+	}
+}
+
+// BenchmarkForward is what one packet costs between its arrival and its place in the outbox.
+func BenchmarkForward(b *testing.B) {
+	s := start(b, func(c *Config, _ *limits) { c.UserBPS, c.UserPPS = 0, 0 })
+	_, _, atA, _ := pair(b, s, "udp", "udp")
+	one, out := forwardOne(b, s, atA)
+	b.ReportAllocs()
+	for b.Loop() {
+		one()
+	}
+	if out.traffic.up[pathFast].packets.Load() < uint64(b.N) {
+		b.Fatal("not all packets passed")
+	}
+}

@@ -1,0 +1,371 @@
+package turn
+
+// This file is UDP on Linux: for each listening socket one loop that owns it and the relay sockets of its allocations.
+// ChannelData goes from socket to socket within the loop, in batches; everything else is handed to the front.
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	batch       = 64   // datagrams taken from the listening socket at once
+	arena       = 192  // buffers of a loop
+	relayBatch  = 8    // datagrams taken from a relay socket at once
+	bufferSize  = 2048 // of which four bytes are room for a header
+	controlSize = 512  // requests that may wait for the front
+
+	socketBuffer = 4 << 20
+)
+
+// loop implements udpListener and emitter.
+type loop struct {
+	server  *Server
+	fd      int
+	family  int
+	addr    *net.UDPAddr
+	epoll   int
+	wake    int // an eventfd: the loop is to end
+	front   *front
+	control chan *packet
+	done    chan struct{} // closed when the link is over
+
+	traffic traffic
+
+	// the loop's own
+	flows map[netip.AddrPort]*allocation // known clients; checked, and swept now and then
+	swept int64
+	in    *inbox
+	out   *outbox
+	ready []*epollSocket
+	now   int64
+
+	mu      sync.RWMutex // a leaf; guards what follows, and fd while it is used outside the loop
+	sockets map[int32]*epollSocket
+	closed  bool
+	serving bool
+}
+
+// inbox is the loop's memory for datagrams; a buffer is in use until the outbox has been flushed.
+type inbox struct {
+	msgs [arena]mmsghdr
+	iovs [arena]unix.Iovec
+	from [arena]sockaddr
+	buf  [arena][bufferSize]byte
+	used int
+}
+
+// outbox gathers frames for clients.
+type outbox struct {
+	msgs [arena]mmsghdr
+	iovs [arena]unix.Iovec
+	n    int
+}
+
+func listenUDP(s *Server, address string) (out []udpListener, err error) {
+	n := s.cfg.Listeners
+	if n == 0 {
+		n = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	defer func() {
+		if err != nil {
+			for _, l := range out {
+				l.close()
+			}
+		}
+	}()
+	if n > 1 { // sharing hides that another program has the port: try without first
+		fd, _, local, err := openUDP("udp", address, false, 0)
+		if err != nil {
+			return nil, err
+		}
+		unix.Close(fd)
+		if host, port, _ := net.SplitHostPort(address); port == "0" {
+			address = net.JoinHostPort(host, fmt.Sprint(local.Port))
+		}
+	}
+	for range n {
+		l, err := newLoop(s, address, n > 1)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func newLoop(s *Server, address string, share bool) (*loop, error) {
+	fd, family, local, err := openUDP("udp", address, share, socketBuffer)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{
+		server: s, fd: fd, family: family, addr: local, epoll: -1, wake: -1,
+		control: make(chan *packet, controlSize), done: make(chan struct{}),
+		flows: map[netip.AddrPort]*allocation{}, sockets: map[int32]*epollSocket{},
+		in: new(inbox), out: new(outbox),
+	}
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
+		l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	for _, fd := range []int{l.fd, l.wake} {
+		if err == nil {
+			err = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+		}
+	}
+	if err != nil {
+		l.release()
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	for i := range l.in.msgs {
+		l.in.iovs[i].Base = &l.in.buf[i][4]
+		l.in.iovs[i].SetLen(bufferSize - 4)
+		h := &l.in.msgs[i].hdr
+		h.Iov, h.Name = &l.in.iovs[i], (*byte)(unsafe.Pointer(&l.in.from[i].raw))
+		h.SetIovlen(1)
+		l.out.msgs[i].hdr.Iov = &l.out.iovs[i]
+		l.out.msgs[i].hdr.SetIovlen(1)
+	}
+	return l, nil
+}
+
+func (l *loop) serve(f *front) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.front, l.serving = f, true
+	l.server.running.Go(l.run)
+}
+
+// run is the loop.
+func (l *loop) run() {
+	events := make([]unix.EpollEvent, 128)
+	for {
+		n, err := unix.EpollWait(l.epoll, events, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			l.server.log.Error("turn cannot wait for datagrams", "error", err)
+			n = 0
+			time.Sleep(100 * time.Millisecond)
+		}
+		l.now = l.server.clock()
+		listening := false
+		l.ready = l.ready[:0]
+		l.mu.RLock()
+		closed := l.closed
+		for _, e := range events[:max(n, 0)] {
+			if e.Fd == int32(l.fd) {
+				listening = true
+			} else if s := l.sockets[e.Fd]; s != nil {
+				l.ready = append(l.ready, s)
+			}
+		}
+		l.mu.RUnlock()
+		if closed {
+			l.release()
+			return
+		}
+		for _, s := range l.ready {
+			l.readRelay(s)
+		}
+		if listening {
+			l.readClients()
+		}
+		l.flush()
+		l.sweep()
+	}
+}
+
+// room makes sure that n buffers are free and gives them.
+func (l *loop) room(n int) []mmsghdr {
+	if l.in.used+n > arena {
+		l.flush()
+	}
+	msgs := l.in.msgs[l.in.used : l.in.used+n]
+	for i := range msgs {
+		msgs[i].hdr.Namelen = unix.SizeofSockaddrInet6
+	}
+	return msgs
+}
+
+// readClients takes what has come to the listening socket.
+func (l *loop) readClients() {
+	msgs := l.room(batch)
+	first := l.in.used
+	n, err := recvmmsg(l.fd, msgs)
+	if err != nil {
+		return
+	}
+	l.in.used += n
+	for i := first; i < first+n; i++ {
+		b := l.in.buf[i][4 : 4+min(int(l.in.msgs[i].len), bufferSize-4)]
+		from := l.in.from[i].addrPort()
+		if len(b) < 4 || !from.IsValid() {
+			l.server.stats.drop(errShort)
+			continue
+		}
+		if !isChannel(b[0]) {
+			l.toFront(b, from)
+			continue
+		}
+		number, size := channelHeader(b)
+		switch a := l.flow(from); {
+		case !validChannel(number) || 4+size > len(b) || len(b) > 4+size+3:
+			l.server.stats.drop(errLength)
+		case a == nil:
+			l.server.stats.drop(errUnknownChannel)
+		default:
+			l.server.forward(a, b, l.now, l)
+		}
+	}
+}
+
+// toFront hands a datagram to the library's read loop.
+func (l *loop) toFront(b []byte, from netip.AddrPort) {
+	if len(b) > maxFrame {
+		l.server.stats.drop(errOversize)
+		return
+	}
+	p := packets.Get().(*packet)
+	p.n, p.from = copy(p.buf[:], b), from
+	select {
+	case l.control <- p:
+	default:
+		packets.Put(p)
+		l.server.stats.drop(errQueueFull)
+	}
+}
+
+// flow finds a client's allocation without a lock, but for the first time.
+func (l *loop) flow(from netip.AddrPort) *allocation {
+	if a := l.flows[from]; a != nil {
+		if !a.over.Load() {
+			return a
+		}
+		delete(l.flows, from)
+	}
+	a := l.front.lookup(from)
+	if a != nil && !a.over.Load() {
+		l.flows[from] = a
+	}
+	return a
+}
+
+// sweep forgets the allocations that have ended; flow forgets only those that still send.
+func (l *loop) sweep() {
+	if l.now-l.swept < int64(10*time.Second) {
+		return
+	}
+	l.swept = l.now
+	for from, a := range l.flows {
+		if a.over.Load() {
+			delete(l.flows, from)
+		}
+	}
+}
+
+// emit queues a frame for a client; those of streams have queues of their own.
+func (l *loop) emit(to *allocation, frame []byte) {
+	if to.sockaddr.len == 0 {
+		to.front.link.write(frame, to.client)
+		return
+	}
+	i := l.out.n
+	l.out.iovs[i].Base = &frame[0]
+	l.out.iovs[i].SetLen(len(frame))
+	h := &l.out.msgs[i].hdr
+	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&to.sockaddr.raw)), to.sockaddr.len
+	l.out.n++ // never more than there are buffers in use
+}
+
+func (l *loop) counts() *traffic { return &l.traffic }
+
+// flush sends what is queued and frees all buffers. It does not wait: what the socket does not take is lost.
+func (l *loop) flush() {
+	msgs := l.out.msgs[:l.out.n]
+	for len(msgs) > 0 {
+		n, err := sendmmsg(l.fd, msgs)
+		switch {
+		case err == nil:
+			msgs = msgs[n:]
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			for range msgs {
+				l.server.stats.drop(errQueueFull)
+			}
+			msgs = nil
+		default: // this one, to wherever it was
+			l.server.stats.drop(errUnreachable)
+			msgs = msgs[1:]
+		}
+	}
+	l.out.n, l.in.used = 0, 0
+}
+
+// read gives the front what is not ChannelData.
+func (l *loop) read(b []byte) (int, netip.AddrPort, error) {
+	select {
+	case p := <-l.control:
+		n, from := copy(b, p.buf[:p.n]), p.from
+		packets.Put(p)
+		return n, from, nil
+	case <-l.done:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+// write sends at once, from whatever goroutine.
+func (l *loop) write(b []byte, to netip.AddrPort) {
+	addr := l.sockaddr(to)
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if !l.closed {
+		sendto(l.fd, b, &addr) // lost is lost
+	}
+}
+
+func (l *loop) sockaddr(client netip.AddrPort) sockaddr { return makeSockaddr(client, l.family) }
+
+func (l *loop) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	close(l.done)
+	if !l.serving {
+		l.release()
+		return nil
+	}
+	unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	return nil
+}
+
+func (l *loop) release() {
+	for _, fd := range []int{l.fd, l.epoll, l.wake} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (l *loop) drops() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return 0
+	}
+	return dropsOf(l.fd)
+}
+
+func (l *loop) local() net.Addr   { return l.addr }
+func (l *loop) datagrams() bool   { return true }
+func (l *loop) allocated(bool)    {}
+func (l *loop) transport() string { return "udp" }

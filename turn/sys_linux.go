@@ -1,0 +1,137 @@
+package turn
+
+// This file is what the loops ask of Linux: sockets outside Go's poller, and datagrams in batches.
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockaddr is an address as the system wants it: IPv4 in the first 16 bytes, or IPv6.
+type sockaddr struct {
+	raw unix.RawSockaddrInet6
+	len uint32
+}
+
+// makeSockaddr spells addr for a socket of the family; an IPv6 socket takes IPv4 as mapped addresses.
+func makeSockaddr(addr netip.AddrPort, family int) (s sockaddr) {
+	port := addr.Port()<<8 | addr.Port()>>8
+	if isBig() {
+		port = addr.Port()
+	}
+	if family == unix.AF_INET {
+		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(&s.raw))
+		v4.Family, v4.Port, v4.Addr = unix.AF_INET, port, addr.Addr().As4()
+		s.len = unix.SizeofSockaddrInet4
+		return s
+	}
+	s.raw.Family, s.raw.Port, s.raw.Addr = unix.AF_INET6, port, addr.Addr().As16()
+	s.len = unix.SizeofSockaddrInet6
+	return s
+}
+
+func isBig() bool { return binary.NativeEndian.Uint16([]byte{0, 1}) == 1 }
+
+// addrPort reads what the system has written.
+func (s *sockaddr) addrPort() netip.AddrPort {
+	p := (*[2]byte)(unsafe.Pointer(&s.raw.Port))
+	port := binary.BigEndian.Uint16(p[:])
+	switch s.raw.Family {
+	case unix.AF_INET:
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&s.raw)).Addr), port)
+	case unix.AF_INET6:
+		return netip.AddrPortFrom(netip.AddrFrom16(s.raw.Addr).Unmap(), port)
+	}
+	return netip.AddrPort{}
+}
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+func recvmmsg(fd int, msgs []mmsghdr) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func sendmmsg(fd int, msgs []mmsghdr) (int, error) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func sendto(fd int, b []byte, to *sockaddr) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// openUDP binds a socket and keeps it out of Go's poller, which would wake up for every datagram.
+func openUDP(network, address string, share bool, buffers int) (fd, family int, local *net.UDPAddr, err error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		if share {
+			if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }); e != nil {
+				return e
+			}
+		}
+		return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
+	}}
+	pc, err := lc.ListenPacket(context.Background(), network, address)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	conn := pc.(*net.UDPConn)
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	if e := raw.Control(func(old uintptr) {
+		if fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return
+		}
+		family, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	}); e != nil {
+		return 0, 0, nil, e
+	}
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("dup: %w", err)
+	}
+	if buffers > 0 {
+		for _, opt := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
+			if unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[0], buffers) != nil { // needs CAP_NET_ADMIN
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[1], buffers) // as much as the system gives
+			}
+		}
+	}
+	return fd, family, conn.LocalAddr().(*net.UDPAddr), nil
+}
+
+// dropsOf reads SO_MEMINFO (Linux 4.12), of which the ninth number counts what did not fit into the receive buffer.
+func dropsOf(fd int) uint64 {
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
+		return 0
+	}
+	return uint64(info[8])
+}

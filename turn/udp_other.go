@@ -1,0 +1,81 @@
+//go:build !linux
+
+package turn
+
+// This file is UDP where there are no batches and no epoll: one socket, and a goroutine for each relay socket.
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+type sockaddr struct{}
+
+type udpLink struct{ conn *net.UDPConn }
+
+func listenUDP(_ *Server, address string) ([]udpListener, error) {
+	pc, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn := pc.(*net.UDPConn)
+	conn.SetReadBuffer(4 << 20) // as much as the system gives
+	conn.SetWriteBuffer(4 << 20)
+	return []udpListener{&udpLink{conn}}, nil
+}
+
+func (l *udpLink) serve(*front) {}
+
+// read goes on after errors: only a closed socket ends the server.
+func (l *udpLink) read(b []byte) (int, netip.AddrPort, error) {
+	for {
+		n, from, err := l.conn.ReadFromUDPAddrPort(b)
+		if err == nil {
+			return n, netip.AddrPortFrom(canonical(from.Addr()), from.Port()), nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return 0, netip.AddrPort{}, err
+		}
+		time.Sleep(time.Millisecond) // whatever it is, do not spin on it
+	}
+}
+
+func (l *udpLink) write(b []byte, to netip.AddrPort)       { l.conn.WriteToUDPAddrPort(b, to) }
+func (l *udpLink) close() error                            { return l.conn.Close() }
+func (l *udpLink) local() net.Addr                         { return l.conn.LocalAddr() }
+func (l *udpLink) datagrams() bool                         { return true }
+func (l *udpLink) allocated(bool)                          {}
+func (l *udpLink) transport() string                       { return "udp" }
+func (l *udpLink) sockaddr(netip.AddrPort) (none sockaddr) { return none }
+func (l *udpLink) drops() uint64                           { return 0 }
+
+// goSocket is a relay socket with a reader of its own.
+type goSocket struct{ conn *net.UDPConn }
+
+func (s *Server) openRelay(a *allocation) (relaySocket, error) {
+	pc, err := s.ports.open(a.relay)
+	if err != nil {
+		return nil, err
+	}
+	conn := pc.(*net.UDPConn)
+	s.running.Go(func() {
+		frame := make([]byte, 4+maxPacket+1)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(frame[4:])
+			switch {
+			case err == nil:
+				s.arrived(a, frame[:4+n], netip.AddrPortFrom(canonical(from.Addr()), from.Port()), s.clock(), direct{s})
+			case errors.Is(err, net.ErrClosed):
+				return
+			default:
+				time.Sleep(time.Millisecond) // an error that may pass; do not spin on it
+			}
+		}
+	})
+	return goSocket{conn}, nil
+}
+
+func (g goSocket) send(b []byte, peer netip.AddrPort) { g.conn.WriteToUDPAddrPort(b, peer) }
+func (g goSocket) close()                             { g.conn.Close() }
