@@ -52,10 +52,9 @@ export class Legs extends Emitter {
     for (const leg of this) void leg.peer.setTrack(kind, track);
   }
 
-  /** @param {RTCIceServer[]} iceServers */
+  /** For legs and restarts to come; what flows is left alone. @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) {
     this.#iceServers = iceServers;
-    for (const leg of this) leg.peer.configure(this.#config(leg.name));
   }
 
   /**
@@ -65,7 +64,7 @@ export class Legs extends Emitter {
    */
   make(name, { offer, polite, hold }) {
     const { send, RTCPeerConnection, now } = this.#options;
-    const leg = new Leg(name, { polite, hold, config: this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
+    const leg = new Leg(name, { polite, hold, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
     const target = name === "relay" ? { target: RELAY } : {};
     leg.peer.on("signal", (signal) => {
       if ("candidate" in signal) send({ type: "iceCandidate", candidate: signal.candidate, ...target });

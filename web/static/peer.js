@@ -24,6 +24,7 @@ const ANSWERS = "a=x-duet-answers:";
  */
 export class Peer extends Emitter {
   #pc;
+  #config;
   #polite;
   #held;
   /** @type {Signal[]} */
@@ -45,15 +46,17 @@ export class Peer extends Emitter {
   gathered = new Set(); // types of our own candidates
 
   /**
-   * @param {{polite: boolean, config: RTCConfiguration, tracks: Tracks, hold?: boolean,
-   *   RTCPeerConnection?: typeof RTCPeerConnection}} options hold: keep signals back until release()
+   * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean,
+   *   RTCPeerConnection?: typeof RTCPeerConnection}} options config is asked again at each restart, as credentials
+   *   change; hold: keep signals back until release()
    */
   constructor({ polite, config, tracks, hold = false, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
     super();
     this.#polite = polite;
     this.#held = hold;
     this.#tracks = { ...tracks };
-    const pc = (this.#pc = new ctor(config));
+    this.#config = config;
+    const pc = (this.#pc = new ctor(config()));
     pc.onnegotiationneeded = () => void this.#offer();
     pc.onicecandidate = ({ candidate }) => this.#candidate(candidate);
     pc.ontrack = ({ track }) => this.emit("track", track);
@@ -116,16 +119,12 @@ export class Peer extends Emitter {
     if (this.#closed || (this.fresh && !this.offering)) return;
     // An offer that is still waiting for its answer may have been lost with a server; saying it again is harmless.
     if (this.offering && this.#pc.localDescription) this.#signal({ description: this.#pc.localDescription });
-    this.#pc.restartIce();
-  }
-
-  /** New servers for the next gathering. @param {RTCConfiguration} config */
-  configure(config) {
     try {
-      this.#pc.setConfiguration(config);
+      this.#pc.setConfiguration(this.#config());
     } catch {
       // Some browsers refuse changes; the old servers stay.
     }
+    this.#pc.restartIce();
   }
 
   /**
@@ -169,7 +168,7 @@ export class Peer extends Emitter {
   }
 
   async #offer() {
-    if (this.#closed) return;
+    if (this.#closed || !this.#pc.getTransceivers().length) return; // the answering side has nothing to offer yet
     try {
       this.#makingOffer = true;
       await this.#pc.setLocalDescription();

@@ -9,7 +9,7 @@ import { fakeWebRTC, settle, track } from "./fakes.js";
 function make(options = {}) {
   const web = options.web ?? fakeWebRTC();
   const tracks = options.tracks ?? { audio: track("audio"), video: track("video") };
-  const peer = new Peer({ polite: false, config: {}, RTCPeerConnection: web.FakePeerConnection, ...options, tracks });
+  const peer = new Peer({ polite: false, config: () => ({ iceServers: [] }), RTCPeerConnection: web.FakePeerConnection, ...options, tracks });
   const said = [];
   const errors = [];
   peer.on("signal", (signal) => said.push(signal));
