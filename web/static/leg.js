@@ -16,6 +16,8 @@ export class Leg {
   /** When this leg's repair was last begun, and how often without success. */
   repairedAt = -Infinity;
   repairs = 0;
+  /** When ICE was last restarted, by either side. */
+  restartedAt = -Infinity;
   /** When ICE was first seen disconnected; 0: it is not. */
   shakySince = 0;
   closed = false;

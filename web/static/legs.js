@@ -11,6 +11,9 @@ import { RELAY } from "./protocol.js";
 /** A leg that the other side may still be seeing stays open for so long, in milliseconds. */
 const RETIRE = 1_000;
 
+/** One that we ourselves still show waits for its replacement for so long. */
+const LAST = 30_000;
+
 /**
  * Events: `track`: something arrived on this leg; `state`: of any leg; `blocked`: a STUN or TURN server did not serve.
  * @extends {Emitter<{track: Leg, state: Leg, blocked: {url: string, code: number}}>}
@@ -67,6 +70,7 @@ export class Legs extends Emitter {
     const leg = new Leg(name, { polite, hold, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
     const target = name === "relay" ? { target: RELAY } : {};
     leg.peer.on("signal", (signal) => {
+      if (this.#old.has(leg)) return; // the other side would take it for its successor's
       if ("candidate" in signal) send({ type: "iceCandidate", candidate: signal.candidate, ...target });
       else if (signal.description.type === "offer") send({ type: "offer", offer: signal.description, ...target });
       else send({ type: "answer", answer: signal.description, ...target });
@@ -76,6 +80,7 @@ export class Legs extends Emitter {
       this.emit("track", leg);
     });
     leg.peer.on("state", () => this.emit("state", leg));
+    leg.peer.on("restarted", () => (leg.restartedAt = now()));
     leg.peer.on("error", (error) => console.warn("negotiation", name, error));
     leg.peer.on("blocked", (blocked) => this.emit("blocked", blocked));
     leg.ours = offer;
@@ -85,7 +90,7 @@ export class Legs extends Emitter {
 
   /**
    * Takes a leg out of service. Its place is free at once, but while somebody may be looking it goes on for a moment,
-   * and while `inUse` says that we ourselves still need it, for as long as it carries anything.
+   * and while `inUse` says that we ourselves show it, for a little longer: it may come back before its successor comes.
    * @param {Leg} leg
    * @param {{seen: boolean, inUse?: () => boolean, gone?: () => void}} options
    */
@@ -97,8 +102,9 @@ export class Legs extends Emitter {
       return gone();
     }
     this.#old.add(leg);
+    const until = this.#options.now() + LAST;
     const end = () => {
-      if (inUse() && leg.flow.steadySince) return this.later(RETIRE, end);
+      if (inUse() && leg.peer.state !== "failed" && this.#options.now() < until) return this.later(RETIRE, end);
       this.#old.delete(leg);
       leg.close();
       gone();

@@ -9,6 +9,7 @@ import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
+import { RelayTerms } from "./relay.js";
 import { Reporter } from "./report.js";
 
 /** @typedef {import("./leg.js").Leg} Leg */
@@ -24,17 +25,18 @@ import { Reporter } from "./report.js";
 export const TIMES = Object.freeze({
   tick: 250, // between two looks at the stats
   hurry: 100, // the same, until media flows
-  relayAfterRepair: 1_500, // a restart that has not helped by then is joined by a request for the relay
+  anew: 600, // a restart that has not helped by then is joined by a new connection, which no old pair holds back
+  anewLater: 900, // the same at the callee, so that mostly one of the two begins
+  relayAfterRepair: 1_500, // and then by a request for the relay
   relayStart: 2_500, // mode always: without a relayStart by then the direct way is tried
   ready: 2_000, // after relayReady: switch even though nothing was decoded yet
   healed: 1_000, // a direct path that came back so long before the relay was ready makes it unnecessary
   stable: 2_000, // a direct path is taken back once it has carried for so long
+  hold: 4_000, // whoever did not ask for the relay stays on a direct path that carries for so long
   relayDead: 4_000, // the relay carries nothing for so long: try the direct way
   probeLife: 20_000, // a direct attempt beside the relay is given up
   probeEvery: 60_000,
   probeAfterChange: 5_000,
-  askAgain: 500, // a relay that was lost is asked for again
-  refused: 60_000, // a relay that is off or full is not asked again for so long
   giveUp: 20_000, // nothing connected for so long: say so, and go on trying
 });
 
@@ -44,7 +46,7 @@ export const TIMES = Object.freeze({
  */
 export class Paths extends Emitter {
   #role;
-  #mode;
+  #terms;
   #relayAfterMs;
   #force;
   #send;
@@ -65,11 +67,6 @@ export class Paths extends Emitter {
   #begun = 0; // when the call was accepted
   #firstMediaAt = 0;
   #deadSince = 0;
-  #asked = false; // for the relay, by us: so we may also take it back
-  #wanted = false; // the relay, by a person: no way back by itself
-  #relayReadyAt = 0;
-  #refusedUntil = 0;
-  #relayAt = Infinity; // when to ask for the relay
   #leavingSince = 0; // relayStop was heard
   #probeAt = Infinity; // when to try the direct way again
   #ticking = false;
@@ -86,7 +83,7 @@ export class Paths extends Emitter {
     RTCPeerConnection: ctor = globalThis.RTCPeerConnection, now = () => performance.now() }) {
     super();
     this.#role = role;
-    this.#mode = relay;
+    this.#terms = new RelayTerms({ mode: relay, force, send, now });
     this.#relayAfterMs = relayAfterMs;
     this.#force = force;
     this.#send = send;
@@ -107,13 +104,8 @@ export class Paths extends Emitter {
     return this.#info;
   }
 
-  /** The relay is the path from the start. */
-  get #relayFirst() {
-    return this.#force === "relay" || (this.#mode === "always" && !this.#force);
-  }
-
-  get #relayAllowed() {
-    return this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn" && this.#now() >= this.#refusedUntil;
+  get #onTurn() {
+    return this.#current?.path === "turn" && this.#force !== "turn";
   }
 
   get #pictures() {
@@ -127,7 +119,7 @@ export class Paths extends Emitter {
   /** While it rings: gathers what can be gathered, and tells nobody. */
   prepare() {
     const legs = this.#legs;
-    if (this.#relayFirst) legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
+    if (this.#terms.first) legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
     else legs.direct ??= this.#makeDirect(this.#role === "caller");
   }
 
@@ -141,12 +133,12 @@ export class Paths extends Emitter {
     this.#begun = this.#now();
     this.#become("connecting");
     this.prepare();
-    if (this.#relayFirst) {
-      if (this.#force === "relay") this.#ask("user");
+    if (this.#terms.first) {
+      if (this.#force === "relay") this.#terms.ask("user");
       else this.#legs.later(TIMES.relayStart, () => this.#legs.relay?.peer.fresh && !this.#current && this.#goDirect());
     } else {
       this.#legs.direct?.peer.release();
-      if (this.#relayAllowed) this.#relayAt = this.#begun + this.#relayAfterMs;
+      if (this.#terms.allowed) this.#terms.dueAt = this.#begun + this.#relayAfterMs;
     }
     this.#schedule();
   }
@@ -180,9 +172,9 @@ export class Paths extends Emitter {
       case "iceCandidate":
         return void this.#from(message.sender)?.peer.receive({ candidate: message.candidate });
       case "relayStart":
-        return this.#startRelay();
+        return this.#startRelay(message.reason);
       case "relayReady":
-        this.#relayReadyAt ||= this.#now();
+        this.#terms.readyAt ||= this.#now();
         return;
       case "relayStop":
         return this.#stopRelay();
@@ -193,13 +185,13 @@ export class Paths extends Emitter {
 
   /** Moves the call to the relay because a person wants it. */
   useRelay() {
-    this.#wanted = true;
-    if (this.#current?.name !== "relay") this.#ask("user");
+    this.#terms.wanted = true;
+    if (this.#current?.name !== "relay") this.#terms.ask("user");
   }
 
   /** Tries the direct way now, and takes it when it is stable. */
   useDirect() {
-    this.#wanted = false;
+    this.#terms.wanted = false;
     if (this.#current?.name === "relay") this.#probe();
   }
 
@@ -212,7 +204,7 @@ export class Paths extends Emitter {
   networkChanged() {
     if (!this.#begun) return;
     this.restart();
-    if (this.#legs.relay) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeAfterChange);
+    this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeAfterChange);
   }
 
   /** The server was restarted: what it had not yet passed on is lost, and so is its relay. */
@@ -221,8 +213,8 @@ export class Paths extends Emitter {
     const { direct, relay } = this.#legs;
     if (relay) {
       this.#retire(relay);
-      this.#relayReadyAt = 0;
-      this.#ask("ice-failed");
+      this.#terms.reset();
+      this.#terms.ask("ice-failed");
     }
     if (direct && (direct.peer.offering || !direct.carries(this.#pictures, this.#now()))) direct.peer.restart();
   }
@@ -277,23 +269,33 @@ export class Paths extends Emitter {
     this.#legs.direct = this.#makeDirect(true);
   }
 
+  /** Looks for a better way: beside the relay by a new connection, beyond TURN by a restart of this one. */
   #probe() {
     this.#probeAt = Infinity;
-    const { direct } = this.#legs;
-    if (this.#force === "relay" || (direct && !direct.peer.fresh && direct.peer.state !== "failed")) return;
-    this.#goDirect();
+    const { direct, relay } = this.#legs;
+    if (this.#force === "relay") return;
+    if (!relay) {
+      if (direct && this.#onTurn) void this.#recovery.repair(direct, { force: true });
+    } else if (!direct || direct.peer.state === "failed") this.#goDirect();
   }
 
-  /** @param {"ice-failed" | "ice-timeout" | "user"} reason */
-  #ask(reason) {
-    this.#relayAt = Infinity;
-    if (this.#relayReadyAt || this.#mode === "off") return;
-    this.#asked = true;
-    this.#send({ type: "relayRequest", reason });
+  /** Puts a new connection in the place of one that restarts do not help. @param {"direct" | "relay"} name */
+  #anew(name) {
+    const old = this.#legs[name];
+    if (name === "direct") this.#goDirect();
+    else {
+      if (old) this.#retire(old);
+      this.#startRelay();
+    }
+    const leg = this.#legs[name];
+    if (!leg) return;
+    leg.repairs = (old?.repairs ?? 0) + (old === this.#current ? 0 : 1);
+    leg.repairedAt = leg.bornAt;
   }
 
-  #startRelay() {
-    this.#relayAt = Infinity;
+  /** @param {string} [reason] */
+  #startRelay(reason) {
+    this.#terms.start(reason);
     this.#leavingSince = 0;
     const legs = this.#legs;
     if (legs.relay?.peer.state === "failed") this.#retire(legs.relay);
@@ -313,13 +315,12 @@ export class Paths extends Emitter {
 
   /** @param {string} code */
   #relayLost(code) {
-    if (code === "relay-unavailable") this.#refusedUntil = this.#now() + TIMES.refused;
-    this.#asked = false;
-    this.#relayReadyAt = this.#leavingSince = 0;
+    this.#terms.lost(code);
+    this.#leavingSince = 0;
     const { direct, relay } = this.#legs;
     if (relay) this.#retire(relay);
     // A room that was lost may be had again, unless the server says that there is none.
-    if (this.#relayAllowed && !direct) this.#relayAt = this.#now() + TIMES.askAgain;
+    if (!direct) this.#terms.askAgain();
     if (direct) return;
     if (this.#force === "relay") this.#become(this.#firstMediaAt ? "reconnecting" : "failed");
     else if (this.#role === "caller") this.#goDirect();
@@ -357,7 +358,8 @@ export class Paths extends Emitter {
     this.#name();
     this.#choose(now);
     this.#watch(now);
-    if (now >= this.#relayAt) this.#ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
+    this.#succeed(now);
+    if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
     if (now >= this.#probeAt) this.#probe();
     this.#endProbe(now);
   }
@@ -378,10 +380,12 @@ export class Paths extends Emitter {
       if (ready || late) this.#leaveRelay();
     } else if (this.#current === relay) {
       if (ready?.ours && steady > TIMES.stable) this.#goBack();
-    } else if (this.#relayReadyAt) {
-      const healed = this.#asked && !this.#wanted && !this.#relayFirst && steady > TIMES.healed;
-      if (healed) this.#goBack();
-      else if (relay.carries(this.#pictures, now) || now - this.#relayReadyAt > TIMES.ready) this.#toRelay(relay);
+    } else if (this.#terms.readyAt) {
+      // A direct path that came back meanwhile makes the relay unnecessary, if it lasts.
+      const stay = ready && !this.#terms.wanted && !this.#terms.first;
+      if (stay && this.#terms.asked && steady > TIMES.healed) this.#goBack();
+      else if (stay && (this.#terms.asked || now - this.#terms.readyAt < TIMES.hold)) return;
+      else if (relay.carries(this.#pictures, now) || now - this.#terms.readyAt > TIMES.ready) this.#toRelay(relay);
     }
   }
 
@@ -401,15 +405,15 @@ export class Paths extends Emitter {
 
   #leaveRelay() {
     const { direct, relay } = this.#legs;
-    this.#relayReadyAt = this.#leavingSince = 0;
-    this.#asked = false;
+    this.#terms.reset();
+    this.#leavingSince = 0;
     this.#probeAt = Infinity;
     if (direct) this.#use(direct);
     if (relay) this.#legs.retire(relay, { seen: true });
   }
 
   #probeLater() {
-    if (!this.#wanted && !this.#relayFirst) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeEvery);
+    if (!this.#terms.wanted && (this.#onTurn || !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeEvery);
   }
 
   /** A direct attempt beside the relay does not last for ever. @param {number} now */
@@ -431,7 +435,8 @@ export class Paths extends Emitter {
     switch (this.#recovery.judge(leg, { expecting: this.#expecting, pictures: this.#pictures }, now)) {
       case "carries":
         this.#deadSince = 0;
-        if (leg === direct) this.#relayAt = Infinity;
+        if (leg === direct) this.#terms.dueAt = Infinity;
+        if (leg === direct && this.#onTurn && this.#role === "caller") this.#probeLater();
         this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
         return this.#become("connected");
       case "waits":
@@ -440,11 +445,31 @@ export class Paths extends Emitter {
     this.#deadSince ||= now;
     const dead = now - this.#deadSince;
     this.#become(this.#firstMediaAt ? "reconnecting" : late ? "failed" : "connecting");
-    void this.#recovery.repair(leg);
+    this.#revive(leg, now);
     const patience = leg.peer.state === "failed" ? 0 : TIMES.relayAfterRepair;
-    if (leg.name === "direct" && this.#relayAllowed && !this.#asked && dead >= patience) this.#ask("ice-failed");
+    if (leg.name === "direct" && this.#terms.allowed && !this.#terms.asked && dead >= patience) this.#terms.ask("ice-failed");
     // On a relay that is dead the direct way may be there again.
-    if (leg.name === "relay" && !direct && !this.#relayFirst && dead > TIMES.relayDead) this.#probe();
+    if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe();
+  }
+
+  /** What is done for a dead leg: a restart, then a new connection in its place, then that one again. @param {Leg} leg @param {number} now */
+  #revive(leg, now) {
+    const successor = this.#legs[leg.name];
+    if (!successor) return this.#anew(leg.name);
+    if (successor !== leg) return; // #succeed looks after it
+    void this.#recovery.repair(leg);
+    const since = now - leg.restartedAt;
+    const wait = this.#role === "caller" ? TIMES.anew : TIMES.anewLater;
+    if (this.#firstMediaAt && since > wait && since < this.#recovery.patience(leg)) this.#anew(leg.name);
+  }
+
+  /** A successor that does not come up is itself succeeded. @param {number} now */
+  #succeed(now) {
+    const leg = this.#current;
+    const successor = leg && this.#legs[leg.name];
+    if (!successor || successor === leg || successor.peer.state === "connected") return;
+    const wait = this.#recovery.patience(successor) * (this.#role === "caller" ? 1 : 1.5);
+    if (now - successor.bornAt > wait) this.#anew(leg.name);
   }
 
   /** @param {PathState} state */

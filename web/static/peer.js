@@ -17,9 +17,9 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
 const ANSWERS = "a=x-duet-answers:";
 
 /**
- * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `error`: a description was
- * refused by the browser, which the counterpart's mistake or ours; `blocked`: a STUN or TURN server did not serve us.
- * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, error: unknown,
+ * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
+ * restarted ICE; `error`: the browser refused a description; `blocked`: a STUN or TURN server did not serve us.
+ * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, restarted: void, error: unknown,
  *   blocked: {url: string, code: number}}>}
  */
 export class Peer extends Emitter {
@@ -88,12 +88,14 @@ export class Peer extends Emitter {
     return this.#relayed;
   }
 
-  /** Begins as the offering side. The m-lines are audio, video, in this order. */
+  /**
+   * Begins as the offering side. The m-lines are audio, video, in this order. The lines are made without tracks: they
+   * would lend them their ids, and the other side's browser takes tracks of one id, from two connections, for one.
+   */
   start() {
     for (const kind of KINDS) {
-      const track = this.#tracks[kind];
-      const { sender } = this.#pc.addTransceiver(track ?? kind, { direction: "sendrecv" });
-      this.#senders[kind] = sender;
+      this.#senders[kind] = this.#pc.addTransceiver(kind, { direction: "sendrecv" }).sender;
+      void this.#replace(kind);
     }
   }
 
@@ -188,6 +190,8 @@ export class Peer extends Emitter {
     if (description.type === "answer" && !this.#isAwaited(description)) return;
 
     this.#note(description.sdp);
+    const was = ufrag(pc.remoteDescription?.sdp);
+    if (description.type === "offer" && was && was !== ufrag(description.sdp)) this.emit("restarted", undefined);
     this.#settingAnswer = description.type === "answer";
     await pc.setRemoteDescription(description);
     this.#settingAnswer = false;
@@ -234,8 +238,8 @@ export class Peer extends Emitter {
       return;
     }
     if (!candidate) return; // all said; nothing waits for it
-    const { usernameFragment: ufrag } = candidate;
-    if (ufrag && !remote.sdp.includes(`a=ice-ufrag:${ufrag}\r\n`)) return; // an older generation, or an ignored offer
+    const { usernameFragment: name } = candidate;
+    if (name && !remote.sdp.includes(`a=ice-ufrag:${name}\r\n`)) return; // an older generation, or an ignored offer
     this.#note(candidate.candidate);
     try {
       await this.#pc.addIceCandidate(candidate);
@@ -283,4 +287,9 @@ export class Peer extends Emitter {
 function origin(sdp) {
   const [, id = "", version = ""] = /^o=\S+ (\S+) (\S+)/m.exec(sdp ?? "") ?? [];
   return { id, full: `${id}.${version}` };
+}
+
+/** The first ICE user name fragment. @param {string | undefined} sdp */
+function ufrag(sdp) {
+  return /^a=ice-ufrag:(\S+)/m.exec(sdp ?? "")?.[1] ?? "";
 }

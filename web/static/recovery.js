@@ -4,7 +4,7 @@
 
 /** Times in milliseconds. */
 export const TIMES = Object.freeze({
-  silent: 1_500, // no packet for so long though there should be: the path is dead
+  silent: 1_200, // no packet for so long though there should be: the path is dead
   unchecked: 6_000, // nothing is sent, so only ICE's own checks tell
   grace: 300, // ICE says disconnected: it may heal by itself
   recent: 250, // a packet as young as this outweighs what ICE says
@@ -47,11 +47,18 @@ export class Recovery {
    * @param {{force?: boolean}} [options]
    */
   async repair(leg, { force = false } = {}) {
-    const wait = TIMES.repair * 1.5 ** Math.min(leg.repairs, 4);
-    if (!force && this.#now() - leg.repairedAt < wait) return;
+    if (!force && this.#now() - leg.repairedAt < this.patience(leg)) return;
     leg.repairedAt = this.#now();
     leg.repairs++;
     await this.#renew();
-    if (!leg.closed) leg.peer.restart();
+    // The other side may have been faster, and one restart serves both.
+    if (leg.closed || (!force && this.#now() - leg.restartedAt < TIMES.repair)) return;
+    leg.restartedAt = this.#now();
+    leg.peer.restart();
+  }
+
+  /** How long a repair of this leg may take before it is tried again, in milliseconds. @param {Leg} leg */
+  patience(leg) {
+    return TIMES.repair * 1.5 ** Math.min(leg.repairs, 4);
   }
 }

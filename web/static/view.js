@@ -76,8 +76,11 @@ export class View extends Emitter {
     const wanted = tracks ? [tracks.audio, tracks.video].filter((track) => track !== null) : [];
     const video = this.#video("remote-video");
     if (!tracks) this.#at("remote").classList.remove("picture");
-    for (const track of wanted) if (!this.#remote.getTracks().includes(track)) this.#remote.addTrack(track);
-    for (const track of this.#remote.getTracks()) if (!wanted.includes(track)) this.#remote.removeTrack(track);
+    // The new ones first, so that there is always a picture; but tracks of one id count as one.
+    const old = this.#remote.getTracks().filter((track) => !wanted.includes(track));
+    for (const track of old) if (wanted.some(({ id }) => id === track.id)) this.#remote.removeTrack(track);
+    for (const track of wanted) this.#remote.addTrack(track);
+    for (const track of old) this.#remote.removeTrack(track);
     if (!tracks) {
       video.srcObject = null;
       this.#remote = new MediaStream();

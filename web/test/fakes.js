@@ -115,6 +115,7 @@ export function fakeWebRTC() {
     onicecandidateerror = null;
     closed = false;
     candidates = []; // taken
+    lines = []; // what addTransceiver was given
     restarts = 0;
     #id = ++serial;
     #version = 0;
@@ -132,6 +133,7 @@ export function fakeWebRTC() {
     }
 
     addTransceiver(trackOrKind, { direction }) {
+      this.lines.push(trackOrKind);
       const kind = typeof trackOrKind === "string" ? trackOrKind : trackOrKind.kind;
       const transceiver = this.#transceiver(kind, direction, typeof trackOrKind === "string" ? null : trackOrKind);
       this.#need();

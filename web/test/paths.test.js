@@ -1,90 +1,10 @@
 // paths.test.js: which path, when, and that no move breaks before it makes.
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { iceConfig } from "../static/leg.js";
-import { Paths } from "../static/paths.js";
-import { advance, fakeTime, fakeWebRTC, now, settle, track } from "./fakes.js";
-
-let undo, web, sent, shown, renewals, renewal, paths, states;
-
-beforeEach(() => {
-  undo = fakeTime();
-  web = fakeWebRTC();
-  sent = [];
-  shown = [];
-  states = [];
-  renewals = 0;
-  renewal = Promise.resolve();
-});
-afterEach(() => {
-  paths?.close();
-  undo();
-});
-
-function make(options = {}) {
-  paths = new Paths({
-    role: "caller", iceServers: [], relay: "fallback", relayAfterMs: 8_000, tracks: { audio: track("audio"), video: track("video") },
-    send: (message) => sent.push(message),
-    renew: () => (renewals++, renewal),
-    RTCPeerConnection: web.FakePeerConnection, now, ...options,
-  });
-  paths.on("tracks", (tracks) => shown.push(tracks));
-  paths.on("state", (state) => states.push(state));
-  return paths;
-}
-
-const types = () => sent.map((message) => message.type);
-const asked = () => sent.filter((message) => message.type === "relayRequest").map((message) => message.reason);
-const to = (target) => sent.filter((message) => message.type === "offer" && message.target === target);
-
-/** The answer that a counterpart would give to the last offer; `from` relay or a person. */
-function answer(from) {
-  const { offer } = to(from === "relay" ? "relay" : undefined).at(-1);
-  const sdp = offer.sdp.replace(/o=- \d+/, `o=- 9${from === "relay" ? 1 : 2}00`);
-  paths.receive({ type: "answer", sender: from, senderId: "", callId: "c", answer: { type: "answer", sdp } });
-}
-
-/** Media on this connection for so long. */
-async function flowing(pc, ms, how) {
-  for (let done = 0; done < ms; done += 50) {
-    pc.flow(how);
-    await advance(50);
-  }
-}
-
-/** A call that is connected directly. */
-async function direct(options) {
-  make(options);
-  paths.prepare();
-  paths.begin("caller");
-  await settle();
-  answer("bob");
-  await settle();
-  const pc = web.newest();
-  pc.become("connected");
-  await flowing(pc, 500);
-  assert.equal(paths.state, "connected");
-  return pc;
-}
-
-/** A call that has moved to the relay since. */
-async function relayed(options) {
-  const first = await direct(options);
-  first.become("failed");
-  await advance(300);
-  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
-  await settle();
-  answer("relay");
-  await settle();
-  const pc = web.newest();
-  pc.become("connected");
-  paths.receive({ type: "relayReady", callId: "c" });
-  await flowing(pc, 2_500);
-  assert.equal(paths.info.path, "relay");
-  assert.equal(first.closed, true);
-  return pc;
-}
+import { advance, settle, track } from "./fakes.js";
+import { answer, asked, direct, flowing, make, paths, relayed, sent, shown, states, to, types, web } from "./pathlab.js";
 
 test("while it rings nothing is said, though everything is ready", async () => {
   make();
@@ -221,22 +141,6 @@ test("relayReady without a decoded frame waits, but not for ever", async () => {
   assert.equal(paths.info.path, "relay");
 });
 
-test("a direct path that heals before the relay is ready makes it unnecessary", async () => {
-  const pc = await direct();
-  await advance(3_600); // silence: a restart, then the relay
-  assert.deepEqual(asked(), ["ice-failed"]);
-  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
-  await settle();
-  await flowing(pc, 1_500);
-  paths.receive({ type: "relayReady", callId: "c" });
-  await flowing(pc, 300);
-  assert.equal(types().at(-1), "relayStop");
-  await flowing(pc, 1_500);
-  assert.equal(web.newest().closed, true);
-  assert.equal(pc.closed, false);
-  assert.equal(paths.info.path, "direct");
-});
-
 test("mode always: no direct attempt, and the relay leg is ready before it starts", async () => {
   make({ relay: "always" });
   paths.prepare();
@@ -318,18 +222,6 @@ test("a direct attempt beside the relay that fails is ended and tried again late
   assert.equal(to(undefined).length, before + 2);
 });
 
-test("after a network change the direct way is tried within 5 s", async () => {
-  const relay = await relayed();
-  const before = to(undefined).length;
-  paths.networkChanged();
-  await settle();
-  assert.equal(relay.restarts, 1);
-  await flowing(relay, 4_800);
-  assert.equal(to(undefined).length, before);
-  await flowing(relay, 600);
-  assert.equal(to(undefined).length, before + 1);
-});
-
 test("the other side says relayStop: the direct leg is taken when it carries", async () => {
   const relay = await relayed();
   paths.receive({ type: "offer", caller: "bob", callerId: "", callId: "c", offer: { type: "offer", sdp: "v=0\r\no=- 777 1 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:z\r\nm=video 9 X 1\r\na=ice-ufrag:z\r\n" } });
@@ -344,108 +236,6 @@ test("the other side says relayStop: the direct leg is taken when it carries", a
   assert.equal(paths.info.path, "direct");
   await flowing(pc, 1_500);
   assert.equal(relay.closed, true);
-});
-
-test("an offer of a new connection replaces ours; the old picture stays until the new one comes", async () => {
-  const first = await direct();
-  paths.receive({ type: "offer", caller: "bob", callerId: "", callId: "c", offer: { type: "offer", sdp: "v=0\r\no=- 778 1 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:z\r\nm=video 9 X 1\r\na=ice-ufrag:z\r\n" } });
-  await settle();
-  const second = web.newest();
-  assert.notEqual(second, first);
-  await flowing(first, 2_500);
-  assert.equal(first.closed, false);
-  second.become("connected");
-  for (let i = 0; i < 10; i++) {
-    first.flow();
-    second.flow();
-    await advance(50);
-  }
-  await flowing(second, 1_500);
-  assert.equal(first.closed, true);
-  assert.equal(second.closed, false);
-});
-
-test("media that stops though ICE says connected is acted on within 3 s, after signaling was renewed", async () => {
-  const pc = await direct();
-  let online = () => {};
-  renewal = new Promise((resolve) => (online = resolve));
-  const before = now();
-  while (!renewals && now() - before < 10_000) await advance(50);
-  assert.ok(now() - before <= 3_000, `noticed after ${now() - before} ms`);
-  await settle();
-  assert.equal(pc.restarts, 0, "not before the socket is back");
-  assert.deepEqual(states.at(-1), "reconnecting");
-  online();
-  await settle();
-  assert.equal(pc.restarts, 1);
-  await flowing(pc, 500);
-  assert.equal(paths.state, "connected");
-});
-
-test("silence that the other side has announced is no dead path", async () => {
-  const pc = await direct();
-  paths.setTheirs({ audio: false, video: false, screen: false });
-  for (let i = 0; i < 200; i++) {
-    pc.flow({ audio: 0, video: 0, checks: i % 40 ? 0 : 1 });
-    await advance(50);
-  }
-  assert.equal(renewals, 0);
-  paths.setTheirs({ audio: true, video: false, screen: false });
-  await advance(1_000);
-  assert.equal(renewals, 0, "the time counts from the moment when something is to come");
-  await advance(1_500);
-  assert.equal(renewals, 1);
-});
-
-test("disconnected heals within the grace or is restarted", async () => {
-  const pc = await direct();
-  pc.become("connected", "disconnected");
-  await advance(200);
-  pc.become("connected");
-  await flowing(pc, 500);
-  assert.equal(pc.restarts, 0);
-  pc.become("connected", "disconnected");
-  await advance(1_000);
-  assert.equal(pc.restarts, 1);
-});
-
-test("restarts are not repeated in a hurry", async () => {
-  const pc = await direct({ relay: "off" });
-  await advance(30_000);
-  assert.ok(pc.restarts >= 3 && pc.restarts <= 6, `${pc.restarts} restarts in 30 s`);
-});
-
-test("a network change restarts at once, on a renewed socket", async () => {
-  const pc = await direct();
-  paths.networkChanged();
-  await settle();
-  assert.equal(renewals, 1);
-  assert.equal(pc.restarts, 1);
-});
-
-test("a restored server has no relay: it is asked for again, and the old leg is kept meanwhile", async () => {
-  const relay = await relayed();
-  const before = asked().length;
-  paths.restored();
-  assert.equal(asked().length, before + 1);
-  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
-  await settle();
-  assert.equal(to("relay").length, 2);
-  assert.notEqual(web.newest(), relay);
-});
-
-test("a restored server: flowing media is left alone, a waiting offer is said again", async () => {
-  const pc = await direct();
-  paths.restored();
-  await settle();
-  assert.equal(pc.restarts, 0);
-  assert.equal(to(undefined).length, 1);
-  paths.restart();
-  await settle();
-  assert.equal(to(undefined).length, 2);
-  paths.restored();
-  await settle();
-  assert.equal(to(undefined).length, 3);
 });
 
 test("tracks are replaced on every leg", async () => {

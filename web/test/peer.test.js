@@ -44,6 +44,14 @@ test("offer and answer: audio, then video, both ways, both tracks sent", async (
   assert.deepEqual([a.errors, b.errors], [[], []]);
 });
 
+test("lines are made without tracks, which would lend them their ids", async () => {
+  const { peer, pc, tracks } = make();
+  peer.start();
+  await settle();
+  assert.deepEqual(pc.lines, ["audio", "video"]);
+  assert.deepEqual(pc.getTransceivers().map((t) => t.sender.track), [tracks.audio, tracks.video]);
+});
+
 test("what is held is said only when released, in its order", async () => {
   const { peer, said, pc } = make({ hold: true });
   peer.start();

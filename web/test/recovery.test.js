@@ -1,0 +1,206 @@
+// recovery.test.js: paths that die, networks that change, servers that restart: what is noticed, and what is done.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { advance, now, settle } from "./fakes.js";
+import { answer, asked, direct, flowing, paths, relayed, renewals, renewing, states, to, types, web } from "./pathlab.js";
+
+test("a dead path: a restart, then a new connection, then the relay; the direct way is kept if it comes first", async () => {
+  const pc = await direct();
+  await advance(1_500);
+  assert.equal(pc.restarts, 1);
+  await advance(800);
+  const second = web.newest();
+  assert.notEqual(second, pc, "an old pair does not hold back a new connection");
+  assert.equal(pc.closed, false);
+  await advance(1_300);
+  assert.deepEqual(asked(), ["ice-failed"]);
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  const relay = web.newest();
+  answer("bob");
+  await settle();
+  second.become("connected");
+  await flowing(second, 500);
+  paths.receive({ type: "relayReady", callId: "c" });
+  await flowing(second, 300);
+  assert.equal(paths.info.path, "direct", "no move to the relay and back");
+  await flowing(second, 1_000);
+  assert.ok(types().includes("relayStop"));
+  await flowing(second, 1_500);
+  assert.deepEqual([relay.closed, pc.closed, second.closed], [true, true, false]);
+  assert.equal(paths.state, "connected");
+});
+
+test("who did not ask for the relay stays on a direct path that carries, but not for ever", async () => {
+  const pc = await direct();
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  const relay = web.newest();
+  answer("relay");
+  await settle();
+  relay.become("connected");
+  paths.receive({ type: "relayReady", callId: "c" });
+  const both = async (ms) => {
+    for (let done = 0; done < ms; done += 50) {
+      relay.flow();
+      await flowing(pc, 50);
+    }
+  };
+  await both(3_500);
+  assert.equal(paths.info.path, "direct");
+  await both(1_000);
+  assert.equal(paths.info.path, "relay");
+});
+
+test("a successor that does not come up is succeeded, and the old leg may come back meanwhile", async () => {
+  const pc = await direct({ relay: "off" });
+  await advance(2_500);
+  assert.equal(web.peers.length, 2);
+  await flowing(pc, 1_000);
+  assert.equal(paths.state, "connected", "on the old leg");
+  await flowing(pc, 6_000);
+  assert.equal(web.peers.length, 3);
+  assert.equal(web.peers[1].closed, true);
+  answer("bob");
+  await settle();
+  web.newest().become("connected");
+  await flowing(web.newest(), 3_000);
+  assert.deepEqual([pc.closed, web.newest().closed], [true, false]);
+});
+
+test("a restart by the other side serves both", async () => {
+  const pc = await direct();
+  let online = () => {};
+  renewing(new Promise((resolve) => (online = resolve)));
+  await advance(1_500);
+  paths.receive({ type: "offer", caller: "bob", callerId: "", callId: "c", offer: { type: "offer", sdp: "v=0\r\no=- 9200 2 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:new\r\n" } });
+  await settle();
+  online();
+  await settle();
+  assert.equal(pc.restarts, 0);
+  assert.equal(types().at(-1), "answer");
+});
+
+test("on TURN a better way is looked for every 60 s, by the caller", async () => {
+  const pc = await direct();
+  await flowing(pc, 58_000, { local: "relay" });
+  assert.equal(pc.restarts, 0);
+  await flowing(pc, 4_000, { local: "relay" });
+  assert.equal(pc.restarts, 1);
+});
+
+test("after a network change the direct way is tried within 5 s", async () => {
+  const relay = await relayed();
+  const before = to(undefined).length;
+  paths.networkChanged();
+  await settle();
+  assert.equal(relay.restarts, 1);
+  await flowing(relay, 4_800);
+  assert.equal(to(undefined).length, before);
+  await flowing(relay, 600);
+  assert.equal(to(undefined).length, before + 1);
+});
+
+test("an offer of a new connection replaces ours; the old picture stays until the new one comes", async () => {
+  const first = await direct();
+  paths.receive({ type: "offer", caller: "bob", callerId: "", callId: "c", offer: { type: "offer", sdp: "v=0\r\no=- 778 1 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:z\r\nm=video 9 X 1\r\na=ice-ufrag:z\r\n" } });
+  await settle();
+  const second = web.newest();
+  assert.notEqual(second, first);
+  await flowing(first, 2_500);
+  assert.equal(first.closed, false);
+  second.become("connected");
+  for (let i = 0; i < 10; i++) {
+    first.flow();
+    second.flow();
+    await advance(50);
+  }
+  await flowing(second, 1_500);
+  assert.equal(first.closed, true);
+  assert.equal(second.closed, false);
+});
+
+test("media that stops though ICE says connected is acted on within 3 s, after signaling was renewed", async () => {
+  const pc = await direct();
+  let online = () => {};
+  renewing(new Promise((resolve) => (online = resolve)));
+  const before = now();
+  while (!renewals && now() - before < 10_000) await advance(50);
+  assert.ok(now() - before <= 3_000, `noticed after ${now() - before} ms`);
+  await settle();
+  assert.equal(pc.restarts, 0, "not before the socket is back");
+  assert.deepEqual(states.at(-1), "reconnecting");
+  online();
+  await settle();
+  assert.equal(pc.restarts, 1);
+  await flowing(pc, 500);
+  assert.equal(paths.state, "connected");
+});
+
+test("silence that the other side has announced is no dead path", async () => {
+  const pc = await direct();
+  paths.setTheirs({ audio: false, video: false, screen: false });
+  for (let i = 0; i < 200; i++) {
+    pc.flow({ audio: 0, video: 0, checks: i % 40 ? 0 : 1 });
+    await advance(50);
+  }
+  assert.equal(renewals, 0);
+  paths.setTheirs({ audio: true, video: false, screen: false });
+  await advance(1_000);
+  assert.equal(renewals, 0, "the time counts from the moment when something is to come");
+  await advance(1_500);
+  assert.equal(renewals, 1);
+});
+
+test("disconnected heals within the grace or is restarted", async () => {
+  const pc = await direct();
+  pc.become("connected", "disconnected");
+  await advance(200);
+  pc.become("connected");
+  await flowing(pc, 500);
+  assert.equal(pc.restarts, 0);
+  pc.become("connected", "disconnected");
+  await advance(1_000);
+  assert.equal(pc.restarts, 1);
+});
+
+test("restarts are not repeated in a hurry", async () => {
+  const pc = await direct({ relay: "off" });
+  await advance(30_000);
+  assert.equal(pc.restarts, 1);
+  assert.ok(web.peers.length >= 3 && web.peers.length <= 6, `${web.peers.length} connections in 30 s`);
+});
+
+test("a network change restarts at once, on a renewed socket", async () => {
+  const pc = await direct();
+  paths.networkChanged();
+  await settle();
+  assert.equal(renewals, 1);
+  assert.equal(pc.restarts, 1);
+});
+
+test("a restored server has no relay: it is asked for again, and the old leg is kept meanwhile", async () => {
+  const relay = await relayed();
+  const before = asked().length;
+  paths.restored();
+  assert.equal(asked().length, before + 1);
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  assert.equal(to("relay").length, 2);
+  assert.notEqual(web.newest(), relay);
+});
+
+test("a restored server: flowing media is left alone, a waiting offer is said again", async () => {
+  const pc = await direct();
+  paths.restored();
+  await settle();
+  assert.equal(pc.restarts, 0);
+  assert.equal(to(undefined).length, 1);
+  paths.restart();
+  await settle();
+  assert.equal(to(undefined).length, 2);
+  paths.restored();
+  await settle();
+  assert.equal(to(undefined).length, 3);
+});
