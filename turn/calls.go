@@ -3,6 +3,7 @@ package turn
 // This file is what signaling asks of this package.
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -10,11 +11,15 @@ import (
 	"time"
 )
 
-// ICEServers makes time-limited credentials for a user of ours. The URLs name host, as which the client has reached
-// this process, because that is an address which works for the client; without a usable one the announced address.
+// ICEServers makes time-limited credentials for a user of ours. The URLs name Config.Host, else host, as which the
+// client has reached this process, because that is an address which works for the client; without a usable one the
+// announced address.
 func (s *Server) ICEServers(user, host string) (urls []string, username, credential string, expires time.Time) {
 	expires = time.Now().Add(s.cfg.CredentialTTL)
 	username, credential = s.credentials.issue(user, expires)
+	if s.cfg.Host != "" {
+		host = s.cfg.Host
+	}
 	if !validHost(host) {
 		host = s.policy.announced[0].String()
 	}
@@ -25,6 +30,16 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 		urls = append(urls, "turns:"+net.JoinHostPort(host, strconv.Itoa(s.tlsPort))+"?transport=tcp")
 	}
 	return urls, username, credential, expires
+}
+
+// Credential is the TURN REST form of a secret (coturn's static-auth-secret), for other software: a username that expires
+// and its password. A user of the form of Duet's own ids would be held to its call, so it is refused.
+func Credential(secret []byte, user string, expires time.Time) (username, pass string, err error) {
+	if isOwnID(user) || len(user) > 128 || !printable(user) {
+		return "", "", fmt.Errorf("user %q: at most 128 printable characters, and not the form of an id of Duet's", user)
+	}
+	username, pass = (&credentials{secrets: [][]byte{secret}}).issue(user, expires)
+	return username, pass, nil
 }
 
 // validHost says whether host, which comes from a client, is a name or an address and nothing else.

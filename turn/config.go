@@ -30,6 +30,9 @@ type Config struct {
 	// TLSListen is a further address for TURN over TLS alone, such as ":5349". It is seldom needed: http.tls_listen
 	// carries TURN as well as HTTPS, with the same certificate. Default: empty, off.
 	TLSListen string `yaml:"tls_listen"`
+	// Host is the name or address in the URLs that clients are given. Set it where the page is reached through a proxy
+	// that does not pass TURN on. Default: empty, the host by which the client reached the page.
+	Host string `yaml:"host"`
 	// PublicIP is the address under which clients and peers reach this machine; one IPv4 and one IPv6 address may be
 	// given, with a comma. Set it behind a 1:1 NAT. Default: empty, found by looking at the interfaces.
 	PublicIP string `yaml:"public_ip"`
@@ -113,6 +116,9 @@ func (c Config) Validate() error {
 		if secret != "" && len(secret) < 8 {
 			add("%s: shorter than 8 characters can be guessed", key)
 		}
+	}
+	if c.Host != "" && !validHost(c.Host) {
+		add("host: %q is neither a host name nor an address", c.Host)
 	}
 	if _, err := parseAddrs(c.PublicIP); err != nil {
 		add("public_ip: %w", err)

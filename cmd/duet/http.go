@@ -14,9 +14,12 @@ import (
 	"duet/internal/metrics"
 )
 
-// publicRoutes is what everybody may reach.
-func publicRoutes(ws, page http.Handler) http.Handler {
+// publicRoutes is what everybody may reach; credentials is nil when it is off.
+func publicRoutes(ws, page, credentials http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	if credentials != nil {
+		mux.Handle("POST /api/v1/turn-credentials", credentials)
+	}
 	mux.Handle("/ws", ws)
 	mux.Handle("/", page)
 	mux.HandleFunc("GET /healthz", healthy)

@@ -83,6 +83,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		Version:        version,
 	}
 	var turnStreams func(context.Context, net.Conn)
+	var credentials http.Handler
 	if cfg.TURN.Enabled {
 		server, err := turn.New(cfg.TURN, turn.Deps{
 			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs,
@@ -93,6 +94,9 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		}
 		parts.add(server.Run)
 		deps.TURN, turnStreams = server, server.ServeConn
+		if cfg.HTTP.APIToken != "" {
+			credentials = credentialAPI{cfg, turnSecret(cfg, secrets), server.ICEServers}
+		}
 	}
 	if cfg.Relay.Mode != relay.Off {
 		if cfg.Relay.PublicIP == "" { // one machine, one address: what is said of TURN holds for the relay
@@ -110,7 +114,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		return err
 	}
 
-	public := httpServer(publicRoutes(hub, web.Handler()), log)
+	public := httpServer(publicRoutes(hub, web.Handler(), credentials), log)
 	admin := httpServer(adminRoutes(registry), log)
 	for _, l := range []struct {
 		base net.Listener
