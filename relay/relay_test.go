@@ -11,6 +11,8 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
+
+	"duet/relay/plane"
 )
 
 func TestMediaBothWays(t *testing.T) {
@@ -65,6 +67,9 @@ func TestMute(t *testing.T) {
 		a.send("video", keyPayload)
 		a.send("audio", []byte("x"))
 	}
+	until(t, "the relay to have dropped them", func() bool {
+		return s.room("c_1").tr.Counts(0).Dropped[plane.Muted] >= 600-2
+	})
 	s.Mute("c_1", "alice", "audio", true)
 	until(t, "alice's audio", func() bool { a.send("audio", []byte("a")); return len(b.received("audio")) > 0 })
 	if n := len(b.received("video")) - before; n > 1 { // one may have been on its way
