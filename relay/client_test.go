@@ -5,17 +5,21 @@ package relay
 import (
 	"context"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
+
+	"duet/internal/pionlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,12 +30,17 @@ const patience = 20 * time.Second
 // start runs a relay on loopback until the test ends.
 func start(t *testing.T, change func(*Config)) *Server {
 	t.Helper()
+	return startWith(t, change, Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+}
+
+func startWith(t *testing.T, change func(*Config), deps Deps) *Server {
+	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +138,21 @@ func join(t *testing.T, s *Server, call, name string, opts clientOptions) *clien
 		opts.networks = []webrtc.NetworkType{webrtc.NetworkTypeUDP4}
 	}
 	set.SetNetworkTypes(opts.networks)
+	if opts.networks[0] == webrtc.NetworkTypeUDP6 {
+		// pion does not gather ::1, and a test host may have no other IPv6 address.
+		conn, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+		if err != nil {
+			t.Fatalf("this host has no IPv6 loopback: %v", err)
+		}
+		any, err := newAnyNet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: loopback6{conn}, Net: any, Logger: pionlog.New(nil).NewLogger("")})
+		t.Cleanup(func() { _ = mux.Close() })
+		set.SetNet(any)
+		set.SetICEUDPMux(mux)
+	}
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(set), webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
 	var err error
 	if c.pc, err = api.NewPeerConnection(webrtc.Configuration{}); err != nil {
@@ -169,6 +193,13 @@ func join(t *testing.T, s *Server, call, name string, opts clientOptions) *clien
 		}
 	})
 	return c
+}
+
+// loopback6 is a socket on ::1 that says it is bound to all addresses.
+type loopback6 struct{ *net.UDPConn }
+
+func (c loopback6) LocalAddr() net.Addr {
+	return &net.UDPAddr{IP: net.IPv6unspecified, Port: c.UDPConn.LocalAddr().(*net.UDPAddr).Port}
 }
 
 const (

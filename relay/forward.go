@@ -59,8 +59,12 @@ func (t *track) StreamID() string {
 // Kind implements webrtc.TrackLocal.
 func (t *track) Kind() webrtc.RTPCodecType { return pionKind(t.kind) }
 
-// write sends a packet with the names it has.
+// write sends a plain packet with the names it has, over the leg's path.
 func (l *leg) write(b []byte) {
+	if l.port.OnPlane() {
+		l.port.Send(false, b)
+		return
+	}
 	for i := range l.tracks {
 		t := l.tracks[i].Load()
 		if t == nil {
@@ -78,8 +82,21 @@ func (l *leg) writeRTCP(b []byte) {
 	if pc == nil || len(b) == 0 {
 		return
 	}
+	if l.port.OnPlane() {
+		l.port.Send(true, b)
+		return
+	}
 	raw := rtcp.RawPacket(b)
 	_ = pc.WriteRTCP([]rtcp.Packet{&raw})
+}
+
+// fromPlane sends what the plane received from the other leg.
+func (l *leg) fromPlane(report bool, b []byte) {
+	if report {
+		l.writeRTCP(b)
+	} else {
+		l.write(b)
+	}
 }
 
 // tapFactory puts a tap into every stream of a leg.
@@ -112,9 +129,7 @@ func (l *leg) forward(b []byte) {
 	if len(b) > mtu {
 		return
 	}
-	if !l.heard.Swap(true) {
-		l.r.progress()
-	}
+	l.hear()
 	other := l.r.leg(l.side.Other())
 	if other == nil || !other.connected.Load() {
 		return

@@ -7,11 +7,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
@@ -50,8 +53,12 @@ type leg struct {
 	connected atomic.Bool
 	heard     atomic.Bool
 	at        atomic.Int64 // when it connected
-	mu        sync.Mutex   // guards the closing of dead against spawn
+	mu        sync.Mutex   // guards path, and the closing of dead against spawn
+	path      string       // once decided
 	dead      chan struct{}
+
+	port *plane.Port
+	keys *plane.Keys
 
 	negotiating sync.Mutex
 	pc          atomic.Pointer[webrtc.PeerConnection]
@@ -60,7 +67,9 @@ type leg struct {
 }
 
 func newLeg(r *room, side plane.Side, identity string) *leg {
-	return &leg{r: r, side: side, id: r.s.legs.Add(1), identity: identity, dead: make(chan struct{})}
+	l := &leg{r: r, side: side, id: r.s.legs.Add(1), identity: identity, dead: make(chan struct{}), keys: &plane.Keys{}}
+	l.port = r.s.plane.NewPort(r.tr, side, l.hear)
+	return l
 }
 
 func (l *leg) since() time.Duration { return time.Duration(l.at.Load()) }
@@ -114,10 +123,12 @@ func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	text := pc.LocalDescription().SDP
+	l.port.Expect(ufrag(text))
 	l.r.tr.SetLeg(l.side, l.describe(pc, sections))
 	l.r.askKeyFrames(plane.Side(0))
 	l.r.askKeyFrames(plane.Side(1))
-	return withCandidates(pc.LocalDescription().SDP, l.r.s.ips, l.r.s.port)
+	return withCandidates(text, l.r.s.ips, l.r.s.port)
 }
 
 // describe is what was negotiated, in the plane's words.
@@ -167,6 +178,12 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	if err := set.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return nil, fmt.Errorf("set DTLS role: %w", err)
 	}
+	// GCM first: the plane is measurably cheaper with it.
+	set.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	if !s.slow {
+		set.SetDTLSKeyLogWriter(l.keys)
+		set.SetDTLSServerHelloMessageHook(l.keys.ServerHello)
+	}
 	registry := &interceptor.Registry{}
 	registry.Add(tapFactory{l})
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithSettingEngine(set), webrtc.WithInterceptorRegistry(registry))
@@ -183,6 +200,7 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 		l.spawn(func() { l.readRTCP(receiver.Read) })
 		l.spawn(func() { l.drain(remote) })
 	})
+	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(l.moved)
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
 		case webrtc.PeerConnectionStateConnected:
@@ -194,18 +212,82 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	return pc, nil
 }
 
-// up is called when the connection is verified: ICE has a pair and DTLS the certificate that was signalled.
+// up is called when the connection is verified: ICE has a pair and DTLS the certificate that was signalled. Now the leg is
+// given to the plane or to pion, for good.
 func (l *leg) up() {
-	if l.connected.Load() {
-		return // back from a disturbance
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isDead() || l.path != "" {
+		return // too late, or back from a disturbance
 	}
+	l.path = pathPlane
+	why := l.onPlane()
+	if why != nil {
+		l.path = pathOrdinary
+		run := l.port.Ordinary(l.fromPlane)
+		l.r.s.wg.Go(run)
+	}
+	l.r.s.metrics.legs.WithLabelValues(l.path).Inc()
+	l.r.log.Info("relay leg connected", "side", l.side, "path", l.path, "why", why)
 	l.at.Store(int64(l.r.s.now()))
 	l.connected.Store(true)
-	l.r.s.metrics.legs.WithLabelValues("ordinary").Inc()
-	l.r.log.Debug("relay leg connected", "side", l.side)
-	l.r.askKeyFrames(plane.Side(0))
-	l.r.askKeyFrames(plane.Side(1))
-	l.r.progress()
+	l.r.s.wg.Go(func() {
+		l.r.askKeyFrames(plane.Side(0))
+		l.r.askKeyFrames(plane.Side(1))
+		l.r.progress()
+	})
+}
+
+// The paths a leg can have.
+const (
+	pathPlane    = "plane"
+	pathOrdinary = "ordinary"
+)
+
+// onPlane puts the leg on the plane, or says why that cannot be.
+func (l *leg) onPlane() error {
+	pair, err := l.pc.Load().SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return fmt.Errorf("no selected pair: %w", err)
+	}
+	to, err := udpAddress(pair)
+	if err != nil {
+		return err
+	}
+	return l.port.Activate(l.keys, to)
+}
+
+var errTCP = errors.New("it is connected over TCP")
+
+func udpAddress(pair *webrtc.ICECandidatePair) (netip.AddrPort, error) {
+	if pair.Remote.Protocol != webrtc.ICEProtocolUDP {
+		return netip.AddrPort{}, errTCP
+	}
+	ip, err := netip.ParseAddr(pair.Remote.Address)
+	if err != nil {
+		return netip.AddrPort{}, errors.New("its address is not an IP address")
+	}
+	return netip.AddrPortFrom(ip, pair.Remote.Port), nil
+}
+
+// moved follows ICE to another pair. A leg of the plane that can only be reached over TCP from now on is lost: its keys
+// must not be used by pion, and the client makes a new connection.
+func (l *leg) moved(pair *webrtc.ICECandidatePair) {
+	if pair == nil || !l.port.OnPlane() {
+		return
+	}
+	if to, err := udpAddress(pair); err == nil {
+		l.port.Retarget(to)
+	} else {
+		l.spawn(func() { l.r.lost(l) })
+	}
+}
+
+// hear is called when the leg has sent its first packet.
+func (l *leg) hear() {
+	if !l.heard.Swap(true) {
+		l.spawn(l.r.progress)
+	}
 }
 
 // spawn starts a goroutine that ends with the peer connection; a closed leg starts none.
@@ -234,12 +316,13 @@ func (l *leg) close() {
 		return
 	}
 	close(l.dead)
+	l.port.Close()
+	if l.path != "" {
+		l.r.s.metrics.legs.WithLabelValues(l.path).Dec()
+	}
 	l.r.s.wg.Go(func() {
 		if pc := l.pc.Load(); pc != nil {
 			_ = pc.GracefulClose() // errors are of streams that are closed already
-		}
-		if l.connected.Load() {
-			l.r.s.metrics.legs.WithLabelValues("ordinary").Dec()
 		}
 	})
 }

@@ -338,6 +338,13 @@ func (s section) stream() *plane.Stream {
 	return out
 }
 
+// ufrag is the user fragment of a description of ours.
+func ufrag(text string) string {
+	_, rest, _ := strings.Cut(text, "a=ice-ufrag:")
+	u, _, _ := strings.Cut(rest, "\r\n")
+	return u
+}
+
 // withCandidates replaces pion's candidates by the addresses that clients can reach. One component, and all of them at
 // once: relay answers need no trickling.
 func withCandidates(answer string, at []netip.Addr, port uint16) (string, error) {

@@ -29,7 +29,7 @@ type room struct {
 	call   string
 	log    *slog.Logger
 	notify func(event, detail string)
-	tr     *plane.Translator
+	tr     *plane.Call
 	paired chan struct{} // closed when both parties have offered
 
 	telling sync.Mutex // one notify at a time
@@ -49,7 +49,7 @@ type room struct {
 func newRoom(s *Server, call string, notify func(event, detail string)) *room {
 	r := &room{
 		s: s, call: call, notify: notify, log: s.log.With("call", call),
-		tr: plane.NewTranslator(), paired: make(chan struct{}),
+		tr: plane.NewCall(), paired: make(chan struct{}),
 	}
 	r.mu.Lock() // the timer's function must see the timer
 	defer r.mu.Unlock()

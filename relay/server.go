@@ -44,8 +44,9 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	pion    pionlog.Factory
-	udp     *net.UDPConn
+	udp     net.Addr
 	tcp     *net.TCPListener
+	plane   *plane.Plane
 	udpMux  ice.UDPMux
 	tcpMux  ice.TCPMux
 	net     *anyNet
@@ -54,6 +55,7 @@ type Server struct {
 	port    uint16
 	began   time.Time
 	metrics metrics
+	slow    bool // tests: no leg is for the plane
 
 	legs atomic.Uint64  // the last leg's number
 	wg   sync.WaitGroup // legs that are being closed, and the goroutines of those that live
@@ -88,13 +90,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.certs, err = certificate(); err != nil {
 		return nil, err
 	}
-	if s.udp, s.tcp, err = listen(at); err != nil {
+	udp, tcp, err := listen(at)
+	if err != nil {
 		return nil, err
 	}
-	bound := s.udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	s.udp, s.tcp = udp.LocalAddr(), tcp
+	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
+	s.plane = plane.New(udp, &net.UDPAddr{IP: net.IPv6unspecified, Port: int(s.port)}, s.now)
 	log := s.pion.NewLogger("ice")
-	s.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{Logger: log, UDPConn: anyUDP{s.udp}, Net: s.net})
+	s.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{Logger: log, UDPConn: s.plane, Net: s.net})
 	s.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: anyTCP{s.tcp}, Logger: log, ReadBufferSize: 64,
 		WriteBufferSize:      256 << 10, // for each connection; a client that reads too slowly loses packets, as with UDP
@@ -105,7 +110,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 // Run works until ctx ends, then closes all rooms and ports and returns nil.
 func (s *Server) Run(ctx context.Context) error {
-	<-ctx.Done()
+	loop := make(chan error, 1)
+	if s.cfg.Mode != Off {
+		go func() { loop <- s.plane.Run() }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-loop: // the socket broke
+		loop <- nil
+	}
 	s.mu.Lock()
 	s.stopped = true
 	rooms := s.rooms
@@ -118,10 +132,11 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.cfg.Mode != Off {
 		_ = s.tcpMux.Close()
 		_ = s.udpMux.Close()
-		_ = s.udp.Close()
+		_ = s.plane.Close()
 		_ = s.tcp.Close()
+		err = errors.Join(err, <-loop)
 	}
-	return nil
+	return err
 }
 
 // Addrs are the bound addresses; nil when the relay is off.
@@ -129,7 +144,7 @@ func (s *Server) Addrs() (udp, tcp net.Addr) {
 	if s.cfg.Mode == Off {
 		return nil, nil
 	}
-	return s.udp.LocalAddr(), s.tcp.Addr()
+	return s.udp, s.tcp.Addr()
 }
 
 // Mode is what clients are told: off, fallback or always, and how long they wait for a direct connection.

@@ -66,27 +66,11 @@ func newAnyNet() (*anyNet, error) {
 
 // any4 and any6 stand for every local address of their family.
 func any4() net.IP { return net.IPv4(127, 0, 0, 1).To4() }
-func any6() net.IP { return net.IPv6loopback }
+func any6() net.IP { return net.ParseIP("2001:db8::1") } // pion takes ::1 for no address
 
 func (n *anyNet) Interfaces() ([]*transport.Interface, error) { return n.one, nil }
 
-// anyUDP seems to be bound to all addresses.
-type anyUDP struct{ *net.UDPConn }
-
-func (c anyUDP) LocalAddr() net.Addr {
-	return &net.UDPAddr{IP: net.IPv6unspecified, Port: c.UDPConn.LocalAddr().(*net.UDPAddr).Port}
-}
-
-// ReadFromAddrPort and WriteToAddrPort spare pion an allocation for each packet.
-func (c anyUDP) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	return c.ReadFromUDPAddrPort(b)
-}
-
-func (c anyUDP) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	return c.WriteToUDPAddrPort(b, to)
-}
-
-// anyTCP likewise; the connections it accepts seem to have come to any4 or any6.
+// anyTCP seems to be bound to all addresses; the connections it accepts seem to have come to any4 or any6.
 type anyTCP struct{ *net.TCPListener }
 
 func (l anyTCP) Addr() net.Addr {

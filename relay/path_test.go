@@ -1,0 +1,159 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// paths are the paths of a call's two legs.
+func paths(s *Server, call string) string {
+	var all []string
+	for side := range 2 {
+		if l := s.room(call).legs[side]; l != nil {
+			l.mu.Lock()
+			all = append(all, l.path)
+			l.mu.Unlock()
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// When this fails after an upgrade of pion, its hooks have gone silent (or speak another DTLS): every call would take the
+// ordinary path, at four times the cost, and nobody would notice but the metric. See plane.Keys.
+func TestUDPLegsAreOnThePlane(t *testing.T) {
+	s := start(t, nil)
+	a, b, _ := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	if got := paths(s, "c_1"); got != "plane plane" {
+		t.Errorf("paths %q", got)
+	}
+	if st := s.plane.Stats(); st.PacketsOut == 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+// Without keys a leg takes the ordinary path, and everything else is the same.
+func TestSilentHooks(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var logged lines
+	s := startWith(t, nil, Deps{Log: slog.New(slog.NewTextHandler(&logged, nil)), Metrics: registry})
+	s.slow = true
+	a, b, e := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	until(t, "ready", func() bool { return e.has("ready") })
+	if got := paths(s, "c_1"); got != "ordinary ordinary" {
+		t.Errorf("paths %q", got)
+	}
+	want := "# HELP duet_relay_legs Connected legs, by the path that carries them.\n# TYPE duet_relay_legs gauge\nduet_relay_legs{path=\"ordinary\"} 2\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "duet_relay_legs"); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(logged.text(), "path=ordinary") || !strings.Contains(logged.text(), "no usable keys") {
+		t.Errorf("the log does not say why:\n%s", logged.text())
+	}
+	s.Mute("c_1", "alice", "video", false)
+	plis := count[*rtcp.PictureLossIndication](a)
+	s.Mute("c_1", "alice", "video", true)
+	until(t, "a request for a key frame", func() bool { return count[*rtcp.PictureLossIndication](a) > plis })
+	n := len(b.received("video"))
+	until(t, "video again", func() bool { a.send("video", keyPayload); return len(b.received("video")) > n })
+}
+
+// lines is a writer that tests may read.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// One end reaches the relay over TCP only.
+func TestMixedPaths(t *testing.T) {
+	s := start(t, nil)
+	e := &events{}
+	if err := s.Open("c_1", e.notify); err != nil {
+		t.Fatal(err)
+	}
+	a := join(t, s, "c_1", "alice", clientOptions{})
+	b := join(t, s, "c_1", "bob", clientOptions{networks: []webrtc.NetworkType{webrtc.NetworkTypeTCP4}})
+	connect(t, a, b)
+	talk(t, a, b)
+	until(t, "ready", func() bool { return e.has("ready") })
+	if got := paths(s, "c_1"); got != "plane ordinary" && got != "ordinary plane" {
+		t.Errorf("paths %q", got)
+	}
+	for _, c := range []*client{a, b} {
+		plis := count[*rtcp.PictureLossIndication](c)
+		s.Mute("c_1", c.name, "video", false)
+		s.Mute("c_1", c.name, "video", true)
+		until(t, "a request for a key frame", func() bool { return count[*rtcp.PictureLossIndication](c) > plis })
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	s := start(t, func(c *Config) { c.Listen = "[::1]:0" })
+	a, b, _ := pair(t, s, clientOptions{networks: []webrtc.NetworkType{webrtc.NetworkTypeUDP6}})
+	talk(t, a, b)
+	if got := paths(s, "c_1"); got != "plane plane" {
+		t.Errorf("paths %q", got)
+	}
+}
+
+// A socket for both families carries a call between them.
+func TestBothFamilies(t *testing.T) {
+	s := start(t, func(c *Config) { c.Listen, c.PublicIP = ":0", "127.0.0.1, ::1" })
+	if err := s.Open("c_1", nil); err != nil {
+		t.Fatal(err)
+	}
+	a := join(t, s, "c_1", "alice", clientOptions{})
+	b := join(t, s, "c_1", "bob", clientOptions{networks: []webrtc.NetworkType{webrtc.NetworkTypeUDP6}})
+	connect(t, a, b)
+	talk(t, a, b)
+}
+
+// What a client sees of the keys' way: nothing is logged, at any level.
+func TestKeysAreNotLogged(t *testing.T) {
+	var logged lines
+	s := startWith(t, nil, Deps{Log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))})
+	a, b, _ := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	for _, secret := range []string{"CLIENT_RANDOM", "ice-pwd", "a=fingerprint", "candidate:"} {
+		if strings.Contains(logged.text(), secret) {
+			t.Errorf("the log holds %s", secret)
+		}
+	}
+}
+
+func TestRunReturnsWhenTheSocketBreaks(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Listen = "127.0.0.1:0"
+	s, err := New(cfg, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- s.Run(context.Background()) }()
+	_ = s.plane.Close()
+	if err := <-done; err != nil {
+		t.Errorf("%v", err)
+	}
+}

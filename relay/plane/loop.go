@@ -1,0 +1,213 @@
+package plane
+
+// The loop: receive a batch, open, rename and seal each packet where it lies, send the batch.
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// batch is how many packets one system call may carry.
+const batch = 32
+
+// Run is the loop. It returns when the plane is closed.
+func (p *Plane) Run() error {
+	io, err := newUDPIO(p.conn)
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("relay plane: %w", err)
+	}
+	w := &worker{p: p, io: io}
+	for failures := 0; ; {
+		n, err := io.receive()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			// An ICMP error of some earlier packet is no fault of the socket; the same again and again is.
+			if failures++; failures == 100 {
+				return fmt.Errorf("relay plane: receive: %w", err)
+			}
+			continue
+		}
+		failures = 0
+		now := p.clock()
+		p.packetsIn.Add(uint64(n))
+		bytes := 0
+		for i := range n {
+			b, from := io.packet(i)
+			bytes += len(b)
+			w.take(b, from, now)
+		}
+		p.bytesIn.Add(uint64(bytes))
+		w.flush()
+	}
+}
+
+// worker is what the loop keeps between packets.
+type worker struct {
+	p     *Plane
+	io    *udpIO
+	rtcp  [batch][maxPacket]byte // sealed reports of this batch
+	used  int
+	plain [maxPacket]byte
+	last  struct { // the owner of the address that was looked up last: packets come in runs
+		from netip.AddrPort
+		port *Port
+	}
+}
+
+func (w *worker) flush() {
+	sent, bytes := w.io.send()
+	w.p.packetsOut.Add(uint64(sent))
+	w.p.bytesOut.Add(uint64(bytes))
+	w.p.dropped[DropSocket].Add(uint64(w.io.lost()))
+	w.used = 0
+}
+
+// take handles one datagram (RFC 7983 says which is which).
+func (w *worker) take(b []byte, from netip.AddrPort, now time.Duration) {
+	p := w.p
+	switch {
+	case len(b) == 0:
+	case len(b) > largest:
+		p.drop(DropOversize)
+	case b[0]>>6 == 2:
+		w.media(b, from, now)
+	case b[0] < 4:
+		if ufrag, ok := bindingUser(b); ok {
+			if !p.asked(ufrag, stunTransaction(b), from) {
+				p.drop(DropStranger)
+				return
+			}
+		} else if p.owner(from) == nil {
+			p.drop(DropStranger)
+			return
+		}
+		p.handUp(b, from)
+	case b[0] >= 20 && b[0] < 64 && p.owner(from) != nil:
+		p.handUp(b, from)
+	default:
+		p.drop(DropStranger)
+	}
+}
+
+// handUp gives a copy to pion.
+func (p *Plane) handUp(b []byte, from netip.AddrPort) {
+	buf := buffers.Get().(*buffer)
+	buf.n, buf.from = copy(buf.b[:], b), from
+	select {
+	case p.up <- buf:
+	default:
+		buffers.Put(buf)
+		p.drop(DropQueue)
+	}
+}
+
+// media handles a packet that looks like SRTP or SRTCP.
+func (w *worker) media(b []byte, from netip.AddrPort, now time.Duration) {
+	p := w.p
+	t := p.owner(from)
+	if t == nil {
+		p.drop(DropUnconfirmed)
+		return
+	}
+	switch t.state.Load() {
+	case ordinary:
+		p.handUp(b, from)
+	case onPlane:
+		if len(b) >= 2 && b[1] >= 192 && b[1] < 224 { // RFC 5761, section 4
+			w.report(t, b, now)
+		} else {
+			w.packet(t, b, now)
+		}
+	default:
+		p.drop(DropEarly)
+	}
+}
+
+// packet forwards RTP.
+func (w *worker) packet(t *Port, b []byte, now time.Duration) {
+	plain, err := t.open.DecryptRTP(b[:0], b, &t.opening)
+	if err != nil {
+		w.p.drop(DropForged)
+		return
+	}
+	w.hear(t)
+	other := t.call.ports[t.side.Other()].Load()
+	if other == nil {
+		return
+	}
+	state := other.state.Load()
+	if state == undecided {
+		return // it will ask for a key frame when it is there
+	}
+	verdict, ask := t.call.RTP(t.side, plain, now)
+	if verdict == Forward {
+		if state == ordinary {
+			other.enqueue(false, plain)
+		} else if sealed, to, ok := other.sealTo(plain[:0], false, plain); ok {
+			w.io.queue(sealed, to)
+		}
+	}
+	if ask {
+		w.ask(t, now)
+	}
+}
+
+// report forwards RTCP.
+func (w *worker) report(t *Port, b []byte, now time.Duration) {
+	plain, err := t.open.DecryptRTCP(b[:0], b, nil)
+	if err != nil {
+		w.p.drop(DropForged)
+		return
+	}
+	other := t.call.ports[t.side.Other()].Load()
+	if other == nil || other.state.Load() == undecided {
+		return
+	}
+	out := t.call.RTCP(t.side, plain, w.plain[:0], now)
+	w.sendReport(other, out)
+}
+
+// ask sends a leg the requests for key frames that are due.
+func (w *worker) ask(t *Port, now time.Duration) {
+	ssrcs, _ := t.call.Wanted(t.side, now)
+	out := w.plain[:0]
+	for _, ssrc := range ssrcs {
+		if ssrc != 0 {
+			out = t.call.AppendPLI(t.side, ssrc, out)
+		}
+	}
+	w.sendReport(t, out)
+}
+
+func (w *worker) sendReport(to *Port, plain []byte) {
+	switch {
+	case len(plain) == 0:
+	case len(plain) > largest:
+		w.p.drop(DropOversize)
+	case to.state.Load() == ordinary:
+		to.enqueue(true, plain)
+	case w.used == len(w.rtcp):
+		w.p.drop(DropQueue)
+	default:
+		if sealed, addr, ok := to.sealTo(w.rtcp[w.used][:0], true, plain); ok {
+			w.used++
+			w.io.queue(sealed, addr)
+		}
+	}
+}
+
+// hear tells once that a leg has sent something authentic.
+func (w *worker) hear(t *Port) {
+	if !t.told {
+		t.told = true
+		t.heard()
+	}
+}
