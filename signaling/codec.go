@@ -164,9 +164,9 @@ func typeEcho(typ string) string {
 	return typ
 }
 
-// clientTypes are the types that clients send.
+// clientTypes are the types that clients send; a pong, which we never ask for, means nothing.
 var clientTypes = [...]string{
-	"join", "resume", "leave", "ping", "iceServers", "call", "callResponse", "offer", "answer", "iceCandidate",
+	"join", "resume", "leave", "ping", "pong", "iceServers", "call", "callResponse", "offer", "answer", "iceCandidate",
 	"mediaStateChange", "endCall", "mediaConnected", "callStats", "relayRequest", "relayStop",
 }
 

@@ -18,8 +18,8 @@ const maxRefused = 1000
 // handle processes one frame of c's reader.
 func (h *Hub) handle(c *conn, data []byte) {
 	wait := c.limited()
-	if wait == 0 {
-		c.refused = 0
+	if wait == 0 && c.refused > 0 {
+		c.forgive(time.Now())
 	}
 	var room [16]member
 	hd, f, why := parse(data, room[:0])
@@ -96,6 +96,15 @@ func (c *conn) limited() time.Duration {
 	return spend(c.budget, now)
 }
 
+// forgive takes refusals back. What trickles through while the budget is spent
+// does not interrupt a flood, or a client would have to send a hundred thousand
+// messages a second to be closed; one that has paused begins anew.
+func (c *conn) forgive(now time.Time) {
+	if c.refused--; c.limit.TokensAt(now) >= 1 {
+		c.refused = 0
+	}
+}
+
 func spend(l *rate.Limiter, now time.Time) time.Duration {
 	if l.AllowN(now, 1) {
 		return 0
@@ -130,6 +139,8 @@ func (h *Hub) dispatch(c *conn, hd header, f fields, join joinRequest, joinWhy r
 	}
 	s := c.session
 	switch hd.Type {
+	case "pong":
+		return ok // we never ask
 	case "ping":
 		m := pongMessage{T: echo(f.get("t"))}
 		if s != nil && s.features.has(featResume) {

@@ -19,6 +19,7 @@ func TestJoin(t *testing.T) {
 		w := newWorld(t)
 		a := w.dial()
 		a.name = "a"
+		a.send(`{"type":"pong","t":1}`) // means nothing, as we have not asked
 		a.send(`{"type":"ping","t":1.5}`)
 		a.equal(a.next(), msg{"type": "pong", "t": 1.5})
 		a.send(`{"type":"ping","t":17,"ack":99}`)
@@ -199,14 +200,20 @@ func TestRateLimit(t *testing.T) {
 			a.send(`{"type":"ping"}`)
 			a.expect("pong")
 		}
+		flood := make(chan struct{})
 		go func() {
-			for range 1001 {
-				a.ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`))
+			defer close(flood)
+			for range 2000 { // 5,000 a second: some of them pass
+				time.Sleep(200 * time.Microsecond)
+				if a.ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`)) != nil {
+					return
+				}
 			}
 		}()
 		if code := a.closed(); code != 1008 {
 			t.Errorf("closed with %d, want 1008", code)
 		}
+		<-flood
 	})
 }
 
