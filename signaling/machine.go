@@ -50,6 +50,7 @@ type call struct {
 	asked    *party       // who asked for the relay, nil: the server
 	room     int          // counts the relay's rooms, so that news of an older one is ignored
 	started  time.Time    // when it was accepted
+	told     bool         // both were told of the acceptance by this process, not by one before a restart
 	statsAt  [2]time.Time // last callStats
 	lastPath string       // as reported
 }
@@ -392,7 +393,7 @@ func (m *machine) answered(c *call, reason string) {
 }
 
 func (m *machine) accept(c *call) {
-	c.phase, c.started = accepted, m.now
+	c.phase, c.started, c.told = accepted, m.now, true
 	m.do(stopRinging{c})
 	m.do(begun{c})
 	callee := c.party[1]

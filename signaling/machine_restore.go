@@ -83,7 +83,7 @@ func (m *machine) returned(e returned) {
 		m.do(stopRinging{c})
 		m.do(begun{c})
 		m.learn(c, 1-side)
-	case c.phase != ringing && cl.Phase == ringing:
+	case c.phase != ringing && cl.Phase == ringing && !c.told:
 		m.learn(c, side)
 	}
 	if cl.Relay {

@@ -430,6 +430,19 @@ func TestRestartAlone(t *testing.T) {
 			b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
 			b.nothing(time.Second)
 		}},
+		{"accepted before the caller comes", true, func(t *testing.T, w *world, a, b *client, call string) {
+			b, _ = w.resumes(b, 0)
+			b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+			b.latest()
+			a, m := w.resumes(a, 0)
+			if m.obj("call").str("phase") != "accepted" {
+				t.Errorf("got %v", m)
+			}
+			if m := a.expect("callAnswered"); !m.flag("accepted") || m.num("seq") != 1 {
+				t.Errorf("got %v", m)
+			}
+			a.nothing(time.Second) // its place was kept, and so was this news: it is told once
+		}},
 		{"ringing for the caller, who comes second", true, func(t *testing.T, w *world, a, b *client, call string) {
 			cl, _ := verify(w.hub.key, b.session)
 			cl.Call.Phase = accepted
