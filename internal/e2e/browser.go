@@ -111,6 +111,9 @@ func (b *Browser) tell() {
 	if status, err := evaluate[string](b, "document.querySelector('[data-testid=status]')?.textContent ?? '(no status)'"); err == nil {
 		fmt.Fprintf(&text, "%s: status: %s\n", b.Name, status)
 	}
+	if events, err := evaluate[[]string](b, "window.__duet?.events ?? []"); err == nil {
+		fmt.Fprintf(&text, "%s: since the page was opened, in ms:\n    %s\n", b.Name, strings.Join(events, "\n    "))
+	}
 	b.t.Log(text.String())
 	b.shoot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-") + "-" + b.Name)
 }

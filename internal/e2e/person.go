@@ -166,12 +166,15 @@ func (b *Browser) Stops(what string, number func(Flow) float64) {
 	b.t.Helper()
 	last, since := number(b.Flow()), time.Now()
 	b.Eventually(what+" stops", patience, func() bool {
-		if now := number(b.Flow()); now != last {
+		if now := number(b.Flow()); now < last || now > last+noise {
 			last, since = now, time.Now()
 		}
 		return time.Since(since) >= time.Second
 	})
 }
+
+// noise is the energy of silence, of which codecs make a little.
+const noise = 1e-5
 
 // Sees waits until n new pictures have been decoded.
 func (b *Browser) Sees(n float64) {
@@ -202,10 +205,13 @@ func (b *Browser) WatchPicture() {
 	JS[bool](b, "(__duet.watchPicture(), true)")
 }
 
-// PictureGap is the longest time without a new picture since WatchPicture.
-func (b *Browser) PictureGap() time.Duration {
+// PictureGap is the longest time without a new picture since WatchPicture, and the same by the clock, which differs when
+// the machine was too busy for the browser to measure anything.
+func (b *Browser) PictureGap() (gap, byClock time.Duration) {
 	b.t.Helper()
-	return time.Duration(JS[float64](b, "__duet.pictureGap().longest") * float64(time.Millisecond))
+	g := JS[struct{ Longest, Raw float64 }](b, "__duet.pictureGap()")
+	ms := func(f float64) time.Duration { return time.Duration(f * float64(time.Millisecond)) }
+	return ms(g.Longest), ms(g.Raw)
 }
 
 // Online tells whether the page says that it is connected to the server.

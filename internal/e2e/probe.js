@@ -2,10 +2,21 @@
 (() => {
   const Native = window.RTCPeerConnection
   const all = []
+  // What happened when, in milliseconds since the page was opened: told when a test fails.
+  const events = []
+  const note = (what) => events.push(`${Math.round(performance.now())} ${what}`)
   class Watched extends Native {
     constructor(...args) {
       super(...args)
-      all.push(this)
+      const n = all.push(this)
+      note(`connection ${n} made`)
+      for (const kind of ['connection', 'iceConnection', 'signaling']) {
+        this.addEventListener(`${kind.toLowerCase()}statechange`, () => note(`connection ${n} ${kind} ${this[kind + 'State']}`))
+      }
+    }
+    close() {
+      note(`connection ${all.indexOf(this) + 1} closed`)
+      super.close()
     }
   }
   window.RTCPeerConnection = Watched
@@ -54,29 +65,32 @@
   }
 
   // The longest time without a new picture on the element that shows the other person. A timer, not a frame callback:
-  // no picture means no callback either.
+  // no picture means no callback either. A tick that comes late counts as one in time: on a machine too busy to run this
+  // timer nothing can be said of pictures, and raw has the time by the clock.
+  const every = 10
   let watch
   function watchPicture() {
     clearInterval(watch?.timer)
-    const w = { frames: -1, since: performance.now(), longest: 0, pictures: 0, timer: 0 }
+    const w = { frames: -1, last: performance.now(), open: 0, rawOpen: 0, longest: 0, raw: 0, pictures: 0, timer: 0 }
     w.timer = setInterval(() => {
       const video = document.querySelector('[data-testid=remote-video]')
       const frames = video?.getVideoPlaybackQuality?.().totalVideoFrames ?? w.frames
       const now = performance.now()
-      if (frames !== w.frames) {
-        if (w.frames >= 0) w.pictures++
-        w.frames = frames
-        w.longest = Math.max(w.longest, now - w.since)
-        w.since = now
-      }
-    }, 10)
+      w.open += Math.min(now - w.last, 3 * every)
+      w.rawOpen += now - w.last
+      w.last = now
+      w.longest = Math.max(w.longest, w.open)
+      w.raw = Math.max(w.raw, w.rawOpen)
+      if (frames === w.frames) return
+      if (w.rawOpen > 250) note(`no picture for ${Math.round(w.rawOpen)} ms by the clock, ${Math.round(w.open)} ms by the timer`)
+      if (w.frames >= 0) w.pictures++
+      w.frames = frames
+      w.open = w.rawOpen = 0
+    }, every)
     watch = w
   }
-  // In milliseconds, with the time that passes now; the number of new pictures beside it.
-  function pictureGap() {
-    const open = performance.now() - watch.since
-    return { longest: Math.max(watch.longest, open), open, pictures: watch.pictures }
-  }
+  // In milliseconds.
+  const pictureGap = () => ({ longest: watch.longest, raw: watch.raw, pictures: watch.pictures })
 
-  window.__duet = { all, stats, watchPicture, pictureGap }
+  window.__duet = { all, events, stats, watchPicture, pictureGap }
 })()

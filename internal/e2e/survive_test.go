@@ -21,7 +21,8 @@ func steady(both ...*Browser) time.Duration {
 	}
 	worst := time.Duration(0)
 	for _, b := range both {
-		worst = max(worst, b.PictureGap())
+		gap, _ := b.PictureGap()
+		worst = max(worst, gap)
 	}
 	for _, b := range both {
 		b.WatchPicture()
@@ -32,8 +33,8 @@ func steady(both ...*Browser) time.Duration {
 func noGap(t *testing.T, limit time.Duration, both ...*Browser) {
 	t.Helper()
 	for _, b := range both {
-		gap := b.PictureGap()
-		t.Logf("%s: the longest gap between pictures was %v", b.Name, gap.Round(time.Millisecond))
+		gap, byClock := b.PictureGap()
+		t.Logf("%s: the longest gap between pictures was %v (by the clock %v)", b.Name, gap.Round(time.Millisecond), byClock.Round(time.Millisecond))
 		if gap > limit {
 			t.Errorf("%s: no new picture for %v, want at most %v", b.Name, gap, limit)
 		}
@@ -72,6 +73,24 @@ func TestServerKilledInCall(t *testing.T) {
 		b.Sees(30)
 	}
 	noGap(t, limit, alice, bob)
+	stillTalking(t, alice, bob)
+}
+
+// TestServerKilledInRelay: the relay dies with the server, and the call sets it up again by itself.
+func TestServerKilledInRelay(t *testing.T) {
+	s := StartServer(t, "relay.mode=always")
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	connect(alice, bob, "")
+	alice.Sees(10)
+	bob.Sees(10)
+	s.Kill()
+	s.Restart()
+	for _, b := range []*Browser{alice, bob} {
+		b.Sees(10)
+		b.Hears()
+		b.Eventually("the path is the relay again", patience, func() bool { return b.Path() == "relay" })
+	}
 	stillTalking(t, alice, bob)
 }
 
