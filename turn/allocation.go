@@ -28,6 +28,7 @@ type allocation struct {
 	relay      netip.AddrPort
 	relayAddr  *net.UDPAddr
 	born       time.Time
+	pair       bool // the next port is claimed for it; the read loop's own
 
 	queue  chan *packet
 	ended  chan struct{}               // closed when the library has closed it

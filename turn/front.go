@@ -55,6 +55,7 @@ type request struct {
 	key        []byte
 	who        identity
 	allocation *allocation // of this client, may be nil
+	probed     *allocation // made for EVEN-PORT, not yet asked for by its number
 	challenge  bool        // the library sees a made-up message whose answer carries a nonce
 }
 
@@ -88,6 +89,9 @@ func (f *front) wait() {
 func (f *front) ReadFrom(b []byte) (int, net.Addr, error) {
 	if f.holding {
 		f.holding = false
+		if a := f.req.probed; a != nil { // never the case with this library
+			f.server.ended(a)
+		}
 		f.gate.Unlock()
 	}
 	for {
@@ -221,6 +225,10 @@ func (f *front) answered(b []byte) []byte {
 			if v := attributeOf(b, attrLifetime); len(v) == 4 {
 				a.lives(time.Duration(binary.BigEndian.Uint32(v)) * time.Second)
 			}
+			if token := attributeOf(b, attrReservationToken); token != nil && a.pair {
+				a.pair = false
+				f.server.reservations.put(string(token), nextPort(a.relay))
+			}
 		case methodCreatePermission:
 			a.permit(r.peers, r.now)
 		case methodChannelBind:
@@ -288,10 +296,18 @@ func (g generator) Validate() error { return nil }
 // AllocatePacketConn makes the allocation for the current request.
 func (g generator) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error) {
 	f, r := g.front, &g.front.req
-	a := newAllocation(f, r.from, r.fromAddr, r.who, r.now)
-	if err := f.server.began(a, r.family); err != nil {
-		return nil, nil, err
+	a := r.probed
+	if a == nil {
+		a = newAllocation(f, r.from, r.fromAddr, r.who, r.now)
+		if err := f.server.began(a, r); err != nil {
+			return nil, nil, err
+		}
+		if r.carries(hasEvenPort) {
+			r.probed = a
+			return probe{a}, a.relayAddr, nil
+		}
 	}
+	r.probed = nil
 	f.mu.Lock()
 	f.allocations[r.from] = a
 	f.mu.Unlock()

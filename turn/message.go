@@ -78,7 +78,7 @@ type message struct {
 	lifetimeAt                   int // where the value begins in raw; 0: there is none
 	lifetime                     uint32
 	channel                      uint16
-	transport, family            byte
+	transport, family, even      byte
 	token                        []byte
 	peers                        []netip.AddrPort
 	unknown                      []uint16
@@ -240,7 +240,9 @@ func (m *message) attribute(typ uint16, at int, v []byte) error {
 		if m.method != methodSend { // there it is only a wish
 			m.unknown = append(m.unknown, typ)
 		}
-	case attrEvenPort, attrFingerprint:
+	case attrEvenPort:
+		m.even = v[0]
+	case attrFingerprint:
 	case attrPriority, attrUseCandidate, attrXORMappedAddress, attrXORRelayedAddress, attrErrorCode, attrUnknownAttributes:
 		// Known to STUN and without meaning here: ICE checks that stray to this port carry them.
 	default:
@@ -312,7 +314,8 @@ func channelHeader(b []byte) (number uint16, length int) {
 	return binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 }
 
-// isChannel tells ChannelData by its first byte; 0x50 to 0x7F is reserved.
-func isChannel(first byte) bool { return first&0xF0 == 0x40 }
+// isChannel tells ChannelData by its first byte. RFC 5766 has numbers up to 0x7FFF; RFC 8656 leaves those from 0x5000 to
+// other protocols, which do not come to this port, while clients made before it use them.
+func isChannel(first byte) bool { return first&0xC0 == 0x40 }
 
-func validChannel(number uint16) bool { return number >= 0x4000 && number <= 0x4FFF }
+func validChannel(number uint16) bool { return number >= 0x4000 && number <= 0x7FFF }

@@ -56,8 +56,9 @@ func newPorts(low, high uint16, none bool, announced []netip.Addr, own map[netip
 	return p
 }
 
-// choose claims a relayed address of the family for a. The port is tried out, so that a socket can be opened later.
-func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort, error) {
+// choose claims a relayed address of ip for a. The port is tried out, so that a socket can be opened later. It may have to
+// be even, and the one after it claimed too.
+func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr, even, pair bool) (netip.AddrPort, error) {
 	size := int(p.high-p.low) + 1
 	start := rand.IntN(size)
 	probes := 0
@@ -69,7 +70,11 @@ func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort,
 			offset = rand.IntN(size)
 		}
 		addr := netip.AddrPortFrom(ip, p.low+uint16(offset))
-		if !f.claim(addr, a) {
+		if even && addr.Port()%2 == 1 || pair && addr.Port() == p.high || !f.claim(addr, a) {
+			continue
+		}
+		if pair && !f.claim(nextPort(addr), nil) {
+			f.release(addr)
 			continue
 		}
 		if p.none {
@@ -81,12 +86,17 @@ func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr) (netip.AddrPort,
 			return addr, nil
 		}
 		f.release(addr)
+		if pair {
+			f.release(nextPort(addr))
+		}
 		if probes++; probes == 64 {
 			return netip.AddrPort{}, fmt.Errorf("%w: %w", errNoPort, err)
 		}
 	}
 	return netip.AddrPort{}, errNoPort
 }
+
+func nextPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }
 
 // open opens the real socket of a relayed address.
 func (p *ports) open(addr netip.AddrPort) (net.PacketConn, error) {

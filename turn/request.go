@@ -123,7 +123,9 @@ func (f *front) allocate() int {
 		return codeFamily
 	case !s.relayIP(r.family).IsValid():
 		return codeFamily
-	case r.carries(hasEvenPort) || r.carries(hasReservation):
+	case r.carries(hasEvenPort) && r.carries(hasReservation):
+		return codeBadRequest
+	case r.carries(hasReservation) && !s.reservations.known(string(r.token)):
 		return codeCapacity
 	}
 	if code := s.accounts.admits(r.who); code != 0 {

@@ -29,8 +29,10 @@ func TestAnswers(t *testing.T) {
 		{"IPv4 by name", false, methodAllocate, []attribute{udp, family(1)}, 0},
 		{"IPv6 without an address", false, methodAllocate, []attribute{udp, family(2)}, codeFamily},
 		{"an unknown family", false, methodAllocate, []attribute{udp, family(3)}, codeFamily},
-		{"an even port", false, methodAllocate, []attribute{udp, {attrEvenPort, []byte{0}}}, codeCapacity},
-		{"an even port and the next", false, methodAllocate, []attribute{udp, {attrEvenPort, []byte{0x80}}}, codeCapacity},
+		{"an even port", false, methodAllocate, []attribute{udp, {attrEvenPort, []byte{0}}}, 0},
+		{"an even port and the next", false, methodAllocate, []attribute{udp, {attrEvenPort, []byte{0x80}}}, 0},
+		{"an even port that is reserved", false, methodAllocate,
+			[]attribute{udp, {attrEvenPort, []byte{0}}, {attrReservationToken, make([]byte, 8)}}, codeBadRequest},
 		{"a reserved port", false, methodAllocate, []attribute{udp, {attrReservationToken, make([]byte, 8)}}, codeCapacity},
 		{"a reserved port of a family", false, methodAllocate, []attribute{udp, family(1), {attrReservationToken, make([]byte, 8)}}, codeBadRequest},
 		{"DONT-FRAGMENT", false, methodAllocate, []attribute{udp, {attrDontFragment, nil}}, codeUnknownAttribute},
@@ -204,9 +206,7 @@ func TestAllocationsExpire(t *testing.T) {
 		c.mustAsk(methodRefresh, lifetime(1))
 		<-b.ended
 	}
-	if n := s.fabric.count(); n != 0 {
-		t.Errorf("%d allocations left", n)
-	}
+	eventually(t, "all are forgotten", func() bool { return s.fabric.count() == 0 })
 }
 
 // TestRepeatedAllocate: a lost answer is asked for again with the same transaction, and is the same.
@@ -221,6 +221,31 @@ func TestRepeatedAllocate(t *testing.T) {
 	}
 	if s.fabric.count() != 1 {
 		t.Errorf("%d allocations, want 1", s.fabric.count())
+	}
+}
+
+// TestPairsOfPorts: the library opens and closes up to 128 sockets to find an even port, and never honours a token.
+func TestPairsOfPorts(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.RelayPorts = "49600-49799" })
+	for range 20 {
+		c, d := dial(t, s, "udp"), dial(t, s, "tcp")
+		a := c.mustAsk(methodAllocate, transport(protocolUDP), attribute{attrEvenPort, []byte{0x80}})
+		relay, _ := xorAddress(attributeOf(a.raw, attrXORRelayedAddress), a.raw[8:20])
+		token := attribute{attrReservationToken, attributeOf(a.raw, attrReservationToken)}
+		if relay.Port()%2 != 0 || len(token.value) != 8 {
+			t.Fatalf("port %d, token %q", relay.Port(), token.value)
+		}
+		if next := d.allocate(token); next.Port() != relay.Port()+1 {
+			t.Errorf("the ports are %d and %d", relay.Port(), next.Port())
+		}
+		if got := dial(t, s, "udp").ask(methodAllocate, transport(protocolUDP), token).code; got != codeCapacity {
+			t.Errorf("the token a second time: got %d, want 508", got)
+		}
+		c.mustAsk(methodRefresh, lifetime(0))
+		d.mustAsk(methodRefresh, lifetime(0))
+	}
+	if n := s.fabric.count(); n != 0 {
+		t.Errorf("%d ports are still taken", n)
 	}
 }
 

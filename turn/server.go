@@ -58,24 +58,25 @@ func defaultLimits() limits {
 // Server is a STUN and TURN server.
 type Server struct {
 	// fixed after New
-	epoch       time.Time // the server's clock begins here
-	cfg         Config
-	log         *slog.Logger
-	limits      limits
-	udp         []udpListener
-	tcp         net.Listener
-	tls         net.Listener // may be nil
-	tlsPort     int          // 0: none
-	credentials *credentials
-	nonces      *nonceBinder
-	budget      *budget
-	policy      *policy
-	ports       ports
-	fabric      *fabric
-	streams     *streams
-	parties     *parties
-	accounts    *accounts
-	stats       *stats
+	epoch        time.Time // the server's clock begins here
+	cfg          Config
+	log          *slog.Logger
+	limits       limits
+	udp          []udpListener
+	tcp          net.Listener
+	tls          net.Listener // may be nil
+	tlsPort      int          // 0: none
+	credentials  *credentials
+	nonces       *nonceBinder
+	budget       *budget
+	policy       *policy
+	ports        ports
+	fabric       *fabric
+	streams      *streams
+	parties      *parties
+	accounts     *accounts
+	reservations *reservations
+	stats        *stats
 
 	running sync.WaitGroup // loops and readers of sockets
 }
@@ -134,6 +135,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		tlsPort:     deps.TLSPort,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
+	s.reservations = newReservations(s.fabric)
 	if cfg.SecretPrevious != "" {
 		s.credentials.secrets = append(s.credentials.secrets, []byte(cfg.SecretPrevious))
 	}
@@ -289,15 +291,25 @@ func (s *Server) relayIP(family byte) netip.Addr {
 }
 
 // began gives a new allocation its relayed address.
-func (s *Server) began(a *allocation, family byte) error {
+func (s *Server) began(a *allocation, r *request) error {
 	if a.who.id != "" && s.cfg.Permissions == "call" {
 		a.party = s.parties.hold(a.who.id)
 	}
 	a.account = s.accounts.enter(a.who)
-	relay, err := s.ports.choose(s.fabric, a, s.relayIP(family))
-	if err != nil {
-		s.released(a)
-		return err
+	relay, reserved := netip.AddrPort{}, false
+	if r.carries(hasReservation) {
+		if relay, reserved = s.reservations.take(string(r.token)); reserved {
+			s.fabric.assign(relay, a)
+		}
+	}
+	if !reserved {
+		var err error
+		a.pair = r.carries(hasEvenPort) && r.even&0x80 != 0
+		relay, err = s.ports.choose(s.fabric, a, s.relayIP(r.family), r.carries(hasEvenPort), a.pair)
+		if err != nil {
+			s.released(a)
+			return err
+		}
 	}
 	s.stats.opened.Add(1)
 	a.relay, a.relayAddr = relay, net.UDPAddrFromAddrPort(relay)

@@ -237,19 +237,27 @@ func (l *stream) write(b []byte, _ netip.AddrPort) {
 	}
 }
 
-// writeLoop sends what is queued, everything at once. A client that takes nothing for too long is given up.
+// writeLoop sends what is queued: everything at once, but over TLS each frame in a record of its own, because there are
+// clients (coturn's tools) that take a record for a message. A client that takes nothing for too long is given up.
 func (l *stream) writeLoop(patience time.Duration) {
+	single := l.transport() == "tls"
 	var spare []byte
 	for range l.wake {
 		l.mu.Lock()
 		out := l.out
 		l.out = spare[:0]
 		l.mu.Unlock()
-		if len(out) > 0 {
-			l.conn.SetWriteDeadline(time.Now().Add(patience))
-			if _, err := l.conn.Write(out); err != nil {
-				l.close()
+		for rest := out; len(rest) > 0; {
+			n := len(rest)
+			if single {
+				_, n, _ = frameSize(rest)
 			}
+			l.conn.SetWriteDeadline(time.Now().Add(patience))
+			if _, err := l.conn.Write(rest[:n]); err != nil {
+				l.close()
+				break
+			}
+			rest = rest[n:]
 		}
 		if spare = out; cap(spare) > 16<<10 {
 			spare = nil

@@ -25,8 +25,8 @@ var packets = sync.Pool{New: func() any { return new(packet) }}
 type fabric struct {
 	epoch atomic.Uint64 // grows with every claim; from 1
 
-	mu     sync.RWMutex // a leaf; guards relays
-	relays map[netip.AddrPort]*allocation
+	mu     sync.RWMutex                   // a leaf; guards relays
+	relays map[netip.AddrPort]*allocation // nil: reserved
 }
 
 func newFabric() *fabric {
@@ -41,7 +41,15 @@ func (f *fabric) lookup(addr netip.AddrPort) *allocation {
 	return f.relays[addr]
 }
 
-// claim registers a under addr unless it is taken.
+// assign registers a under an address that is claimed already.
+func (f *fabric) assign(addr netip.AddrPort, a *allocation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.relays[addr] = a
+	f.epoch.Add(1)
+}
+
+// claim registers a, which may be nil, under addr unless it is taken.
 func (f *fabric) claim(addr netip.AddrPort, a *allocation) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,7 +78,9 @@ func (f *fabric) each(do func(*allocation)) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, a := range f.relays {
-		do(a)
+		if a != nil {
+			do(a)
+		}
 	}
 }
 
@@ -85,6 +95,9 @@ func (f *fabric) census() map[[2]string]int {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for addr, a := range f.relays {
+		if a == nil {
+			continue
+		}
 		family := "ipv4"
 		if addr.Addr().Is6() {
 			family = "ipv6"
