@@ -282,8 +282,14 @@ func (l *stream) datagrams() bool { return false }
 func (l *stream) sockaddr(netip.AddrPort) (none sockaddr) { return none }
 
 func (l *stream) transport() string {
-	if _, ok := l.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		return "tls"
+	for c := l.conn; ; {
+		if _, ok := c.(*tls.Conn); ok {
+			return "tls"
+		}
+		wrapper, ok := c.(interface{ NetConn() net.Conn }) // ServeConn's caller may have looked at the first byte
+		if !ok {
+			return "tcp"
+		}
+		c = wrapper.NetConn()
 	}
-	return "tcp"
 }

@@ -192,6 +192,9 @@ type peeked struct {
 	first []byte
 }
 
+// NetConn shows what is below, so that TURN can see whether it is TLS.
+func (p *peeked) NetConn() net.Conn { return p.Conn }
+
 func (p *peeked) Read(b []byte) (int, error) {
 	if len(p.first) > 0 && len(b) > 0 {
 		n := copy(b, p.first)
