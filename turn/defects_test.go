@@ -118,7 +118,7 @@ func (l *failingListener) Accept() (net.Conn, error) {
 
 // Streams had no deadline: a few thousand silent ones took all descriptors.
 func TestSilentStreamsEnd(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.firstFrame, l.idleStream = 100*time.Millisecond, 200*time.Millisecond })
+	s := start(t, func(_ *Config, l *limits) { l.firstFrame, l.idleStream = 2*time.Second, 2*time.Second })
 	running := dial(t, s, "tcp")
 	running.allocate()
 	outside, addr := peer(t)
@@ -375,7 +375,7 @@ func TestStrangersAreAnsweredSeldom(t *testing.T) {
 	known := dial(t, s, "udp")
 	known.allocate()
 	eventually(t, "a new second", func() bool { return s.budget.spend(netip.MustParseAddr("127.0.0.1"), time.Now().Add(time.Second)) })
-	c := dial(t, s, "udp")
+	c, begin := dial(t, s, "udp"), time.Now()
 	for i := range 1000 {
 		method := []uint16{methodAllocate, methodBinding, methodRefresh, methodCreatePermission, methodChannelBind}[i%5]
 		c.send(c.build(method, classRequest))
@@ -384,7 +384,7 @@ func TestStrangersAreAnsweredSeldom(t *testing.T) {
 	for c.receive(300*time.Millisecond) != nil {
 		answers++
 	}
-	if answers == 0 || answers > 20 {
+	if most := 10 * (2 + int(time.Since(begin)/time.Second)); answers == 0 || answers > most {
 		t.Errorf("%d answers to 1000 strangers, want a few", answers)
 	}
 	known.mustAsk(methodRefresh)

@@ -106,12 +106,12 @@ func TestFastPathEnds(t *testing.T) {
 
 // TestChannelsExpire, and live on when they are bound again, like the library's.
 func TestChannelsExpire(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.channelLifetime = 400 * time.Millisecond })
+	s := start(t, func(_ *Config, l *limits) { l.channelLifetime = 2 * time.Second })
 	a, b, atA, atB := pair(t, s, "udp", "udp")
 	outside, addr := peer(t)
 	a.bind(0x4002, addr)
 	begin := time.Now()
-	for time.Since(begin) < 600*time.Millisecond { // longer than one lifetime
+	for time.Since(begin) < 2500*time.Millisecond { // longer than one lifetime
 		a.bind(0x4000, atB)
 		b.bind(0x4001, atA)
 		a.send(channelData(0x4000, "alive"))

@@ -195,7 +195,7 @@ func TestTwoSecrets(t *testing.T) {
 }
 
 func TestIdleAllocationsEnd(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.housekeeping, l.idle = 20*time.Millisecond, 300*time.Millisecond })
+	s := start(t, func(_ *Config, l *limits) { l.housekeeping, l.idle = 20*time.Millisecond, 2*time.Second })
 	idle, busy := dial(t, s, "udp"), dial(t, s, "udp")
 	a, b := s.fabric.lookup(idle.allocate()), s.fabric.lookup(busy.allocate())
 	_, addr := peer(t)
@@ -229,7 +229,7 @@ func selfSigned(t testing.TB) tls.Certificate {
 
 func TestTLS(t *testing.T) {
 	cfg, lim := testConfig()
-	cfg.TLSListen, lim.firstFrame = "127.0.0.1:0", 200*time.Millisecond
+	cfg.TLSListen, lim.firstFrame = "127.0.0.1:0", 3*time.Second
 	if _, err := New(cfg, Deps{Secret: []byte(testSecret)}); err == nil || !strings.Contains(err.Error(), "turn.tls_listen") {
 		t.Errorf("without a certificate: %v", err)
 	}

@@ -194,19 +194,22 @@ func TestLifetimes(t *testing.T) {
 
 // TestAllocationsExpire: they end a little before the library's timer would end them, and the client can start anew.
 func TestAllocationsExpire(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 500*time.Millisecond })
 	for _, network := range []string{"udp", "tcp"} {
-		c := dial(t, s, network)
-		a := s.fabric.lookup(c.allocate(lifetime(1)))
-		<-a.ended
-		if got := c.ask(methodRefresh); got.code != codeMismatch {
-			t.Errorf("Refresh after expiry: got %d, want 437", got.code)
-		}
-		b := s.fabric.lookup(c.allocate(lifetime(600)))
-		c.mustAsk(methodRefresh, lifetime(1))
-		<-b.ended
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 500*time.Millisecond })
+			c := dial(t, s, network)
+			a := s.fabric.lookup(c.allocate(lifetime(3)))
+			<-a.ended
+			if got := c.ask(methodRefresh); got.code != codeMismatch {
+				t.Errorf("Refresh after expiry: got %d, want 437", got.code)
+			}
+			b := s.fabric.lookup(c.allocate(lifetime(600)))
+			c.mustAsk(methodRefresh, lifetime(1))
+			<-b.ended
+			eventually(t, "all are forgotten", func() bool { return s.fabric.count() == 0 })
+		})
 	}
-	eventually(t, "all are forgotten", func() bool { return s.fabric.count() == 0 })
 }
 
 // TestRepeatedAllocate: a lost answer is asked for again with the same transaction, and is the same.
