@@ -394,7 +394,8 @@ export class Paths extends Emitter {
     const { direct } = this.#legs;
     this.#use(relay);
     if (direct) this.#legs.retire(direct, { seen: true });
-    if (this.#role === "caller") this.#probeLater();
+    // A way that had worked until now may well come back soon.
+    if (this.#role === "caller") this.#probeLater(direct?.flow.firstAt ? TIMES.probeAfterChange : TIMES.probeEvery);
   }
 
   /** The direct way carries: tell, and leave the relay. */
@@ -412,8 +413,8 @@ export class Paths extends Emitter {
     if (relay) this.#legs.retire(relay, { seen: true });
   }
 
-  #probeLater() {
-    if (!this.#terms.wanted && (this.#onTurn || !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeEvery);
+  #probeLater(ms = TIMES.probeEvery) {
+    if (!this.#terms.wanted && (this.#onTurn || !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + ms);
   }
 
   /** A direct attempt beside the relay does not last for ever. @param {number} now */

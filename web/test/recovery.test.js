@@ -92,6 +92,9 @@ test("on TURN a better way is looked for every 60 s, by the caller", async () =>
 
 test("after a network change the direct way is tried within 5 s", async () => {
   const relay = await relayed();
+  await flowing(relay, 3_500);
+  web.newest().become("failed"); // the first attempt to come back
+  await flowing(relay, 500);
   const before = to(undefined).length;
   paths.networkChanged();
   await settle();
