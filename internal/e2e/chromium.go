@@ -50,7 +50,7 @@ func StartBrowser(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 		chromedp.Flag("lang", o.Language),
 		chromedp.Flag("accept-lang", o.Language),
 		chromedp.WindowSize(1280, 800),
-		chromedp.Env("HOME="+dir, "LANGUAGE="+o.Language, "LANG=C.UTF-8"),
+		chromedp.Env("HOME="+dir, "TMPDIR="+dir, "LANGUAGE="+o.Language, "LANG=C.UTF-8"),
 		chromedp.CombinedOutput(&Log{}),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			guard(cmd)
@@ -139,7 +139,13 @@ func (c chromium) navigate(ctx context.Context, url string) error {
 }
 
 func (c chromium) click(ctx context.Context, selector string) error {
-	return c.do(ctx, chromedp.Click(chromedp.CSS(selector)))
+	for {
+		err := c.do(ctx, chromedp.Click(chromedp.CSS(selector)))
+		// The page may have drawn itself anew between finding the element and clicking it.
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Could not find node") {
+			return err
+		}
+	}
 }
 
 func (c chromium) keys(ctx context.Context, text string) error {
