@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Proxy starts an HTTP CONNECT proxy on the router and returns its address. It knows the Lab's names.
+// Proxy starts an HTTP CONNECT proxy on the router and returns its address. It knows the Lab's names, and no port but 443.
 func (n *Network) Proxy() netip.AddrPort {
 	n.lab.t.Helper()
 	addr := netip.AddrPortFrom(n.Gateway(), 3128)
@@ -25,6 +25,10 @@ func (n *Network) Proxy() netip.AddrPort {
 	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
 			http.Error(w, "CONNECT only", http.StatusMethodNotAllowed)
+			return
+		}
+		if !strings.HasSuffix(r.Host, ":443") {
+			http.Error(w, "port 443 only", http.StatusForbidden) // as proxies are set up since they can be abused
 			return
 		}
 		dial, cancelDial := context.WithTimeout(ctx, 5*time.Second)
