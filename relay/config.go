@@ -36,6 +36,9 @@ type Config struct {
 	// MaxCalls is how many calls are relayed at a time; further ones are told that the relay is full (200).
 	// One core forwards about 200 calls of 1.2 Mbit/s each way.
 	MaxCalls int `yaml:"max_calls"`
+	// CallBPS is how many bytes a second one end of a call may send (1500000, which is 12 Mbit/s). What is over is lost,
+	// as on a slow line. Video calls adapt below it; raise it for screens in motion at high resolution.
+	CallBPS int `yaml:"call_bps"`
 }
 
 // DefaultConfig is what runs without a file.
@@ -45,6 +48,7 @@ func DefaultConfig() Config {
 		Listen:        ":3480",
 		FallbackAfter: 8 * time.Second,
 		MaxCalls:      200,
+		CallBPS:       1_500_000,
 	}
 }
 
@@ -70,6 +74,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxCalls < 1 {
 		fault("max_calls", "%d is not at least 1", c.MaxCalls)
+	}
+	if c.CallBPS < 10_000 {
+		fault("call_bps", "%d is less than 10000, which is one voice", c.CallBPS)
 	}
 	return errors.Join(errs...)
 }

@@ -228,6 +228,7 @@ func (l *leg) up() {
 		l.r.s.wg.Go(run)
 	}
 	l.r.s.metrics.legs.WithLabelValues(l.path).Inc()
+	l.r.s.metrics.decided.WithLabelValues(l.path).Inc()
 	l.r.log.Info("relay leg connected", "side", l.side, "path", l.path, "why", why)
 	l.at.Store(int64(l.r.s.now()))
 	l.connected.Store(true)

@@ -12,13 +12,15 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"duet/relay/plane"
 )
 
 // paths are the paths of a call's two legs.
 func paths(s *Server, call string) string {
 	var all []string
-	for side := range 2 {
-		if l := s.room(call).legs[side]; l != nil {
+	for side := range plane.Side(2) {
+		if l := s.room(call).leg(side); l != nil {
 			l.mu.Lock()
 			all = append(all, l.path)
 			l.mu.Unlock()
@@ -84,6 +86,52 @@ func (l *lines) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// The operator sees what a call was like: in the log, and as metrics.
+func TestSummary(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var logged lines
+	s := startWith(t, nil, Deps{Log: slog.New(slog.NewTextHandler(&logged, nil)), Metrics: registry})
+	a, b, e := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	until(t, "ready", func() bool { return e.has("ready") })
+	s.Close("c_1")
+	for _, want := range []string{`msg="relay call ended"`, "call=c_1", "ready=true", "duration=", "packets=", "loss_pct_a=0", "rtt=", "key_requests="} {
+		if !strings.Contains(logged.text(), want) {
+			t.Errorf("no %s in the log:\n%s", want, logged.text())
+		}
+	}
+	found, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range found {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			values[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	for name, atLeast := range map[string]float64{
+		"duet_relay_packets_total in": 10, "duet_relay_packets_total out": 10, "duet_relay_bytes_total in": 100, "duet_relay_legs_total plane": 2,
+		"duet_relay_call_loss_ratio": 2, "duet_relay_key_frame_requests_total": 1,
+	} {
+		if values[name] < atLeast {
+			t.Errorf("%s is %v, want at least %v", name, values[name], atLeast)
+		}
+	}
+	for _, name := range []string{"duet_relay_calls", "duet_relay_legs plane", "duet_relay_failures_total", "duet_relay_dropped_total bypass"} {
+		if v, ok := values[name]; !ok || v != 0 {
+			t.Errorf("%s is %v, %v; want 0", name, v, ok)
+		}
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
 }
 
 // One end reaches the relay over TCP only.

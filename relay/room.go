@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type room struct {
 	notify func(event, detail string)
 	tr     *plane.Call
 	paired chan struct{} // closed when both parties have offered
+	opened time.Time
 
 	telling sync.Mutex // one notify at a time
 
@@ -49,8 +51,9 @@ type room struct {
 func newRoom(s *Server, call string, notify func(event, detail string)) *room {
 	r := &room{
 		s: s, call: call, notify: notify, log: s.log.With("call", call),
-		tr: plane.NewCall(), paired: make(chan struct{}),
+		tr: s.plane.NewCall(), paired: make(chan struct{}), opened: time.Now(),
 	}
+	r.tr.Limit(s.cfg.CallBPS)
 	r.mu.Lock() // the timer's function must see the timer
 	defer r.mu.Unlock()
 	r.timers[2] = time.AfterFunc(connectWait, func() { r.fail("the parties did not connect to the relay in time") })
@@ -237,6 +240,7 @@ func (r *room) lost(l *leg) {
 // fail ends the room's work. It stays, empty, until it is closed.
 func (r *room) fail(reason string) {
 	if r.end(false) {
+		r.s.metrics.failures.Inc()
 		r.log.Warn("relay failed", "reason", reason)
 		r.tell("failed", reason)
 	}
@@ -248,10 +252,9 @@ func (r *room) close() { r.end(true) }
 func (r *room) end(closed bool) bool {
 	r.mu.Lock()
 	first := !r.over
-	if closed && !r.closed {
-		r.closed = true
-		r.s.metrics.calls.Dec()
-	}
+	last := closed && !r.closed
+	r.closed = r.closed || closed
+	ready := r.ready
 	r.over = true
 	for i := range r.timers {
 		r.stopTimerLocked(i)
@@ -268,7 +271,37 @@ func (r *room) end(closed bool) bool {
 			l.close()
 		}
 	}
+	if last {
+		r.s.metrics.calls.Dec()
+		r.summarize(ready)
+	}
 	return first
+}
+
+// summarize tells what the call was like: a line for the operator and a sample for the histograms.
+func (r *room) summarize(ready bool) {
+	a, b := r.tr.Counts(0), r.tr.Counts(1)
+	rtt := a.RTT + b.RTT // each is between the relay and one end
+	r.log.Info("relay call ended", "ready", ready, "duration", time.Since(r.opened).Round(time.Millisecond),
+		"packets", a.Packets+b.Packets, "bytes", a.Bytes+b.Bytes,
+		"loss_pct_a", percent(a), "loss_pct_b", percent(b), "rtt", rtt.Round(100*time.Microsecond),
+		"key_requests", a.KeyRequests+b.KeyRequests)
+	for _, c := range []plane.Counts{a, b} {
+		if c.Packets > 0 {
+			r.s.metrics.loss.Observe(percent(c) / 100)
+		}
+	}
+	if a.RTT > 0 && b.RTT > 0 {
+		r.s.metrics.rtt.Observe(rtt.Seconds())
+	}
+}
+
+// percent is how much of what a leg sent did not reach the other end.
+func percent(c plane.Counts) float64 {
+	if c.Packets == 0 || c.Lost <= 0 {
+		return 0
+	}
+	return math.Round(10000*float64(c.Lost)/float64(c.Packets)) / 100
 }
 
 // tell calls notify, unless the room was closed meanwhile.

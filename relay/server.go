@@ -75,11 +75,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.pion = pionlog.New(s.log)
-	if err := s.metrics.register(deps.Metrics); err != nil {
-		return nil, err
-	}
 	if cfg.Mode == Off {
-		return s, nil
+		return s, s.metrics.register(deps.Metrics, nil, nil)
 	}
 	at, _ := splitListen(cfg.Listen)
 	configured, _ := parseIPs(cfg.PublicIP)
@@ -98,6 +95,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
 	s.plane = plane.New(udp, &net.UDPAddr{IP: net.IPv6unspecified, Port: int(s.port)}, s.now)
+	if err := s.metrics.register(deps.Metrics, s.plane.Stats, &s.plane.Totals); err != nil {
+		_ = s.plane.Close()
+		_ = tcp.Close()
+		return nil, err
+	}
 	log := s.pion.NewLogger("ice")
 	s.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{Logger: log, UDPConn: s.plane, Net: s.net})
 	s.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{

@@ -18,7 +18,11 @@ type Call struct {
 }
 
 // NewCall makes a call with no ports.
-func NewCall() *Call { return &Call{Translator: NewTranslator()} }
+func (p *Plane) NewCall() *Call {
+	c := &Call{Translator: NewTranslator()}
+	c.totals = &p.Totals
+	return c
+}
 
 // A port's state is decided once, before any media, and never goes back: a leg whose keys the plane has used must not be
 // sealed by pion again, which would count from zero under the same keys.

@@ -47,9 +47,9 @@ func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 		format := one[0] & 0x1f
 		switch one[1] {
 		case typeSR:
-			dst = t.senderReport(from, one, dst)
+			dst = t.senderReport(from, one, dst, now)
 		case typeRR:
-			dst = t.receiverReport(from, one[8:], format, t.speaker(from, binary.BigEndian.Uint32(one[4:])), dst, false)
+			dst = t.receiverReport(from, one[8:], format, t.speaker(from, binary.BigEndian.Uint32(one[4:])), dst, false, now)
 		case typeSDES:
 			dst = t.describe(from, one, dst)
 		case typeRTPFB:
@@ -139,29 +139,31 @@ func seal(dst []byte, at int) []byte {
 }
 
 // senderReport maps an SR (RFC 3550, 6.4.1). The wall clock stays the sender's: round-trip times are end to end.
-func (t *Translator) senderReport(from Side, b, dst []byte) []byte {
+func (t *Translator) senderReport(from Side, b, dst []byte, now time.Duration) []byte {
 	if len(b) < 28 {
 		return dst
 	}
 	ssrc, count := binary.BigEndian.Uint32(b[4:]), b[0]&0x1f
 	f, k, rtx := t.sent(from, ssrc)
 	if f == nil || rtx || !f.begun || !t.passes(from, k) {
-		return t.receiverReport(from, b[28:], count, t.speaker(from, ssrc), dst, false)
+		return t.receiverReport(from, b[28:], count, t.speaker(from, ssrc), dst, false, now)
 	}
 	dst, at := header(dst, 0, typeSR)
 	dst = binary.BigEndian.AppendUint32(dst, f.out.Out)
 	dst = append(dst, b[8:16]...)
+	copy(f.reports[1:], f.reports[:])
+	f.reports[0] = sentReport{binary.BigEndian.Uint32(b[10:]), now}
 	dst = binary.BigEndian.AppendUint32(dst, binary.BigEndian.Uint32(b[16:])+f.tsDelta)
 	dst = binary.BigEndian.AppendUint32(dst, f.packets)
 	dst = binary.BigEndian.AppendUint32(dst, f.octets)
 	mark := len(dst)
-	dst = t.receiverReport(from, b[28:], count, 0, dst, true)
+	dst = t.receiverReport(from, b[28:], count, 0, dst, true, now)
 	dst[at] |= byte((len(dst) - mark) / 24)
 	return seal(dst, at)
 }
 
 // receiverReport maps report blocks (6.4.1): loss and jitter are the receiver's, the numbers become the source's own.
-func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker uint32, dst []byte, bare bool) []byte {
+func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker uint32, dst []byte, bare bool, now time.Duration) []byte {
 	at := len(dst)
 	if !bare {
 		dst, at = header(dst, 0, typeRR)
@@ -172,6 +174,9 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker ui
 		f, rtx := t.heard(from, binary.BigEndian.Uint32(b))
 		if f == nil {
 			continue
+		}
+		if !rtx {
+			f.learn(b, now)
 		}
 		n, source := &f.media, f.source
 		if rtx {

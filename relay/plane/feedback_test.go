@@ -96,6 +96,25 @@ func TestSenderReportOfAMutedStream(t *testing.T) {
 	}
 }
 
+// What reports say is kept for the operator.
+func TestReportsAreLearnt(t *testing.T) {
+	tr := spoken(t)
+	raw := func(p rtcp.Packet) []byte {
+		b, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	tr.RTCP(0, raw(&rtcp.SenderReport{SSRC: aliceVideo, NTPTime: 0x0000_1234_5678_0000}), nil, time.Second)
+	tr.RTCP(1, raw(&rtcp.ReceiverReport{SSRC: bobVideo, Reports: []rtcp.ReceptionReport{{
+		SSRC: toBobVideo, TotalLost: 3, LastSequenceNumber: 120, LastSenderReport: 0x1234_5678, Delay: 1 << 15, // half a second
+	}}}), nil, time.Second+540*time.Millisecond)
+	if c := tr.Counts(0); c.RTT != 40*time.Millisecond || c.Lost != 3 || c.Packets != 22 {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // A NACK after a mute, or about an earlier source, must not name packets that are something else now.
 func TestNackAcrossAMute(t *testing.T) {
 	tr := spoken(t)

@@ -31,6 +31,11 @@ type flow struct {
 	lastTS            uint32
 	sentAt            time.Duration
 	packets, octets   uint32 // sent on under Out, for sender reports
+
+	// What the receiver reports.
+	reports [4]sentReport // the sender's reports that went on last
+	lost    int32
+	rtt     time.Duration
 }
 
 // take makes another SSRC the stream's source.
@@ -130,4 +135,24 @@ func (f *flow) names(p packet) bool {
 		})
 	}
 	return same
+}
+
+// sentReport is when a sender report with these middle bits of its NTP time went on.
+type sentReport struct {
+	ntp uint32
+	at  time.Duration
+}
+
+// learn reads what the receiver says in a report block (RFC 3550, section 6.4.1): loss over the whole path, and the
+// round-trip time between it and the relay.
+func (f *flow) learn(block []byte, now time.Duration) {
+	f.lost = int32(binary.BigEndian.Uint32(block[4:])<<8) >> 8 // 24 bits with a sign
+	lsr, delay := binary.BigEndian.Uint32(block[16:]), binary.BigEndian.Uint32(block[20:])
+	for _, r := range f.reports {
+		if lsr != 0 && r.ntp == lsr {
+			if rtt := now - r.at - time.Duration(uint64(delay)*uint64(time.Second)>>16); rtt > 0 {
+				f.rtt = rtt
+			}
+		}
+	}
 }

@@ -64,7 +64,7 @@ func world(t testing.TB) (p *Plane, a, b *peer) {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	c := NewCall()
+	c := p.NewCall()
 	a, b = connect(t, p, c, 0, 10), connect(t, p, c, 1, 20)
 	c.SetLeg(0, alice(1))
 	c.SetLeg(1, bob(2))
@@ -331,7 +331,7 @@ func TestNoncePionMayNotWrite(t *testing.T) {
 		t.Errorf("%d dropped, want 3", n)
 	}
 	// A leg that is pion's may.
-	c := NewCall()
+	c := p.NewCall()
 	e := &peer{t: t, plane: p, conn: socket(t)}
 	e.port = p.NewPort(c, 0, func() {})
 	t.Cleanup(e.port.Close)
@@ -432,7 +432,7 @@ func TestAddressesAreBounded(t *testing.T) {
 func TestEarlyMedia(t *testing.T) {
 	p, _, b := world(t)
 	c := &peer{t: t, plane: p, conn: socket(t)}
-	c.port = p.NewPort(NewCall(), 0, func() { t.Error("an undecided leg was heard") })
+	c.port = p.NewPort(p.NewCall(), 0, func() { t.Error("an undecided leg was heard") })
 	t.Cleanup(c.port.Close)
 	c.port.Expect("early")
 	c.confirm(c.conn, "early")

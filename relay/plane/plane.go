@@ -62,6 +62,9 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // Plane is the loop on the relay's UDP port. Media of legs it carries never leaves it; all else goes to and from pion, for
 // which it is the net.PacketConn under a UDP mux.
 type Plane struct {
+	// Totals are counted for all calls, also those whose legs are pion's.
+	Totals Totals
+
 	conn  *net.UDPConn
 	local net.Addr
 	clock func() time.Duration

@@ -5,6 +5,7 @@ package plane
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,11 +20,12 @@ const (
 	Muted
 	Waiting // for a key frame
 	Stale   // a repeated number, or one from before the source's beginning
+	Excess  // more than one end of a call may send
 	Verdicts
 )
 
 func (v Verdict) String() string {
-	return [...]string{"forward", "malformed", "unknown", "muted", "waiting", "stale", "?"}[min(v, Verdicts)]
+	return [...]string{"forward", "malformed", "unknown", "muted", "waiting", "stale", "excess", "?"}[min(v, Verdicts)]
 }
 
 const (
@@ -45,14 +47,56 @@ type Translator struct {
 	counts [2]Counts
 
 	transports       [2]transport // by sender
-	statuses, filled []uint8      // scratch of transportFeedback
+	buckets          [2]bucket
+	totals           *Totals // of all calls; nil: not counted
+	statuses, filled []uint8 // scratch of transportFeedback
 }
 
 // Counts is what one leg sent, and what became of it.
 type Counts struct {
 	Packets, Bytes uint64 // forwarded
 	Dropped        [Verdicts]uint64
-	KeyRequests    uint64 // by the relay itself
+	KeyRequests    uint64        // by the relay itself
+	Lost           int           // of those forwarded, as the other end reports it
+	RTT            time.Duration // between the relay and the other end, as last reported; 0 is unknown
+}
+
+// Totals are the sums over all calls, for metrics.
+type Totals struct {
+	Verdicts    [Verdicts]atomic.Uint64
+	KeyRequests atomic.Uint64
+}
+
+// bucket bounds what one end sends.
+type bucket struct {
+	rate   float64 // bytes a second; 0 is unbounded
+	tokens float64
+	at     time.Duration
+}
+
+// burst is how long the bucket fills: a key frame may be many times the mean.
+const burst = time.Second
+
+func (b *bucket) take(n int, now time.Duration) bool {
+	if b.rate == 0 {
+		return true
+	}
+	b.tokens = min(b.tokens+(now-b.at).Seconds()*b.rate, b.rate*burst.Seconds())
+	b.at = now
+	if b.tokens < float64(n) {
+		return false
+	}
+	b.tokens -= float64(n)
+	return true
+}
+
+// Limit bounds what each end may send, in bytes a second.
+func (t *Translator) Limit(rate int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.buckets {
+		t.buckets[i].rate = float64(rate)
+	}
 }
 
 // NewTranslator starts with audio and video on and screen off, as a call does.
@@ -189,6 +233,9 @@ func (t *Translator) wantedLocked(from Side, now time.Duration) (ssrcs [Kinds]ui
 		f.askedAt = now
 		ssrcs[k], any = f.source, true
 		t.counts[from].KeyRequests++
+		if t.totals != nil {
+			t.totals.KeyRequests.Add(1)
+		}
 	}
 	return ssrcs, any
 }
@@ -197,7 +244,14 @@ func (t *Translator) wantedLocked(from Side, now time.Duration) (ssrcs [Kinds]ui
 func (t *Translator) Counts(from Side) Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.counts[from]
+	c := t.counts[from]
+	for _, f := range t.flows[from] {
+		if f != nil {
+			c.Lost += int(f.lost)
+			c.RTT = max(c.RTT, f.rtt)
+		}
+	}
+	return c
 }
 
 // RTP turns a packet of one leg into one for the other, in place; the padding and all lengths stay. Send it only if the
@@ -212,6 +266,9 @@ func (t *Translator) RTP(from Side, b []byte, now time.Duration) (v Verdict, ask
 	} else {
 		t.counts[from].Dropped[v]++
 	}
+	if t.totals != nil {
+		t.totals.Verdicts[v].Add(1)
+	}
 	return v, t.wanted[from] != [Kinds]bool{}
 }
 
@@ -223,6 +280,9 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 	k, f := t.find(from, p, now)
 	if f == nil {
 		return Unknown
+	}
+	if !t.buckets[from].take(len(b), now) {
+		return Excess // a loss like any other, which the sender's congestion control must see
 	}
 	v := t.pass(from, k, f, p, now)
 	if v != Forward && f.twcc != 0 {

@@ -302,6 +302,33 @@ func TestScreenOnTheVideoSection(t *testing.T) {
 	}
 }
 
+// What is too much is lost as on a slow line: the receiver sees the gap.
+func TestLimit(t *testing.T) {
+	tr := call()
+	tr.Limit(10_000)
+	now, sent, last := time.Second, 0, uint16(0)
+	for seq := uint16(1); seq <= 1000; seq++ { // 100,000 bytes in ten seconds are allowed, and one second's burst; 250,000 come
+		now += 10 * time.Millisecond
+		b := make1(t, 111, aliceAudio, seq, 1, make([]byte, 238))
+		switch v, _ := tr.RTP(0, b, now); v {
+		case Forward:
+			sent += len(b)
+			if last = read(t, b).SequenceNumber; last != seq {
+				t.Fatalf("number %d became %d", seq, last)
+			}
+		case Excess:
+		default:
+			t.Fatal(v)
+		}
+	}
+	if sent < 95_000 || sent > 111_000 {
+		t.Errorf("%d bytes went through", sent)
+	}
+	if v, _ := tr.RTP(1, make1(t, 120, bobVideo, 1, 1, key), now); v != Forward {
+		t.Errorf("the other end suffers: %v", v)
+	}
+}
+
 // Whatever comes, in whatever order: no number under one SSRC is given out twice while the leg stays, and what goes
 // forward keeps its order.
 func TestNoNumberTwice(t *testing.T) {
