@@ -87,6 +87,14 @@ func parseOffer(text string) (*offer, error) {
 	if len(desc.MediaDescriptions) > maxSections {
 		return nil, fmt.Errorf("the offer has more than %d media sections", maxSections)
 	}
+	if slices.ContainsFunc(desc.Attributes, func(a sdp.Attribute) bool { return strings.TrimSpace(a.Key) == "ice-lite" }) {
+		// pion would take a named address for a checked one.
+		return nil, errors.New("the relay is ICE-lite: whoever offers to it must check the path")
+	}
+	text, err := withoutCandidates(&desc)
+	if err != nil {
+		return nil, fmt.Errorf("write the offer again: %w", err)
+	}
 	o := &offer{sdp: text}
 	fingerprint, _ := desc.Attribute("fingerprint")
 	videos := 0
@@ -118,6 +126,18 @@ func parseOffer(text string) (*offer, error) {
 	}
 	o.identity = strings.ToLower(fingerprint) + " " + strconv.FormatUint(desc.Origin.SessionID, 10)
 	return o, nil
+}
+
+// withoutCandidates drops the addresses that a client names: checks come from where the client really is, and a thousand
+// of them would be a thousand pairs for each look at them.
+func withoutCandidates(desc *sdp.SessionDescription) (string, error) {
+	named := func(a sdp.Attribute) bool { return strings.TrimSpace(a.Key) == "candidate" }
+	desc.Attributes = slices.DeleteFunc(desc.Attributes, named)
+	for _, m := range desc.MediaDescriptions {
+		m.Attributes = slices.DeleteFunc(m.Attributes, named)
+	}
+	out, err := desc.Marshal()
+	return string(out), err
 }
 
 // find is the section of a kind, or nil.

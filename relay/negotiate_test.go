@@ -22,6 +22,7 @@ a=ice-ufrag:abcd
 a=ice-pwd:abcdefghijklmnopqrstuv
 a=fingerprint:sha-256 AA:BB
 a=setup:actpass
+a=candidate:1 1 udp 2113937151 192.168.1.7 5000 typ host
 a=mid:0
 a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
 a=extmap:3/sendonly http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
@@ -83,19 +84,23 @@ func TestParseOffer(t *testing.T) {
 	if v.ssrc != 22 || v.rtx != 23 || v.sends || !v.asks || strings.Join(v.codecs[0].feedback, ",") != "nack,nack pli" {
 		t.Errorf("video %+v", v)
 	}
+	if !strings.Contains(o.sdp, "a=ice-ufrag:abcd\r\n") || strings.Contains(o.sdp, "192.168.1.7") {
+		t.Errorf("pion is given the addresses that the client names, or not the rest:\n%s", o.sdp)
+	}
 }
 
 func TestParseOfferRefuses(t *testing.T) {
 	fine := strings.ReplaceAll(chromeOffer, "\n", "\r\n")
 	video := fine[strings.Index(fine, "m=video"):]
 	for name, text := range map[string]string{
-		"too many sections":    fine + strings.Repeat(video, 3),
-		"two audio sections":   fine + strings.Replace(video, "m=video", "m=audio", 1),
-		"no fingerprint":       strings.Replace(fine, "a=fingerprint", "a=x", 1),
-		"no mid":               strings.Replace(fine, "a=mid:0", "a=x", 1),
-		"no media":             fine[:strings.Index(fine, "m=audio")] + "a=fingerprint:sha-256 AA\r\n",
-		"too many codecs":      strings.Replace(fine, " 111 63", strings.Repeat(" 111", 200), 1),
-		"not a session at all": "hello",
+		"too many sections":            fine + strings.Repeat(video, 3),
+		"two audio sections":           fine + strings.Replace(video, "m=video", "m=audio", 1),
+		"no fingerprint":               strings.Replace(fine, "a=fingerprint", "a=x", 1),
+		"no mid":                       strings.Replace(fine, "a=mid:0", "a=x", 1),
+		"an agent that does not check": strings.Replace(fine, "t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n", 1),
+		"no media":                     fine[:strings.Index(fine, "m=audio")] + "a=fingerprint:sha-256 AA\r\n",
+		"too many codecs":              strings.Replace(fine, " 111 63", strings.Repeat(" 111", 200), 1),
+		"not a session at all":         "hello",
 	} {
 		if _, err := parseOffer(text); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -109,6 +114,9 @@ func FuzzOffer(f *testing.F) {
 		o, err := parseOffer(text)
 		if err != nil {
 			return
+		}
+		if strings.Contains(o.sdp, "a=candidate:") {
+			t.Errorf("candidates are left: %q", o.sdp)
 		}
 		for i := range o.sections {
 			s := common(&o.sections[i], &o.sections[i])
