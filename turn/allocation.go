@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,9 +49,13 @@ type allocation struct {
 	mu          sync.Mutex // a leaf; guards what follows
 	closed      bool
 	gated       bool // ending from outside: Close opens the front's gate
-	isDoomed    bool
 	timer       *time.Timer
-	permissions map[netip.Addr]time.Time // until when
+	permissions []permission // few: a map would take more memory than all else
+}
+
+type permission struct {
+	peer  netip.Addr
+	until time.Time
 }
 
 // relaySocket is the real socket of a relayed address.
@@ -69,8 +74,8 @@ func (c *counter) add(n int) {
 func newAllocation(f *front, client netip.AddrPort, clientAddr net.Addr, who identity, now time.Time) *allocation {
 	a := &allocation{
 		front: f, client: client, clientAddr: clientAddr, who: who, born: now,
-		queue: make(chan *packet, queueLength), ended: make(chan struct{}), doomed: make(chan struct{}),
-		permissions: map[netip.Addr]time.Time{}, sockaddr: f.link.sockaddr(client),
+		queue: make(chan *packet, queueLength), ended: make(chan struct{}),
+		sockaddr: f.link.sockaddr(client),
 	}
 	a.bindings.Store(new([]*binding))
 	return a
@@ -81,33 +86,39 @@ func newAllocation(f *front, client netip.AddrPort, clientAddr net.Addr, who ide
 // and hit a new one. Doomed by us, it returns an error, and the library closes the allocation on this goroutine; the
 // gate keeps requests out until it has.
 func (a *allocation) ReadFrom(b []byte) (int, net.Addr, error) {
-	select {
-	case <-a.ended:
-		runtime.Goexit()
-	default:
-	}
-	select {
-	case p := <-a.queue:
+	// One receive and no select: it keeps the goroutine of an idle allocation on the smallest stack.
+	if p, ok := <-a.queue; ok && !a.over.Load() {
 		n := copy(b, p.buf[:p.n])
 		from := net.UDPAddrFromAddrPort(p.from)
 		a.down.add(n)
 		a.front.server.stats.down[p.path].add(n)
 		packets.Put(p)
 		return n, from, nil
-	case <-a.ended:
-		runtime.Goexit()
-	case <-a.doomed:
-		a.front.gate.Lock()
-		a.mu.Lock()
-		if a.closed {
-			a.mu.Unlock()
-			a.front.gate.Unlock()
-			runtime.Goexit()
-		}
-		a.gated = true
-		a.mu.Unlock()
 	}
+	a.leave()
 	return 0, nil, net.ErrClosed
+}
+
+// leave returns if the library is to close the allocation, and else ends the goroutine.
+func (a *allocation) leave() {
+	if a.isClosed() {
+		runtime.Goexit()
+	}
+	a.front.gate.Lock()
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		a.front.gate.Unlock()
+		runtime.Goexit()
+	}
+	a.gated = true
+	a.mu.Unlock()
+}
+
+func (a *allocation) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
 }
 
 // WriteTo carries one payload from the client to a peer. It never fails: what cannot be sent is lost, as on any network.
@@ -189,12 +200,17 @@ func (a *allocation) push(p *packet) {
 		s.stats.drop(errOverQuota)
 		return
 	}
-	select {
-	case a.queue <- p:
-	default:
-		packets.Put(p)
-		s.stats.drop(errQueueFull)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.over.Load() {
+		select {
+		case a.queue <- p:
+			return
+		default:
+		}
 	}
+	packets.Put(p)
+	s.stats.drop(errQueueFull)
 }
 
 // openSocket makes peers outside reachable; called by the front before it lets a permission for one pass.
@@ -218,9 +234,15 @@ func (a *allocation) openSocket() error {
 
 // permitted mirrors the library's list, so that strangers cannot fill the queue.
 func (a *allocation) permitted(peer netip.Addr) bool {
+	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return time.Now().Before(a.permissions[peer])
+	for _, p := range a.permissions {
+		if p.peer == peer {
+			return now.Before(p.until)
+		}
+	}
+	return false
 }
 
 // permit notes what the library has granted.
@@ -228,7 +250,13 @@ func (a *allocation) permit(peers []netip.AddrPort, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range peers {
-		a.permissions[canonical(p.Addr())] = now.Add(permissionLifetime)
+		peer := canonical(p.Addr())
+		i := slices.IndexFunc(a.permissions, func(p permission) bool { return p.peer == peer })
+		if i < 0 {
+			i = len(a.permissions)
+			a.permissions = append(a.permissions, permission{peer: peer})
+		}
+		a.permissions[i].until = now.Add(permissionLifetime)
 	}
 }
 
@@ -236,18 +264,17 @@ func (a *allocation) permit(peers []netip.AddrPort, now time.Time) {
 func (a *allocation) room(peers []netip.AddrPort, limit int, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for addr, until := range a.permissions {
-		if now.After(until) {
-			delete(a.permissions, addr)
-		}
+	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool { return now.After(p.until) })
+	all := make([]netip.Addr, 0, 8)
+	for _, p := range a.permissions {
+		all = append(all, p.peer)
 	}
-	fresh := map[netip.Addr]bool{}
 	for _, p := range peers {
-		if addr := canonical(p.Addr()); a.permissions[addr].IsZero() {
-			fresh[addr] = true
+		if peer := canonical(p.Addr()); !slices.Contains(all, peer) {
+			all = append(all, peer)
 		}
 	}
-	return len(a.permissions)+len(fresh) <= limit
+	return len(all) <= limit
 }
 
 // bind notes a channel that the library has bound, or bound again.
@@ -307,10 +334,12 @@ func (a *allocation) lives(lifetime time.Duration) {
 func (a *allocation) doom() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.isDoomed {
-		a.isDoomed = true
-		a.over.Store(true)
-		close(a.doomed)
+	a.overLocked()
+}
+
+func (a *allocation) overLocked() {
+	if !a.over.Swap(true) {
+		close(a.queue)
 	}
 }
 
@@ -334,7 +363,7 @@ func (a *allocation) Close() error {
 		return nil
 	}
 	a.closed = true
-	a.over.Store(true)
+	a.overLocked()
 	gated := a.gated
 	if a.timer != nil {
 		a.timer.Stop()
