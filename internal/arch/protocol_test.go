@@ -36,7 +36,7 @@ func (t telling) each(other telling, visit func(direction, name string, mine, th
 var common = []string{"type", "seq", "ack", "ref", "callId", "target"}
 
 // ahead are messages that the page understands before any server sends them.
-var ahead = []string{"verdict"}
+var ahead = []string{"verdict", "diagnosis"}
 
 func TestProtocolIsToldThreeTimesAlike(t *testing.T) {
 	document, prose := documentTelling(t)

@@ -72,6 +72,11 @@ export class Call extends Emitter {
       this.#paths.on("tracks", (tracks) => this.emit("tracks", tracks)),
       this.#paths.on("path", (path) => this.emit("path", path)),
       this.#paths.on("state", (state) => this.emit("state", state)),
+      this.#paths.on("failed", ({ diagnosis, verdict }) => {
+        // A server that composes verdicts hears both ends, and answers with a better one.
+        if (duet.has("verdict")) this.#send({ type: "diagnosis", ...diagnosis });
+        else this.emit("notice", verdict);
+      }),
     );
     this.#paths.prepare();
   }
@@ -269,6 +274,11 @@ export class Duet extends Emitter {
 
   get call() {
     return this.#call;
+  }
+
+  /** Whether the server granted this feature. @param {string} feature */
+  has(feature) {
+    return this.#socket.has(feature);
   }
 
   get server() {

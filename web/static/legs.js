@@ -15,8 +15,8 @@ const RETIRE = 1_000;
 const LAST = 30_000;
 
 /**
- * Events: `track`: something arrived on this leg; `state`: of any leg; `blocked`: a STUN or TURN server did not serve.
- * @extends {Emitter<{track: Leg, state: Leg, blocked: {url: string, code: number}}>}
+ * Events: `track`: something arrived on this leg; `state`: of any leg.
+ * @extends {Emitter<{track: Leg, state: Leg}>}
  */
 export class Legs extends Emitter {
   /** @type {Leg | null} */
@@ -55,6 +55,11 @@ export class Legs extends Emitter {
     for (const leg of this) void leg.peer.setTrack(kind, track);
   }
 
+  /** The servers' URLs. */
+  get urls() {
+    return this.#iceServers.flatMap(({ urls }) => urls);
+  }
+
   /** For legs and restarts to come; what flows is left alone. @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) {
     this.#iceServers = iceServers;
@@ -82,7 +87,6 @@ export class Legs extends Emitter {
     leg.peer.on("state", () => this.emit("state", leg));
     leg.peer.on("restarted", () => (leg.restartedAt = now()));
     leg.peer.on("error", (error) => console.warn("negotiation", name, error));
-    leg.peer.on("blocked", (blocked) => this.emit("blocked", blocked));
     leg.ours = offer;
     if (offer) leg.peer.start();
     return leg;

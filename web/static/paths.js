@@ -5,13 +5,17 @@
 // is built beside the current one, becomes current when it carries media, and only then is the other closed. Paths is
 // the one owner of media recovery: dead paths, ICE's complaints and network changes all end in recovery.repair.
 
+import { judge } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
 import { RelayTerms } from "./relay.js";
 import { Reporter } from "./report.js";
+import { PATHS as TIMES } from "./times.js";
 
+/** @typedef {import("./diagnosis.js").Diagnosis} Diagnosis */
+/** @typedef {import("./diagnosis.js").Verdict} Verdict */
 /** @typedef {import("./leg.js").Leg} Leg */
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
@@ -21,28 +25,9 @@ import { Reporter } from "./report.js";
 /** @typedef {"idle" | "connecting" | "connected" | "reconnecting" | "failed"} PathState */
 /** @typedef {{path: PathName, candidateType: string, protocol: string}} PathInfo */
 
-/** Times in milliseconds. */
-export const TIMES = Object.freeze({
-  tick: 250, // between two looks at the stats
-  hurry: 100, // the same, until media flows
-  anew: 600, // a restart that has not helped by then is joined by a new connection, which no old pair holds back
-  anewLater: 900, // the same at the callee, so that mostly one of the two begins
-  relayAfterRepair: 1_500, // and then by a request for the relay
-  relayStart: 2_500, // mode always: without a relayStart by then the direct way is tried
-  ready: 2_000, // after relayReady: switch even though nothing was decoded yet
-  healed: 1_000, // a direct path that came back so long before the relay was ready makes it unnecessary
-  stable: 2_000, // a direct path is taken back once it has carried for so long
-  hold: 4_000, // whoever did not ask for the relay stays on a direct path that carries for so long
-  relayDead: 4_000, // the relay carries nothing for so long: try the direct way
-  probeLife: 20_000, // a direct attempt beside the relay is given up
-  probeEvery: 60_000,
-  probeAfterChange: 5_000,
-  giveUp: 20_000, // nothing connected for so long: say so, and go on trying
-});
-
 /**
- * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `blocked`: a STUN or TURN server did not serve.
- * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, blocked: {url: string, code: number}}>}
+ * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `failed`: no way was found, and what was seen.
+ * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, failed: {diagnosis: Diagnosis, verdict: Verdict}}>}
  */
 export class Paths extends Emitter {
   #role;
@@ -93,7 +78,6 @@ export class Paths extends Emitter {
     this.#legs = new Legs({ iceServers, tracks, force, transport, send, RTCPeerConnection: ctor, now });
     this.#legs.on("track", (leg) => this.#arrived(leg));
     this.#legs.on("state", () => this.#decide());
-    this.#legs.on("blocked", (blocked) => this.emit("blocked", blocked));
   }
 
   get state() {
@@ -104,8 +88,11 @@ export class Paths extends Emitter {
     return this.#info;
   }
 
-  get #onTurn() {
-    return this.#current?.path === "turn" && this.#force !== "turn";
+  /** The current leg takes a way to which ICE may know a better one: TURN, or TCP to the relay. */
+  get #detour() {
+    const leg = this.#current;
+    if (leg?.name === "relay") return leg.flow.last.protocol !== "udp" && leg.flow.last.way !== null;
+    return leg?.path === "turn" && this.#force !== "turn";
   }
 
   get #pictures() {
@@ -269,14 +256,13 @@ export class Paths extends Emitter {
     this.#legs.direct = this.#makeDirect(true);
   }
 
-  /** Looks for a better way: beside the relay by a new connection, beyond TURN by a restart of this one. */
+  /** Looks for a better way: beside the relay by a new connection, from TURN or TCP by a restart of this one. */
   #probe() {
     this.#probeAt = Infinity;
+    if (this.#current && this.#detour) void this.#recovery.repair(this.#current, { force: true });
     const { direct, relay } = this.#legs;
-    if (this.#force === "relay") return;
-    if (!relay) {
-      if (direct && this.#onTurn) void this.#recovery.repair(direct, { force: true });
-    } else if (!direct || direct.peer.state === "failed") this.#goDirect();
+    if (!relay || this.#terms.first || (direct && direct.peer.state !== "failed")) return;
+    this.#goDirect();
   }
 
   /** Puts a new connection in the place of one that restarts do not help. @param {"direct" | "relay"} name */
@@ -413,8 +399,9 @@ export class Paths extends Emitter {
     if (relay) this.#legs.retire(relay, { seen: true });
   }
 
+  /** @param {number} [ms] */
   #probeLater(ms = TIMES.probeEvery) {
-    if (!this.#terms.wanted && (this.#onTurn || !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + ms);
+    if (this.#detour || (!this.#terms.wanted && !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + ms);
   }
 
   /** A direct attempt beside the relay does not last for ever. @param {number} now */
@@ -437,7 +424,7 @@ export class Paths extends Emitter {
       case "carries":
         this.#deadSince = 0;
         if (leg === direct) this.#terms.dueAt = Infinity;
-        if (leg === direct && this.#onTurn && this.#role === "caller") this.#probeLater();
+        if (this.#detour && (leg === relay || this.#role === "caller")) this.#probeLater();
         this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
         return this.#become("connected");
       case "waits":
@@ -478,6 +465,17 @@ export class Paths extends Emitter {
     if (this.#state === state) return;
     this.#state = state;
     this.emit("state", state);
+    if (state === "failed") this.#explain();
+  }
+
+  /** Says what was seen of the attempt that failed. */
+  #explain() {
+    const { direct, relay, urls } = this.#legs;
+    const seen = direct ?? relay;
+    if (!seen) return;
+    const fared = !this.#terms.started ? (this.#terms.asked ? "refused" : "") : relay?.peer.state === "connected" ? "connected" : "silent";
+    const diagnosis = seen.peer.findings.tell(fared);
+    this.emit("failed", { diagnosis, verdict: judge(diagnosis, urls) });
   }
 
   /** Says by which path media travels, when that has changed. */

@@ -5,6 +5,7 @@
 // (candidates by their ufrag, answers by the offer that they answer), and an offer of another connection is told from
 // a renegotiation of this one by the session id in its o= line, so that either side may begin afresh at any time.
 
+import { Findings } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
 
 /** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
@@ -18,9 +19,8 @@ const ANSWERS = "a=x-duet-answers:";
 
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
- * restarted ICE; `error`: the browser refused a description; `blocked`: a STUN or TURN server did not serve us.
- * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, restarted: void, error: unknown,
- *   blocked: {url: string, code: number}}>}
+ * restarted ICE; `error`: the browser refused a description.
+ * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, restarted: void, error: unknown}>}
  */
 export class Peer extends Emitter {
   #pc;
@@ -42,8 +42,8 @@ export class Peer extends Emitter {
   /** @type {RTCIceCandidateInit[]} */
   #early = []; // candidates heard before any description
   #relayed = new Set(); // addresses at which the counterpart says it has TURN allocations
-  /** @type {Set<string>} */
-  gathered = new Set(); // types of our own candidates
+  /** What may explain a failure. */
+  findings = new Findings();
 
   /**
    * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean,
@@ -61,7 +61,7 @@ export class Peer extends Emitter {
     pc.onicecandidate = ({ candidate }) => this.#candidate(candidate);
     pc.ontrack = ({ track }) => this.emit("track", track);
     pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.emit("state", this.state);
-    pc.onicecandidateerror = ({ url, errorCode }) => this.emit("blocked", { url: url ?? "", code: errorCode });
+    pc.onicecandidateerror = ({ url, errorCode }) => this.findings.blocked({ url: url ?? "", code: errorCode });
   }
 
   /** The worse of ICE's and the whole connection's state: ICE tells of trouble first. @returns {PeerState} */
@@ -249,8 +249,9 @@ export class Peer extends Emitter {
   }
 
   /** Remembers where the counterpart's TURN allocations are. @param {string | undefined} text */
-  #note(text) {
-    for (const [, ip, port] of (text ?? "").matchAll(/candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/g)) {
+  #note(text = "") {
+    this.findings.other(text);
+    for (const [, ip, port] of text.matchAll(/candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/g)) {
       this.#relayed.add(`${ip} ${port}`);
     }
   }
@@ -268,7 +269,7 @@ export class Peer extends Emitter {
 
   /** @param {RTCIceCandidate | null} candidate */
   #candidate(candidate) {
-    if (candidate?.type) this.gathered.add(candidate.type);
+    if (candidate) this.findings.own(candidate.candidate);
     this.#signal({ candidate: candidate && candidate.toJSON() });
   }
 

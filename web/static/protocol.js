@@ -29,6 +29,7 @@
  *   | {type: "callStats", callId?: string, path: PathName, rttMs: number, lossPct: number, jitterMs: number, bitrateKbps: number}
  *   | {type: "relayRequest", callId?: string, reason: "ice-failed" | "ice-timeout" | "user"}
  *   | {type: "relayStop", callId?: string}
+ *   | ({type: "diagnosis", callId?: string} & import("./diagnosis.js").Diagnosis)
  *   | {type: "ping", t: number, ack?: number}} ClientMessage
  */
 
@@ -72,7 +73,7 @@
  */
 
 /** Everything that this client asks for. The server may grant less, and the client lives with it. */
-export const FEATURES = Object.freeze(["resume", "call-state", "presence-delta"]);
+export const FEATURES = Object.freeze(["resume", "call-state", "presence-delta", "verdict"]);
 
 /** The form of a user's id; anything else is a username. */
 export const USER_ID = /^u_[A-Za-z0-9]{22}$/;

@@ -1,15 +1,8 @@
 // recovery.js: notices a leg that carries nothing any more, and restarts it.
 
-/** @typedef {import("./leg.js").Leg} Leg */
+import { RECOVERY as TIMES } from "./times.js";
 
-/** Times in milliseconds. */
-export const TIMES = Object.freeze({
-  silent: 1_200, // no packet for so long though there should be: the path is dead
-  unchecked: 6_000, // nothing is sent, so only ICE's own checks tell
-  grace: 300, // ICE says disconnected: it may heal by itself
-  recent: 250, // a packet as young as this outweighs what ICE says
-  repair: 4_000, // between two restarts of a leg, longer with each that did not help
-});
+/** @typedef {import("./leg.js").Leg} Leg */
 
 export class Recovery {
   #renew;
@@ -33,7 +26,7 @@ export class Recovery {
     const { state } = leg.peer;
     if (state !== "disconnected") leg.shakySince = 0;
     else leg.shakySince ||= now;
-    const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && flow.silentFor(now) >= TIMES.recent;
+    const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && now - flow.packetAt >= TIMES.recent;
     const quiet = expecting ? flow.silentFor(now) > TIMES.silent : now - flow.checkAt > TIMES.unchecked;
     if (state === "failed" || shaky || (flow.firstAt > 0 && quiet)) return "dead";
     if (!leg.carries(pictures, now) && !(flow.firstAt && !expecting)) return "waits";

@@ -84,6 +84,9 @@ export class Flow {
   /** Media has been coming without a pause since then; 0: it does not come now. */
   steadySince = 0;
 
+  /** Looks since the last packet: a page that was not let run should not take its own sleep for silence. */
+  looks = 0;
+
   #window = { at: 0, bytes: 0, lost: 0, packets: 0 };
 
   /**
@@ -92,10 +95,12 @@ export class Flow {
    */
   update(reading, now) {
     const { last } = this;
+    this.looks++;
     if (reading.packets > last.packets) {
       this.firstAt ||= now;
       this.steadySince ||= now;
       this.packetAt = now;
+      this.looks = 0;
     } else if (now - this.packetAt > 1_000) this.steadySince = 0;
     if (reading.frames > last.frames) this.frameAt ||= now;
     if (reading.checks > last.checks || reading.packets > last.packets) this.checkAt = now;
@@ -104,7 +109,7 @@ export class Flow {
 
   /** How long no packet has come. @param {number} now */
   silentFor(now) {
-    return this.packetAt ? now - this.packetAt : 0;
+    return this.packetAt && this.looks > 2 ? now - this.packetAt : 0;
   }
 
   /** Loss and bitrate since the last call of this. @param {number} now */

@@ -39,7 +39,7 @@ function resumed(more) {
 
 test("join asks for features and resolves with the welcome", async () => {
   const ws = await joined();
-  assert.deepEqual(ws.sent[0], { type: "join", username: "alice", features: ["resume", "call-state", "presence-delta"] });
+  assert.deepEqual(ws.sent[0], { type: "join", username: "alice", features: ["resume", "call-state", "presence-delta", "verdict"] });
   assert.equal(socket.state, "online");
   assert.deepEqual(states, ["connecting", "online"]);
 });

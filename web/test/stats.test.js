@@ -40,7 +40,9 @@ test("a flow knows its first packet, its first frame, its silence and its steadi
   at(300, 6, 1);
   assert.deepEqual([flow.firstAt, flow.frameAt, flow.steadySince], [200, 300, 200]);
   at(900, 6, 1);
-  assert.deepEqual([flow.silentFor(900), flow.steadySince], [600, 200], "a short pause is none");
+  assert.deepEqual([flow.silentFor(900), flow.steadySince], [0, 200], "one look is not enough, and a short pause is none");
+  at(1_000, 6, 1);
+  at(1_200, 6, 1);
   at(1_600, 6, 1);
   assert.deepEqual([flow.silentFor(1_600), flow.steadySince], [1_300, 0]);
   at(1_700, 9, 2);
