@@ -1,5 +1,5 @@
 # Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
-.PHONY: help build test test-all bench bench-turn bench-signaling deps lint unit fuzz web e2e natlab clean
+.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling deps lint unit fuzz web e2e natlab clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -19,6 +19,9 @@ bench: ## every benchmark, ten times, for benchstat
 
 bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=100 SEARCH=1)
 	@internal/bench/turn/compare.sh
+
+bench-relay: ## this relay and Janus's VideoCall in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=20)
+	@internal/bench/relay/compare.sh
 
 bench-signaling: ## joins, calls, churn and memory of this server at thousands of users (ROUNDS=3 USERS=20000 ONLINE=5000)
 	@internal/bench/signaling/measure.sh

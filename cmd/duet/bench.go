@@ -12,11 +12,13 @@ import (
 	"os/signal"
 	"syscall"
 
+	benchrelay "duet/internal/bench/relay"
 	benchsignaling "duet/internal/bench/signaling"
 	benchturn "duet/internal/bench/turn"
 )
 
 const benchUsage = `usage: duet bench turn [flags]       calls through a TURN server
+       duet bench relay [flags]      media through the relay, or through Janus
        duet bench signaling [flags]  users who join, call, come, go and roam
 
 Each measures a running server and prints what arrived, how late, and, with -pid on the same machine, what it cost.
@@ -46,6 +48,19 @@ func benchCommand(args []string, stdout io.Writer) error {
 		flags.BoolVar(&o.Search, "search", false, "look for the most calls that are carried, beginning at -calls")
 		flags.Float64Var(&o.MaxLoss, "max-loss", o.MaxLoss, "with -search: the share that may be lost")
 		run = func(ctx context.Context, w io.Writer) error { return benchturn.Run(ctx, o, w) }
+	case "relay":
+		o := benchrelay.DefaultOptions()
+		flags.StringVar(&o.Via, "via", o.Via, "duet, janus (its VideoCall plugin) or direct (no server, to compare with)")
+		flags.StringVar(&o.URL, "url", "ws://127.0.0.1:8080/ws", "the signaling, ws://host:port/ws; of Janus ws://host:8188")
+		flags.IntVar(&o.Calls, "calls", o.Calls, "calls, of 350 packets a second each")
+		flags.IntVar(&o.Setups, "setups", o.Setups, "calls that are set up at a time")
+		flags.DurationVar(&o.Warmup, "warmup", o.Warmup, "sent before the measurement begins")
+		flags.DurationVar(&o.Duration, "duration", o.Duration, "how long is measured")
+		flags.DurationVar(&o.Tick, "tick", o.Tick, "how often the sender looks what is due")
+		flags.BoolVar(&o.Apart, "apart", false, "a socket for each client also on loopback, as with Janus")
+		flags.BoolVar(&o.NoRTCP, "no-rtcp", false, "send media only, and offer no transport-cc")
+		flags.IntVar(&o.PID, "pid", 0, "the server's process on this machine: show its CPU and memory")
+		run = func(ctx context.Context, w io.Writer) error { return benchrelay.Run(ctx, o, w) }
 	case "signaling":
 		o := benchsignaling.DefaultOptions()
 		flags.StringVar(&o.URL, "url", "ws://127.0.0.1:8080/ws", "the server, ws://host:port/ws")

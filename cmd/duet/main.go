@@ -33,7 +33,7 @@ usage: duet [serve] [-config FILE] [-replace]
        duet config  [-config FILE]   print the effective configuration, secrets masked
        duet turn-credential [-config FILE] [-user NAME] [-ttl 8h]
                                      print a TURN username and password for other software
-       duet bench WHAT [flags]       measure a server: turn, signaling
+       duet bench WHAT [flags]       measure a server: turn, relay, signaling
        duet version
 
 Every key is explained in configs/duet.yaml. The environment overrides the file:
