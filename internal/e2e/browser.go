@@ -96,6 +96,16 @@ func tempProfile(t testing.TB) (dir string, remove func()) {
 	}
 }
 
+// healthy: the page has thrown nothing, complained of nothing, and kept to its own content policy.
+func (b *Browser) healthy() {
+	b.t.Helper()
+	for line := range strings.Lines(b.Console.String()) {
+		if strings.HasPrefix(line, "exception:") || strings.HasPrefix(line, "console.error:") || strings.Contains(line, "Content Security Policy") {
+			b.t.Errorf("%s: the page is not well: %s", b.Name, line)
+		}
+	}
+}
+
 // tell logs what helps to understand a failure, and takes a picture.
 func (b *Browser) tell() {
 	b.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -248,6 +249,57 @@ func TestRefuse(t *testing.T) {
 	alice.Sees(5)
 	bob.Sees(5)
 	bob.Shot("call-chinese")
+}
+
+// TestReload: a page that is loaded anew has left its call, and its user is there again after joining.
+func TestReload(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	connect(alice, bob, "")
+	alice.Sees(10)
+	bob.Open("?again")
+	alice.Eventually("the call is over", patience, func() bool { return !alice.InCall() })
+	bob.Login("virtual")
+	bob.Call("alice")
+	alice.Accept()
+	alice.Sees(10)
+	bob.Sees(10)
+}
+
+// TestBothCall: whoever is first, both are in one call.
+func TestBothCall(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	both := []*Browser{alice, bob}
+	for _, b := range both {
+		b.Open("")
+		b.Login("virtual")
+	}
+	for i, b := range both {
+		b.Eventually("the other is in the list", patience, func() bool { return b.sees(row(both[1-i].Name) + " " + testID("call")) })
+	}
+	// At the same moment: from the page's own clocks, which are the machine's.
+	at := JS[float64](alice, "Date.now() + 1500")
+	for i, b := range both {
+		JS[bool](b, fmt.Sprintf("(setTimeout(() => document.querySelector('%s %s').click(), %f - Date.now()), true)", row(both[1-i].Name), testID("call"), at))
+	}
+	// A page that was rung before it had called shows who is calling.
+	<-time.After(1500 * time.Millisecond)
+	for _, b := range both {
+		b.Eventually("a call, or the question", patience, func() bool { return b.InCall() || b.Visible("incoming-dialog") })
+	}
+	for _, b := range both {
+		if b.Visible("incoming-dialog") {
+			b.Click("accept")
+		}
+	}
+	for _, b := range both {
+		b.Sees(10)
+	}
+	alice.Click("hang-up")
+	bob.Eventually("the call is over", patience, func() bool { return !bob.InCall() })
 }
 
 // keyOf is the hash of a server's public key, by which Chromium can be told to trust it, for pages and for TURN.

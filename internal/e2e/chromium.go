@@ -72,6 +72,7 @@ func StartBrowser(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 		endAlloc()
 	})
 	t.Cleanup(func() {
+		b.healthy()
 		if t.Failed() {
 			b.tell()
 		}

@@ -14,7 +14,7 @@
 //
 // # What it leaves behind
 //
-// Nothing. As root, all runs in a network and a process namespace of its own (see [Main]), which the kernel clears away
-// with everything in it when the test process ends, however it ends. Without root the tests use loopback, and each
-// process is killed with its whole group.
+// Nothing. All runs in a network and a process namespace of its own (see [Main]), which the kernel clears away with
+// everything in it when the test process ends, however it ends. Where neither root nor the kernel allows that, the tests
+// use loopback, and each process is killed with its whole group.
 package e2e

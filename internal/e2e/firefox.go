@@ -90,6 +90,7 @@ func StartFirefox(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 		<-f.done
 	})
 	t.Cleanup(func() {
+		b.healthy()
 		if t.Failed() {
 			b.tell()
 		}
@@ -131,8 +132,11 @@ func (f *firefox) read() {
 			return
 		}
 		if m.ID == nil {
-			var entry struct{ Level, Text string }
+			var entry struct{ Type, Level, Text string }
 			if m.Method == "log.entryAdded" && json.Unmarshal(m.Params, &entry) == nil {
+				if entry.Type == "javascript" && entry.Level == "error" {
+					entry.Level = "exception"
+				}
 				fmt.Fprintf(f.console, "%s: %s\n", entry.Level, entry.Text)
 			}
 			continue

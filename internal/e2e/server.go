@@ -140,7 +140,7 @@ func (s *Server) Stop() {
 	s.t.Helper()
 	if s.p.wait(0) {
 		if _, killed := s.p.err.(*exec.ExitError); killed && s.p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
-			s.noRace()
+			s.healthy()
 			return // by Kill
 		}
 		if s.p.err != nil {
@@ -157,14 +157,21 @@ func (s *Server) Stop() {
 	} else if s.p.err != nil {
 		s.t.Errorf("the server stopped with %v, want exit code 0", s.p.err)
 	}
-	s.noRace()
+	s.healthy()
 }
 
-func (s *Server) noRace() {
+// healthy: no data race, and nothing that an operator would have to see to.
+func (s *Server) healthy() {
 	s.t.Helper()
-	if out := s.Output.String(); strings.Contains(out, "WARNING: DATA RACE") {
+	out := s.Output.String()
+	if strings.Contains(out, "WARNING: DATA RACE") {
 		_, report, _ := strings.Cut(out, "WARNING: DATA RACE")
 		s.t.Errorf("the server has a data race:\n%.6000s", report)
+	}
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "level=ERROR") {
+			s.t.Errorf("the server has an error: %s", line)
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 package e2e
 
-// The world the tests run in: as root, namespaces with one network address that exists nowhere else.
+// The world the tests run in: namespaces with one network address that exists nowhere else.
 
 import (
 	"errors"
@@ -20,14 +20,18 @@ const worldVar = "DUET_TEST_WORLD"
 // worldAddr is the machine's only address inside, besides loopback. A private one: defaults must serve a home network.
 const worldAddr = "10.77.0.1"
 
-// Main builds the program, runs a package's tests and ends the process: call it from TestMain. As root the tests get a
-// network of their own, in which nothing can leave the machine and nothing of the machine matters, and a process namespace
-// of their own: when its first process ends, by success, panic or kill -9, the kernel kills every browser and server in it.
+// noWorld is the exit code of a process that was started in namespaces and may not furnish them.
+const noWorld = 97
+
+// Main builds the program, runs a package's tests and ends the process: call it from TestMain. The tests get a network of
+// their own, in which nothing can leave the machine and nothing of the machine matters, and a process namespace of their
+// own: when its first process ends, by success, panic or kill -9, the kernel kills every browser and server in it. That
+// needs root, or a kernel that lets users make namespaces; else the tests run on the machine's own network.
 func Main(m *testing.M) {
 	if os.Getenv(worldVar) != "" {
 		if err := enterWorld(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err)
-			os.Exit(1)
+			os.Exit(noWorld)
 		}
 		os.Exit(m.Run())
 	}
@@ -37,19 +41,18 @@ func Main(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Setenv(programVar, dir)
-	var code int
-	if os.Geteuid() == 0 {
-		code = inNewWorld()
-	} else {
-		fmt.Fprintln(os.Stderr, "e2e: not root, so on this machine's own network")
+	code, err := inNewWorld()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: on this machine's own network:", err)
 		code = m.Run()
 	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// inNewWorld runs this test binary again, in namespaces of its own, and returns its exit code.
-func inNewWorld() int {
+// inNewWorld runs this test binary again, in namespaces of its own, and returns its exit code; an error says that it could
+// not.
+func inNewWorld() (code int, err error) {
 	// The kernel kills the child when the thread that started it ends.
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -60,16 +63,22 @@ func inNewWorld() int {
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	err := cmd.Run()
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	err = cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return exit.ExitCode()
+	switch {
+	case err == nil:
+		return 0, nil
+	case !errors.As(err, &exit):
+		return 0, err
+	case exit.ExitCode() == noWorld:
+		return 0, errors.New("a namespace cannot be set up")
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e: run the tests in namespaces of their own:", err)
-		return 1
-	}
-	return 0
+	return max(exit.ExitCode(), 1), nil
 }
 
 // enterWorld furnishes the namespaces that this process was started in.
