@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long anything may take on a busy machine before it counts as never.
-const patience = 30 * time.Second
+const patience = 45 * time.Second
 
 func testID(id string) string { return `[data-testid="` + id + `"]` }
 

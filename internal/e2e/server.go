@@ -135,6 +135,22 @@ func (s *Server) Restart() {
 	s.start()
 }
 
+// Memory is the program's resident memory in bytes.
+func (s *Server) Memory() int64 {
+	s.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.p.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var kib int64
+	if _, rest, ok := strings.Cut(string(status), "VmRSS:"); ok {
+		if _, err := fmt.Sscan(rest, &kib); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return kib << 10
+}
+
 // Stop ends the program as an operator would, and holds it to its word: exit code 0 within 10 s.
 func (s *Server) Stop() {
 	s.t.Helper()

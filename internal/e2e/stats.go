@@ -39,6 +39,7 @@ type Stream struct {
 	Height    int     `json:"height"`
 	Energy    float64 `json:"energy"`
 	Concealed float64 `json:"concealed"`
+	Playout   float64 `json:"playout"` // the sender's time of what is played now, in ms
 }
 
 // Flow is what came in, over all connections that are open.

@@ -56,24 +56,35 @@ func stillTalking(t *testing.T, alice, bob *Browser) {
 	}
 }
 
-func TestServerKilledInCall(t *testing.T) {
-	s := StartServer(t)
-	alice := StartBrowser(t, s, "alice", BrowserOptions{})
-	bob := StartBrowser(t, s, "bob", BrowserOptions{})
-	connect(alice, bob, "?path=direct")
-	alice.Sees(10)
-	bob.Sees(10)
-	limit := steady(alice, bob)
-	s.Kill()
-	alice.Sees(20)
-	bob.Sees(20)
-	s.Restart()
-	for _, b := range []*Browser{alice, bob} {
-		b.Eventually("the page is back at the server", patience, func() bool { return b.Online() })
-		b.Sees(30)
+// TestServerLostInCall: a crash, and an operator's restart.
+func TestServerLostInCall(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		end  func(*Server)
+	}{
+		{"killed", (*Server).Kill},
+		{"restarted", (*Server).Stop},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := StartServer(t)
+			alice := StartBrowser(t, s, "alice", BrowserOptions{})
+			bob := StartBrowser(t, s, "bob", BrowserOptions{})
+			connect(alice, bob, "?path=direct")
+			alice.Sees(10)
+			bob.Sees(10)
+			limit := steady(alice, bob)
+			tc.end(s)
+			alice.Sees(20)
+			bob.Sees(20)
+			s.Restart()
+			for _, b := range []*Browser{alice, bob} {
+				b.Eventually("the page is back at the server", patience, func() bool { return b.Online() })
+				b.Sees(30)
+			}
+			noGap(t, limit, alice, bob)
+			stillTalking(t, alice, bob)
+		})
 	}
-	noGap(t, limit, alice, bob)
-	stillTalking(t, alice, bob)
 }
 
 // TestServerKilledInRelay: the relay dies with the server, and the call sets it up again by itself.
