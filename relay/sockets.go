@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/stdnet"
@@ -70,31 +72,98 @@ func any6() net.IP { return net.ParseIP("2001:db8::1") } // pion takes ::1 for n
 
 func (n *anyNet) Interfaces() ([]*transport.Interface, error) { return n.one, nil }
 
-// anyTCP seems to be bound to all addresses; the connections it accepts seem to have come to any4 or any6.
-type anyTCP struct{ *net.TCPListener }
+// maxTCP and maxTCPPerIP bound the connections, of which most legs need none and the others one. Descriptors are for all.
+const (
+	maxTCP      = 4096
+	maxTCPPerIP = 200
+)
 
-func (l anyTCP) Addr() net.Addr {
-	return &net.TCPAddr{IP: net.IPv6unspecified, Port: l.TCPListener.Addr().(*net.TCPAddr).Port}
+// anyTCP seems to be bound to all addresses; the connections it accepts seem to have come to any4 or any6.
+type anyTCP struct {
+	net.Listener // of TCP
+	conns        *tcpConns
 }
 
+func (l anyTCP) Addr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv6unspecified, Port: l.Listener.Addr().(*net.TCPAddr).Port}
+}
+
+// Accept fails when the listener is closed and never else: pion would not ask again.
 func (l anyTCP) Accept() (net.Conn, error) {
-	c, err := l.AcceptTCP()
-	if err != nil {
-		return nil, err
+	pause := time.Duration(0)
+	for {
+		c, err := l.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		if err != nil { // out of file descriptors, say
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		remote := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		if !l.conns.enter(remote) {
+			_ = c.Close()
+			continue
+		}
+		local := net.TCPAddr{IP: any6(), Port: l.Listener.Addr().(*net.TCPAddr).Port}
+		if remote.Is4() {
+			local.IP = any4()
+		}
+		return &anyTCPConn{TCPConn: c.(*net.TCPConn), local: &local, leave: sync.OnceFunc(func() { l.conns.leave(remote) })}, nil
 	}
-	local := net.TCPAddr{IP: any6(), Port: l.TCPListener.Addr().(*net.TCPAddr).Port}
-	if c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().Is4() {
-		local.IP = any4()
-	}
-	return anyTCPConn{c, &local}, nil
 }
 
 type anyTCPConn struct {
 	*net.TCPConn
 	local *net.TCPAddr
+	leave func()
 }
 
-func (c anyTCPConn) LocalAddr() net.Addr { return c.local }
+func (c *anyTCPConn) LocalAddr() net.Addr { return c.local }
+
+func (c *anyTCPConn) Close() error {
+	c.leave()
+	return c.TCPConn.Close()
+}
+
+// tcpConns counts connections; mu is a leaf.
+type tcpConns struct {
+	mu   sync.Mutex
+	all  int
+	byIP map[netip.Addr]int // IPv6: by /64, which one customer has
+}
+
+func customer(ip netip.Addr) netip.Addr {
+	if ip.Is6() {
+		p, _ := ip.Prefix(64)
+		return p.Addr()
+	}
+	return ip
+}
+
+func (t *tcpConns) enter(ip netip.Addr) bool {
+	ip = customer(ip)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all >= maxTCP || t.byIP[ip] >= maxTCPPerIP {
+		return false
+	}
+	t.all++
+	t.byIP[ip]++
+	return true
+}
+
+func (t *tcpConns) leave(ip netip.Addr) {
+	ip = customer(ip)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all--
+	if t.byIP[ip]--; t.byIP[ip] == 0 {
+		delete(t.byIP, ip)
+	}
+}
 
 // announced are the addresses that answers carry.
 func announced(bound netip.Addr, configured, found []netip.Addr) []netip.Addr {
