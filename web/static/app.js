@@ -9,6 +9,7 @@ import { LocalMedia } from "./media.js";
 import { SignalingError } from "./socket.js";
 import { Ringer } from "./sound.js";
 import { View } from "./view.js";
+import { Wake } from "./wake.js";
 
 /** @typedef {import("./duet.js").Call} Call */
 
@@ -59,6 +60,7 @@ url.search = url.hash = "";
 const media = new LocalMedia();
 const ringer = new Ringer();
 const view = new View(document, model);
+const wake = new Wake(document);
 const duet = new Duet({
   url: url.href,
   media,
@@ -77,6 +79,7 @@ function show() {
   model.local = {
     wishes: media.wishes, virtual: media.isVirtual, chosen: media.source, screens: media.canShareScreen, video: media.tracks.video,
   };
+  wake.keep(call?.phase === "accepted");
   view.show(model);
 }
 
@@ -180,6 +183,10 @@ function ended(call) {
 
 // A closed tab should not keep the other side waiting for a return.
 addEventListener("pagehide", () => duet.leave());
+// The browser may bring the page back as it was, when it has long been signed out.
+addEventListener("pageshow", (event) => {
+  if (event.persisted && model.page === "chat") signOut("");
+});
 
 // For support and tests, from the developer tools.
 Object.assign(globalThis, { duet });

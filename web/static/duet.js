@@ -130,6 +130,11 @@ export class Call extends Emitter {
     if (!known) return void (welcome.restored && this.callId && this.end("lost"));
     if (known.media?.self) this.#told = { ...known.media.self };
     if (known.media?.peer) this.#heard(known.media.peer);
+    // What was said last may have died with the server: that they accepted, or that we did.
+    const rings = known.phase === "ringing";
+    if (rings && this.phase === "accepted" && this.role === "callee") {
+      this.#duet.send({ type: "callResponse", accepted: true, callId: this.callId });
+    } else if (!rings && this.phase !== "accepted") this.#accepted(known.role);
     if (!welcome.restored) return this.#tell();
     this.#send({ type: "mediaStateChange", ...this.#media.state });
     this.#told = this.#media.state;

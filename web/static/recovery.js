@@ -27,7 +27,8 @@ export class Recovery {
     if (state !== "disconnected") leg.shakySince = 0;
     else leg.shakySince ||= now;
     const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && now - flow.packetAt >= TIMES.recent;
-    const quiet = expecting ? flow.silentFor(now) > TIMES.silent : now - flow.checkAt > TIMES.unchecked;
+    const silent = /^(tcp|tls)$/.test(flow.last.protocol) ? TIMES.silentTcp : TIMES.silent;
+    const quiet = expecting ? flow.silentFor(now) > silent : now - flow.checkAt > TIMES.unchecked;
     if (state === "failed" || shaky || (flow.firstAt > 0 && quiet)) return "dead";
     if (!leg.carries(pictures, now) && !(flow.firstAt && !expecting)) return "waits";
     leg.repairs = 0;

@@ -21,7 +21,6 @@ export function virtualVideo(name) {
     painted = paint(context, name, (performance.now() - begin) / 1_000);
   }, 1_000 / SIZE.fps);
   const [track] = canvas.captureStream(SIZE.fps).getVideoTracks();
-  track.contentHint = "detail";
   return {
     track,
     rename(next) {

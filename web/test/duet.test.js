@@ -192,6 +192,33 @@ test("after a server restart media states are restated", async () => {
   assert.equal(call.phase, "accepted");
 });
 
+for (const [what, phase, want] of [["that they accepted", "accepted", "accepted"], ["nothing", "ringing", "ringing"]]) {
+  test(`a server that died after it had heard ${what}: the caller is ${want}`, async () => {
+    await online();
+    const call = duet.dial(duet.users[0]);
+    say({ type: "ringing", callId: "c_1", callee: "bob", calleeId: BOB.id });
+    net.newest().drop();
+    await advance(250);
+    net.newest().accept();
+    const known = { callId: "c_1", role: "caller", phase, peer: "bob", peerId: BOB.id, media: { self: ON, peer: ON }, relay: false };
+    net.newest().say(welcome({ resumed: true, restored: true, call: known }));
+    assert.equal(call.phase, want);
+  });
+}
+
+test("a server that died before it had kept our acceptance hears it again", async () => {
+  await online();
+  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  calls[0].accept();
+  net.newest().say({ type: "pong", ack: 99 });
+  net.newest().drop();
+  await advance(250);
+  net.newest().accept();
+  const known = { callId: "c_1", role: "callee", phase: "ringing", peer: "bob", peerId: BOB.id, media: { self: ON, peer: ON }, relay: false };
+  net.newest().say(welcome({ resumed: true, restored: true, call: known }));
+  assert.deepEqual([last("callResponse").accepted, last("callResponse").callId], [true, "c_1"]);
+});
+
 test("a session that is gone takes the call with it, and the user stays online", async () => {
   await online();
   const call = duet.dial(duet.users[0]);

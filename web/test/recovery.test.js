@@ -141,6 +141,15 @@ test("media that stops though ICE says connected is acted on within 3 s, after s
   assert.equal(paths.state, "connected");
 });
 
+test("over TCP silence is believed later", async () => {
+  const pc = await direct({ relay: "off" });
+  pc.report.get("L").protocol = "tcp";
+  await advance(2_300);
+  assert.equal(renewals, 0);
+  await advance(700);
+  assert.equal(renewals, 1);
+});
+
 test("silence that the other side has announced is no dead path", async () => {
   const pc = await direct();
   paths.setTheirs({ audio: false, video: false, screen: false });
