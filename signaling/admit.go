@@ -240,3 +240,10 @@ func (g *registry) everybody() []*conn {
 	}
 	return list
 }
+
+// size is the number of connections.
+func (g *registry) size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.count
+}

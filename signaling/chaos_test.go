@@ -18,13 +18,13 @@ import (
 
 var chaosSeed = flag.Uint64("chaos.seed", 0, "play only the script of this seed")
 
-// TestChaos plays 10,000 scripts, or the first 1,000 of them, a hundred at a time in one world.
+// TestChaos plays 10,000 scripts, or the first 500 of them, a hundred at a time in one world.
 func TestChaos(t *testing.T) {
 	if *chaosSeed != 0 {
 		synctest.Test(t, func(t *testing.T) { chaosWorld(t, *chaosSeed, 1) })
 		return
 	}
-	worlds := 10
+	worlds := 5
 	if os.Getenv("DUET_TEST_ALL") != "" {
 		worlds = 100
 	}

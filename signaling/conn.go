@@ -5,6 +5,7 @@ package signaling
 // thousand idle writers would be a hundred megabytes of stacks).
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net"
@@ -54,18 +55,22 @@ type conn struct {
 	hub  *Hub
 	ws   *websocket.Conn
 	sock *sock
-	ip   netip.Addr
-	host string // by which the client reached us
+	// What ws has taken from sock and not read yet.
+	buffered *bufio.Reader
+	ip       netip.Addr
+	host     string // by which the client reached us
 
 	budget *rate.Limiter // of its address
 
 	// The reader's own.
 	limit   *rate.Limiter // of the session, once there is one
 	refused int           // rate refusals in a row
+	owed    []*conn       // have something to be written, once no more frames wait to be read
 
 	// Guarded by Hub.mu.
 	session *session
 	joinBy  *time.Timer
+	touched bool // is in Hub.touched
 
 	// Guarded by registry.mu.
 	pingAt time.Time
@@ -84,7 +89,7 @@ type conn struct {
 }
 
 // push queues a frame and reports whether there was room. A connection that
-// has no room is closed with 4003.
+// has no room is closed with 4003. It is written by the next flush.
 func (c *conn) push(f frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +112,6 @@ func (c *conn) push(f frame) bool {
 		c.bytes += f.size
 	}
 	c.queue = append(c.queue, f)
-	c.wakeLocked()
 	return true
 }
 
@@ -128,7 +132,11 @@ func (c *conn) closeLocked(code uint16, words string) {
 		c.queue, c.bytes = nil, 0
 	}
 	c.queue = append(c.queue, frame{kind: closeFrame, code: code, data: []byte(words)})
-	c.wakeLocked()
+	if !c.writing {
+		c.writing = true
+		c.hub.registry.running.Add(1) // the reader still holds one: the count is not zero
+		go c.write(nil)
+	}
 }
 
 // isClosing reports whether the server has closed this connection.
@@ -138,31 +146,62 @@ func (c *conn) isClosing() bool {
 	return c.closing
 }
 
-func (c *conn) wakeLocked() {
-	if c.writing {
+// flush writes what waits. It never blocks: what the socket does not take at
+// once is left to a writer of its own. No lock may be held.
+func (c *conn) flush() {
+	c.mu.Lock()
+	if c.writing || c.dead || len(c.queue) == 0 {
+		c.mu.Unlock()
 		return
 	}
 	c.writing = true
 	c.hub.registry.running.Add(1) // the reader still holds one: the count is not zero
-	go c.write()
+	c.mu.Unlock()
+	if c.sock.raw == nil {
+		go c.write(nil)
+		return
+	}
+	if rest, finished := c.writeBatches(false, nil); !finished {
+		go c.write(rest)
+	}
 }
 
-// write is the writer: it ends when nothing waits.
-func (c *conn) write() {
-	defer c.hub.registry.running.Done()
-	var rings []string
-	for {
+// write is the writer: it ends when nothing waits. rings are calls whose
+// incomingCall has been gathered but not sent.
+func (c *conn) write(rings []string) {
+	c.writeBatches(true, rings)
+}
+
+// anyLarge reports frames that are not copied, so that writing them may block.
+func anyLarge(batch []frame) bool {
+	for i := range batch {
+		if batch[i].size >= directWrite {
+			return true
+		}
+	}
+	return false
+}
+
+// writeBatches writes until nothing waits or, unless it may wait, the socket
+// takes no more. When it is finished the connection has no writer any more.
+func (c *conn) writeBatches(wait bool, rings []string) (rest []string, finished bool) {
+	for first := true; ; first = false {
 		c.mu.Lock()
 		batch := c.queue
 		c.queue, c.bytes = nil, 0
-		if len(batch) == 0 {
+		if len(batch) == 0 && !(first && wait) {
 			c.writing = false
 			c.mu.Unlock()
-			return
+			c.hub.registry.running.Done()
+			return nil, true
+		}
+		if !wait && anyLarge(batch) {
+			c.queue = batch // none was added since: the lock is still held
+			c.mu.Unlock()
+			return rings, false
 		}
 		c.mu.Unlock()
 
-		c.sock.SetWriteDeadline(time.Now().Add(c.hub.cfg.WriteTimeout))
 		c.sock.cork()
 		var err error
 		closed := false
@@ -175,15 +214,18 @@ func (c *conn) write() {
 				rings = append(rings, f.rings)
 			}
 		}
-		if flushErr := c.sock.uncork(); err == nil {
+		done, flushErr := c.sock.uncork(wait)
+		if err == nil {
 			err = flushErr
 		}
 		switch {
 		case err != nil:
 			c.sock.Close() // the reader hears of it and cleans up
 			rings = nil
+		case !done:
+			return rings, false
 		case closed:
-			c.sock.SetReadDeadline(time.Now().Add(lingerTime))
+			c.sock.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 		}
 		if rings != nil {
 			c.hub.rang(rings)
@@ -193,7 +235,7 @@ func (c *conn) write() {
 }
 
 func (c *conn) writeFrame(f frame) error {
-	deadline := time.Now().Add(c.hub.cfg.WriteTimeout)
+	deadline := time.Now().Add(c.hub.cfg.WriteTimeout) // for gorilla's lock alone
 	switch f.kind {
 	case pingFrame:
 		return c.ws.WriteControl(websocket.PingMessage, f.data, deadline)
@@ -202,7 +244,6 @@ func (c *conn) writeFrame(f frame) error {
 	case closeFrame:
 		return c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(f.code), string(f.data)), deadline)
 	}
-	c.ws.SetWriteDeadline(deadline)
 	return c.ws.WriteMessage(websocket.TextMessage, f.data)
 }
 
@@ -210,22 +251,39 @@ func (c *conn) writeFrame(f frame) error {
 // is being read and handled.
 var inbound = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// read is the reader: it ends with the connection.
+// read is the reader: it ends with the connection. It handles frames until one
+// must close the connection (a code) or the stream ends (an error), and waits
+// for them here, near the bottom of its stack.
 func (c *conn) read() {
-	code, err := c.readFrames()
+	c.prepare()
+	var code uint16
+	var err error
+	for code == 0 && err == nil {
+		if c.buffered.Buffered() == 0 {
+			err = c.sock.await()
+		}
+		if err == nil {
+			code, err = c.readFrame()
+		}
+	}
+	c.over(code, err)
+}
+
+// over is the end of the reader.
+func (c *conn) over(code uint16, err error) {
+	c.settle()
 	if code != 0 {
 		c.close(code, "")
 	}
-	if err != nil {
-		// What gorilla refused itself (1002, 1009) was answered by it.
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
-			c.hub.lost(c, closed.Code)
-		} else {
-			c.hub.lost(c, websocket.CloseAbnormalClosure)
-		}
-	} else {
+	var closed *websocket.CloseError
+	switch {
+	case code != 0:
 		c.hub.lost(c, int(code))
+	case errors.As(err, &closed):
+		c.hub.lost(c, closed.Code)
+	default:
+		// What gorilla refused itself (1002, 1009) was answered by it.
+		c.hub.lost(c, websocket.CloseAbnormalClosure)
 	}
 	c.linger(err)
 	c.mu.Lock()
@@ -235,6 +293,19 @@ func (c *conn) read() {
 	c.hub.gone(c)
 }
 
+// settle writes to everybody whom this client's messages reached: once for all
+// the frames that came together.
+func (c *conn) settle() {
+	for i, to := range c.owed {
+		to.flush()
+		c.owed[i] = nil
+	}
+	c.owed = c.owed[:0]
+	if cap(c.owed) > 16 {
+		c.owed = nil
+	}
+}
+
 // linger gives the last frames time to arrive: closing a socket that holds
 // unread bytes resets it, and the client never sees why it was closed.
 func (c *conn) linger(err error) {
@@ -242,61 +313,74 @@ func (c *conn) linger(err error) {
 	if err != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &timeout)) {
 		return
 	}
-	c.sock.SetReadDeadline(time.Now().Add(lingerTime))
-	if half, can := c.sock.Conn.(interface{ CloseWrite() error }); can && err != nil {
+	c.sock.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+	if half := halfCloser(c.sock.Conn); half != nil && err != nil {
 		half.CloseWrite()
 	}
 	io.Copy(io.Discard, io.LimitReader(c.sock.Conn, 1<<20))
 }
 
-// readFrames handles frames until one must close the connection (a code) or
-// the stream ends (an error).
-func (c *conn) readFrames() (code uint16, err error) {
+// halfCloser finds what can end its sending side alone.
+func halfCloser(c net.Conn) interface{ CloseWrite() error } {
+	if tcp := plainTCP(c); tcp != nil {
+		return tcp
+	}
+	half, _ := c.(interface{ CloseWrite() error })
+	return half
+}
+
+// prepare is the beginning of the reader.
+func (c *conn) prepare() {
+	c.sock.idle = c.settle
 	c.ws.SetReadLimit(maxFrame)
-	alive := func() { c.sock.SetReadDeadline(time.Now().Add(c.hub.cfg.IdleTimeout)) }
 	c.ws.SetPingHandler(func(data string) error {
-		if !c.isClosing() {
-			alive()
-		}
+		c.alive()
 		c.push(frame{kind: pongFrame, data: []byte(data), size: len(data)})
+		c.owed = append(c.owed, c)
 		return nil
 	})
 	c.ws.SetPongHandler(func(data string) error {
-		if !c.isClosing() {
-			alive()
-		}
+		c.alive()
 		if data == proof {
 			c.hub.prove(c)
 		}
 		return nil
 	})
-	alive()
-	for {
-		kind, r, err := c.ws.NextReader()
-		if err != nil {
-			return 0, err
-		}
-		buf := inbound.Get().(*[]byte)
-		frame, err := readAll(r, (*buf)[:0])
-		if err == nil && !c.isClosing() {
-			switch {
-			case kind != websocket.TextMessage:
-				code = websocket.CloseUnsupportedData
-			case !validText(frame):
-				code = websocket.CloseInvalidFramePayloadData
-			default:
-				alive()
-				c.hub.handle(c, frame)
-			}
-		}
-		if cap(frame) <= 16<<10 {
-			*buf = frame
-		}
-		inbound.Put(buf)
-		if code != 0 || err != nil {
-			return code, err
+	c.alive()
+}
+
+// alive notes that a frame came.
+func (c *conn) alive() {
+	if !c.isClosing() {
+		c.sock.aliveUntil(time.Now(), c.hub.cfg.IdleTimeout)
+	}
+}
+
+// readFrame handles the next message. A code closes the connection with it; an
+// error means that the stream has ended.
+func (c *conn) readFrame() (code uint16, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return 0, err
+	}
+	buf := inbound.Get().(*[]byte)
+	data, err := readAll(r, (*buf)[:0])
+	if err == nil && !c.isClosing() {
+		switch {
+		case kind != websocket.TextMessage:
+			code = websocket.CloseUnsupportedData
+		case !validText(data):
+			code = websocket.CloseInvalidFramePayloadData
+		default:
+			c.alive()
+			c.hub.handle(c, data)
 		}
 	}
+	if cap(data) <= 16<<10 {
+		*buf = data
+	}
+	inbound.Put(buf)
+	return code, err
 }
 
 // readAll reads a message into a buffer that grows as needed; the read limit

@@ -36,7 +36,7 @@ func (h *Hub) handle(c *conn, data []byte) {
 	}
 
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlockFor(c)
 	s := c.session
 	if c.isClosing() {
 		return
@@ -61,7 +61,6 @@ func (h *Hub) handle(c *conn, data []byte) {
 	if why != ok {
 		h.refuse(c, hd, why, wait)
 	}
-	h.renewDirty()
 }
 
 // count keeps the client's numbers: a repeated message is dropped, a gap is
@@ -224,9 +223,8 @@ func (h *Hub) carry(fx effect) {
 		c := fx.c
 		h.ringing[c] = time.AfterFunc(h.cfg.RingTimeout, func() {
 			h.mu.Lock()
-			defer h.mu.Unlock()
+			defer h.unlock()
 			h.apply(rangOut{c})
-			h.renewDirty()
 		})
 	case stopRinging:
 		if t := h.ringing[fx.c]; t != nil {
@@ -320,9 +318,8 @@ func (h *Hub) askRelay(c *call, p *party, offer string) {
 			e.answer = append(o, '}')
 		}
 		h.mu.Lock()
-		defer h.mu.Unlock()
+		defer h.unlock()
 		h.apply(e)
-		h.renewDirty()
 	}()
 }
 
@@ -331,11 +328,10 @@ const relayAnswerTime = 10 * time.Second
 // rang is told by a writer that incomingCalls have been written.
 func (h *Hub) rang(calls []string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	for _, id := range calls {
 		h.apply(rang{id})
 	}
-	h.renewDirty()
 }
 
 func (h *Hub) ice(s *session) iceServers {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,8 @@ type Hub struct {
 	events   []any
 	stepping bool
 	dirty    []*session
-	replyTo  header // of the message being handled
+	replyTo  header  // of the message being handled
+	touched  []*conn // have something to be written when the lock is released
 	scratch  []byte
 	draining bool
 }
@@ -102,7 +104,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	h.machine = newMachine(h.relayMode, func() string { return newID("c_") })
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.JoinTimeout,
-		ReadBufferSize:   1 << 10,
+		ReadBufferSize:   0, // the one that the hijacker gives
 		WriteBufferSize:  4 << 10,
 		WriteBufferPool:  &sync.Pool{},
 		CheckOrigin:      h.origins.allow,
@@ -138,7 +140,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &conn{hub: h, ip: ip, host: strings.Clone(hostname(r.Host)), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
-	hijack := &hijacker{ResponseWriter: w}
+	hijack := &hijacker{ResponseWriter: w, timeout: h.cfg.WriteTimeout}
 	ws, err := h.upgrader.Upgrade(hijack, r, nil)
 	if err != nil {
 		h.registry.leave(ip, time.Now())
@@ -146,7 +148,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.log.Debug("websocket handshake refused", "err", err)
 		return
 	}
-	c.ws, c.sock = ws, hijack.sock
+	c.ws, c.sock, c.buffered = ws, hijack.sock, hijack.reader
 	c.pingAt = time.Now().Add(h.cfg.PingInterval)
 	h.metrics.connections.Inc()
 	h.registry.add(c)
@@ -163,7 +165,9 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // hijacker gives the upgrade a connection whose writes can be gathered.
 type hijacker struct {
 	http.ResponseWriter
-	sock *sock
+	timeout time.Duration
+	sock    *sock
+	reader  *bufio.Reader
 }
 
 func hostname(hostport string) string {
@@ -171,6 +175,43 @@ func hostname(hostport string) string {
 		return host
 	}
 	return hostport
+}
+
+// touch notes that c has something to be written; h.mu is held.
+func (h *Hub) touch(c *conn) {
+	if !c.touched {
+		c.touched = true
+		h.touched = append(h.touched, c)
+	}
+}
+
+// takeTouched moves those that were touched to list; h.mu is held.
+func (h *Hub) takeTouched(list []*conn) []*conn {
+	for i, c := range h.touched {
+		c.touched = false
+		h.touched[i] = nil
+		list = append(list, c)
+	}
+	h.touched = h.touched[:0]
+	return list
+}
+
+// unlock releases h.mu, and then writes what was queued under it.
+func (h *Hub) unlock() {
+	h.renewDirty()
+	var few [8]*conn
+	touched := h.takeTouched(few[:0])
+	h.mu.Unlock()
+	for _, c := range touched {
+		c.flush()
+	}
+}
+
+// unlockFor does the same for c's reader, which writes later.
+func (h *Hub) unlockFor(c *conn) {
+	h.renewDirty()
+	c.owed = h.takeTouched(c.owed)
+	h.mu.Unlock()
 }
 
 func (h *Hub) joinTimeout(c *conn) {
@@ -209,6 +250,7 @@ func (h *Hub) Run(ctx context.Context) error {
 // tick pings what is due and renews old session tokens.
 func (h *Hub) tick(ctx context.Context) {
 	ticker := time.NewTicker(min(time.Second, h.cfg.PingInterval/4, h.cfg.SessionRenewal/4))
+	var tidy tidying
 	defer ticker.Stop()
 	for {
 		select {
@@ -218,9 +260,11 @@ func (h *Hub) tick(ctx context.Context) {
 			ping, renew := h.registry.due(now, h.cfg.PingInterval)
 			for _, c := range ping {
 				c.push(frame{kind: pingFrame})
+				c.flush()
 			}
 			h.renew(renew)
 			h.forget(now)
+			tidy.after(h.registry.size())
 		}
 	}
 }
@@ -231,6 +275,26 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h.sock = &sock{Conn: conn}
+	h.sock = newSock(conn, h.timeout)
+	if rw.Reader.Buffered() > 0 {
+		return h.sock, rw, nil // the client did not wait for the answer, which gorilla refuses
+	}
+	// gorilla keeps this reader, from 257 bytes on, and lets us see what it holds.
+	h.reader = bufio.NewReaderSize(h.sock, 272)
+	rw.Reader = h.reader
 	return h.sock, rw, nil
+}
+
+// tidying gives memory back after many users have come or gone: what serving
+// their handshakes took, and stacks that grew for their joins, would stay with
+// the process until the next collection, which an idle server does not need.
+type tidying struct{ last, tidied int }
+
+func (t *tidying) after(size int) {
+	quiet := max(size-t.last, t.last-size) <= size/100
+	if changed := max(size-t.tidied, t.tidied-size); quiet && changed > max(500, t.tidied/4) {
+		debug.FreeOSMemory()
+		t.tidied = size
+	}
+	t.last = size
 }

@@ -198,6 +198,12 @@ func (r *roster) run(ctx context.Context) {
 // flush sends what is due now and says in how long something else will be; 0
 // means that nothing waits.
 func (r *roster) flush(now time.Time) (next time.Duration) {
+	var reached []*conn
+	defer func() {
+		for _, c := range reached {
+			c.flush()
+		}
+	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	later := func(at time.Time) {
@@ -212,7 +218,7 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 	case now.Before(r.next):
 		later(r.next)
 	default:
-		r.sendDeltasLocked()
+		reached = r.sendDeltasLocked()
 		clear(r.log)
 		r.log = r.log[:0]
 		r.next = now.Add(r.deltaEvery + time.Duration(max(0, len(r.deltas)-largeRoster))*50*time.Microsecond)
@@ -229,13 +235,15 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 		list := r.listLocked()
 		w.seen, w.next = r.version, now.Add(r.listPause(list))
 		c.push(list)
+		reached = append(reached, c)
 	}
 	return next
 }
 
 // sendDeltasLocked sends the changes of the log: the same frame to all who had
 // the state before it, and their own to those whose list came in between.
-func (r *roster) sendDeltasLocked() {
+func (r *roster) sendDeltasLocked() (reached []*conn) {
+	reached = make([]*conn, 0, len(r.deltas))
 	var all frame
 	encoded := false
 	for _, c := range r.deltas {
@@ -246,14 +254,17 @@ func (r *roster) sendDeltasLocked() {
 			}
 			if all.size > 0 {
 				c.push(all)
+				reached = append(reached, c)
 			}
 			continue
 		}
 		if f := r.deltaLocked(w.base); f.size > 0 {
 			c.push(f)
+			reached = append(reached, c)
 		}
 		w.base = -1
 	}
+	return reached
 }
 
 // deltaLocked encodes what has changed since a place in the log: for each user

@@ -64,9 +64,12 @@ func (s *session) send(m message) {
 		s.outbox = append(s.outbox, kept{s.sent, f})
 		s.kept += f.size
 	}
-	if s.conn != nil && !s.conn.push(f) {
-		h.tooSlow(s)
-		return
+	if c := s.conn; c != nil {
+		h.touch(c)
+		if !c.push(f) {
+			h.tooSlow(s)
+			return
+		}
 	}
 	if numbered && s.full() && s.conn != nil {
 		s.conn.close(closeTooSlow, "too much is unacknowledged")
@@ -86,10 +89,11 @@ func (s *session) sendLoose(m message) {
 	}
 }
 
-// sendLoose sends a message outside any session's numbering.
+// sendLoose sends a message outside any session's numbering; h.mu is held.
 func (c *conn) sendLoose(m message) {
 	o := append(m.append(nil), '}')
 	c.push(frame{data: o, size: len(o)})
+	c.hub.touch(c)
 }
 
 // acknowledge forgets what the client has. It reports whether that was ever sent.

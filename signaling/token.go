@@ -118,6 +118,6 @@ func (h *Hub) renew(conns []*conn) {
 		if c.session != nil {
 			c.session.renew()
 		}
-		h.mu.Unlock()
+		h.unlock()
 	}
 }

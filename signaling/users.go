@@ -36,7 +36,7 @@ func (h *Hub) join(c *conn, req joinRequest) refusal {
 	h.attach(s, c)
 	s.welcome(false, false)
 	h.roster.attach(c, f)
-	c.push(frame{kind: pingFrame, data: []byte(proof)})
+	c.push(frame{kind: pingFrame, data: []byte(proof)}) // written with the welcome
 	h.log.Info("session joined", "id", s.id)
 	return ok
 }
@@ -48,7 +48,7 @@ const proof = "welcome"
 // prove is told by c's reader that this pong came.
 func (h *Hub) prove(c *conn) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	if c.session != nil {
 		c.session.proven = true
 	}
@@ -78,7 +78,7 @@ func (h *Hub) detach(s *session) {
 // lost is told by c's reader that the connection is over, and with which code.
 func (h *Hub) lost(c *conn, code int) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	c.joinBy.Stop()
 	s := c.session
 	if s == nil {
@@ -90,7 +90,6 @@ func (h *Hub) lost(c *conn, code int) {
 	} else {
 		h.await(s)
 	}
-	h.renewDirty()
 }
 
 // await lets a session live on for the grace, if its client knows how to come back.
@@ -105,10 +104,9 @@ func (h *Hub) await(s *session) {
 	var t *time.Timer
 	t = time.AfterFunc(h.cfg.ResumeGrace, func() {
 		h.mu.Lock()
-		defer h.mu.Unlock()
+		defer h.unlock()
 		if s.expires == t && s.conn == nil {
 			h.end(s, 0, "")
-			h.renewDirty()
 		}
 	})
 	s.expires = t
@@ -181,7 +179,7 @@ func (p *past) call(id string, until time.Time)    { p.calls[id] = until }
 // forget drops what no token can bring back any more.
 func (h *Hub) forget(now time.Time) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	for _, m := range []map[string]time.Time{h.past.sessions, h.past.calls} {
 		for id, until := range m {
 			if now.After(until) {
@@ -207,7 +205,7 @@ func (h *Hub) drain() {
 			s.sendLoose(goingAwayMessage{slot(i).Milliseconds()})
 		}
 	}
-	h.mu.Unlock()
+	h.unlock()
 
 	start := time.Now()
 	for i, c := range conns {
@@ -227,7 +225,7 @@ func (h *Hub) drain() {
 		<-done
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	for _, t := range h.ringing {
 		t.Stop()
 	}
@@ -262,8 +260,7 @@ func (h *Hub) takePosts(ctx context.Context) {
 		for _, e := range queue {
 			h.apply(e)
 		}
-		h.renewDirty()
-		h.mu.Unlock()
+		h.unlock()
 	}
 }
 

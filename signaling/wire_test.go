@@ -122,7 +122,7 @@ func TestHeartbeat(t *testing.T) {
 		b.joins("Bob")
 		start := time.Now()
 		b.closed()
-		if d := time.Since(start); d != 40*time.Second {
+		if d := time.Since(start); d < 40*time.Second || d > 43*time.Second {
 			t.Errorf("a silent connection was dropped after %s", d)
 		}
 		a.nothing(10 * time.Minute)
