@@ -114,6 +114,7 @@ view.on("login", async ({ name, source }) => {
   }
   model.joining = false;
   show();
+  if (model.loginError) view.focusName();
 });
 
 view.on("language", () => {

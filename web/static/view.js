@@ -71,6 +71,11 @@ export class View extends Emitter {
     input.select();
   }
 
+  /** The name was refused: back to it. */
+  focusName() {
+    this.#input("login-name").focus();
+  }
+
   /** What is seen and heard of the other side; null ends it. @param {import("./peer.js").Tracks | null} tracks */
   remote(tracks) {
     const wanted = tracks ? [tracks.audio, tracks.video].filter((track) => track !== null) : [];
@@ -159,6 +164,7 @@ export class View extends Emitter {
     this.#at("login").hidden = page !== "login";
     this.#at("chat").hidden = page !== "chat";
     this.#text(this.#at("login-error"), loginError ? explain(language, "login", loginError) : "");
+    this.#input("login-name").setAttribute("aria-invalid", String(/username/.test(loginError)));
     this.#text(this.#at("login-label"), this.#t(joining ? "joining" : "join"));
     for (const button of this.#all("#login-form button")) if (button instanceof HTMLButtonElement) button.disabled = joining;
     if (page !== "chat") return this.#drawIncoming();
