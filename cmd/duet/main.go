@@ -31,6 +31,8 @@ usage: duet [serve] [-config FILE] [-replace]
                                      run the server (the default); -replace takes the place of the one
                                      that runs with the same state_dir, without refusing a connection
        duet config  [-config FILE]   print the effective configuration, secrets masked
+       duet check [-config FILE] [-url URL] [-turn] [-insecure]
+                                     try a running server as a browser would, and say what to open
        duet turn-credential [-config FILE] [-user NAME] [-ttl 8h]
                                      print a TURN username and password for other software
        duet bench WHAT [flags]       measure a server: turn, relay, signaling
@@ -55,6 +57,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	switch command {
 	case "serve":
 		err = serveCommand(args, environ, stdout, stderr)
+	case "check":
+		err = checkCommand(args, environ, stdout, stderr)
 	case "turn-credential":
 		err = turnCredentialCommand(args, environ, stdout, stderr)
 	case "bench":

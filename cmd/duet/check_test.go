@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	environ := []string{
+		"DUET_STATE_DIR=" + t.TempDir(), "DUET_HTTP_LISTEN=", "DUET_HTTP_TLS_LISTEN=" + freePort(t), "DUET_HTTP_SELF_SIGNED=true",
+		"DUET_TURN_LISTEN=" + freePort(t), "DUET_RELAY_LISTEN=" + freePort(t),
+	}
+	out, err := duet(t, environ, "check").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "FAILED  https://") || !strings.Contains(string(out), "6 of 6 checks failed") {
+		t.Errorf("without a server: got %v\n%s", err, out)
+	}
+
+	start(t, duet(t, environ))
+	out, err = duet(t, environ, "check", "-insecure").CombinedOutput()
+	if err != nil {
+		t.Errorf("with a server: got %v\n%s", err, out)
+	}
+	for _, want := range []string{"ok      https://", "ok      relay ", "ok      stun:", "?transport=udp: ", "?transport=tcp: ", "ok      turns:", "through two allocations"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("got no %q in\n%s", want, out)
+		}
+	}
+	// The certificate is self-signed: without -insecure what uses it fails, and the rest works.
+	out, err = duet(t, environ, "check").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "2 of 6 checks failed") {
+		t.Errorf("with a certificate that nobody knows: got %v\n%s", err, out)
+	}
+}
