@@ -5,8 +5,10 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +38,25 @@ func adminRoutes(registry *prometheus.Registry) http.Handler {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	return mux
+	return notForPages(mux)
+}
+
+// notForPages keeps pages that a browser on this machine shows from using its loopback: neither as another site, nor
+// as a name of their own that they let point to it.
+func notForPages(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		at, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		named := host != "localhost" && net.ParseIP(host) == nil
+		if site := r.Header.Get("Sec-Fetch-Site"); at != nil && at.IP.IsLoopback() && named || site == "cross-site" || site == "same-site" {
+			http.Error(w, "not for other sites: use the address itself", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {
@@ -54,6 +74,11 @@ func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second, // a profile takes 30 s
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if p, ok := c.(*peeked); ok && state == http.StateHijacked {
+				p.leave() // a WebSocket: the signaling counts it
+			}
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

@@ -24,6 +24,9 @@ const (
 	helloTimeout = 10 * time.Second
 	// maxUndecided bounds the streams that have not said anything yet.
 	maxUndecided = 4096
+	// maxPerAddress bounds the streams of one address (IPv6: of one /64) that are neither WebSockets nor TURN, which
+	// count theirs themselves. A page needs six. Proxies sit on loopback, which is not bounded.
+	maxPerAddress = 1000
 )
 
 // listenTCP opens addr; the error says what to do when the port is taken.
@@ -74,13 +77,14 @@ type streamMux struct {
 	tls       *tls.Config                     // nil on a plain port
 	turn      func(context.Context, net.Conn) // nil: everything is HTTP
 	log       *slog.Logger
+	sources   sources
 	queue     chan net.Conn // decided for HTTP
 	closed    chan struct{}
 	closeOnce sync.Once
 }
 
 func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), log *slog.Logger) *streamMux {
-	return &streamMux{base: base, tls: tlsConfig, turn: turn, log: log, queue: make(chan net.Conn), closed: make(chan struct{})}
+	return &streamMux{base: base, tls: tlsConfig, turn: turn, log: log, sources: newSources(), queue: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 // Accept gives HTTP's server its next stream.
@@ -139,41 +143,50 @@ func (m *streamMux) Run(ctx context.Context) error {
 
 // decide finds out what a stream speaks and hands it on; decided is called once it is known.
 func (m *streamMux) decide(ctx context.Context, c net.Conn, decided func()) {
+	p, protocol := m.hello(ctx, c)
+	decided()
+	switch {
+	case p == nil:
+		c.Close()
+	// Browsers name no protocol for turns:, so its first byte tells: STUN's is 0 to 3, HTTP's a letter.
+	case m.turn != nil && protocol != "http/1.1" && (protocol == "stun.turn" || p.first[0] < 4):
+		p.leave()
+		m.turn(ctx, p)
+	default:
+		select {
+		case m.queue <- p:
+		case <-m.closed:
+			p.Close()
+		}
+	}
+}
+
+// hello takes a stream as far as its first byte, and the protocol that TLS agreed on; nil when there is nothing to go on with.
+func (m *streamMux) hello(ctx context.Context, c net.Conn) (p *peeked, protocol string) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	c.SetDeadline(time.Now().Add(helloTimeout))
-	protocol := ""
+	leave, ok := m.sources.enter(c.RemoteAddr()) // behind a proxy, this waits for its header
+	if !ok {
+		return nil, ""
+	}
 	if m.tls != nil {
 		secure := tls.Server(c, m.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
+			leave()
 			m.refuse(c, err)
-			stop()
-			decided()
-			return
+			return nil, ""
 		}
 		protocol = secure.ConnectionState().NegotiatedProtocol
 		c = secure
 	}
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(c, first); err != nil {
-		c.Close()
-		stop()
-		decided()
-		return
+		leave()
+		return nil, ""
 	}
 	c.SetDeadline(time.Time{})
-	stop()
-	decided()
-	c = &peeked{Conn: c, first: first}
-	// Browsers name no protocol for turns:, so its first byte tells: STUN's is 0 to 3, HTTP's a letter.
-	if m.turn != nil && protocol != "http/1.1" && (protocol == "stun.turn" || first[0] < 4) {
-		m.turn(ctx, c)
-		return
-	}
-	select {
-	case m.queue <- c:
-	case <-m.closed:
-		c.Close()
-	}
+	return &peeked{Conn: c, first: first, leave: leave}, protocol
 }
 
 // refuse tells a browser that spoke HTTP to the TLS port what is wrong.
@@ -186,10 +199,56 @@ func (m *streamMux) refuse(c net.Conn, err error) {
 	m.log.Debug("tls handshake", "remote", c.RemoteAddr().String(), "error", err)
 }
 
+// sources counts streams by address; mu is a leaf.
+type sources struct {
+	most, local int // 0: no bound
+
+	mu     *sync.Mutex
+	counts map[netip.Addr]int
+}
+
+func newSources() sources {
+	return sources{most: maxPerAddress, mu: new(sync.Mutex), counts: map[netip.Addr]int{}}
+}
+
+// enter counts a stream until leave is called, once or more often.
+func (s *sources) enter(from net.Addr) (leave func(), ok bool) {
+	ap, err := netip.ParseAddrPort(from.String())
+	if err != nil {
+		return func() {}, true
+	}
+	ip, most := ap.Addr().Unmap().WithZone(""), s.most
+	if ip.IsLoopback() {
+		most = s.local
+	}
+	if ip.Is6() {
+		ip = netip.PrefixFrom(ip, 64).Masked().Addr()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most > 0 && s.counts[ip] >= most {
+		return nil, false
+	}
+	s.counts[ip]++
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.counts[ip]--; s.counts[ip] == 0 {
+			delete(s.counts, ip)
+		}
+	}), true
+}
+
 // peeked is a stream whose first byte has been read already.
 type peeked struct {
 	net.Conn
 	first []byte
+	leave func() // sources
+}
+
+func (p *peeked) Close() error {
+	p.leave()
+	return p.Conn.Close()
 }
 
 // NetConn shows what is below, so that TURN can see whether it is TLS.
