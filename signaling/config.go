@@ -71,14 +71,15 @@ type Config struct {
 type JoinConfig struct {
 	// Mode is "open" (everybody, with any free name), "hs256", "rs256" or
 	// "jwks". In the last three join.token must be a JWT with the claims sub
-	// and exp; name, when present, is the user's name, and otherwise sub is.
+	// and exp; a claim name, when there is one, is the user's name, whatever
+	// the client asked for.
 	Mode string `yaml:"mode"`
 	// Secret is the shared key of mode hs256, at least 32 bytes.
 	Secret string `yaml:"secret" secret:"true"`
 	// PublicKeyFile is the PEM file of mode rs256.
 	PublicKeyFile string `yaml:"public_key_file"`
-	// JWKSFile is a JSON Web Key Set for mode jwks, or its https URL, fetched at
-	// the start and every hour.
+	// JWKSFile is a JSON Web Key Set (RSA and P-256 keys) for mode jwks, or its
+	// https URL, read at the start and every hour.
 	JWKSFile string `yaml:"jwks"`
 	// Issuer and Audience, when set, must match the claims iss and aud.
 	Issuer string `yaml:"issuer"`

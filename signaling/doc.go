@@ -13,10 +13,12 @@
 //
 // # Goroutines
 //
-// Each conn has a reader, which decodes frames and takes them through the
-// rules, and, only while something waits to be sent, a writer. [Hub.Run] has
-// three: the roster's, which sends lists and deltas; the ticker, which pings
-// and renews tokens; and one that takes what the relay says to the rules. A
+// Each conn has a reader, which decodes frames, takes them through the rules
+// and then writes to whomever they reached. Only what a socket does not take at
+// once is left to a writer, which ends when nothing waits. [Hub.Run] has
+// four: the roster's, which sends lists and deltas; the ticker, which pings
+// and renews tokens; one that takes what the relay says to the rules; and one
+// that reads a key set again every hour. A
 // relayed offer is answered on a goroutine of its own. Timers (join, ring,
 // grace) run on the runtime's.
 //
@@ -29,7 +31,7 @@
 // written after it is released. Below it are leaves, held for one look:
 // roster.mu, which is above conn.mu because lists and deltas must reach each
 // connection in their order; conn.mu, which guards what waits to be written;
-// sock.mu; registry.mu; posts.mu. Relay and TURN are called with Hub.mu held:
+// sock.mu; registry.mu; posts.mu; admission.mu. Relay and TURN are called with Hub.mu held:
 // their methods return at once, and the relay's notifications are queued.
 //
 // Nobody waits for a client. A message that finds no room closes the connection

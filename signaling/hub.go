@@ -33,7 +33,7 @@ type Hub struct {
 	origins   origins
 	trusted   []netip.Prefix
 	upgrader  websocket.Upgrader
-	admission admission
+	admission *admission
 	metrics   *metrics
 
 	relayMode  string
@@ -240,6 +240,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	work.Go(func() { h.roster.run(roster) })
 	work.Go(func() { h.tick(ctx) })
 	work.Go(func() { h.takePosts(roster) })
+	work.Go(func() { h.admission.refresh(ctx, h.log) })
 	<-ctx.Done()
 	h.drain()
 	stop()
