@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -68,5 +70,20 @@ func TestReplaceRefusesNoConnection(t *testing.T) {
 	close(stop)
 	if n := <-refused; n > 0 {
 		t.Errorf("%d connections were refused", n)
+	}
+}
+
+// TestClaimOnFullDisk: no room for a number of five digits must not keep anybody from calling.
+func TestClaimOnFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(dir, "duet.pid")); err != nil {
+		t.Fatal(err)
+	}
+	mine, _, err := claim(dir)
+	if err != nil || mine == nil {
+		t.Fatalf("got %v, %v, want the claim", mine, err)
+	}
+	if err := mine.Close(); err != nil {
+		t.Error(err)
 	}
 }
