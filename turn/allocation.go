@@ -22,7 +22,8 @@ const (
 type allocation struct {
 	front      *front
 	client     netip.AddrPort
-	clientAddr net.Addr // the same, as the library wants it
+	local      netip.Addr // see route
+	clientAddr net.Addr   // client, as the library wants it
 	who        identity
 	account    *account
 	party      *party // of a user who may only reach its call; nil: any public address
@@ -71,15 +72,17 @@ func (c *counter) add(n int) {
 	c.bytes.Add(uint64(n))
 }
 
-func newAllocation(f *front, client netip.AddrPort, clientAddr net.Addr, who identity, now time.Time) *allocation {
+func newAllocation(f *front, r *request) *allocation {
 	a := &allocation{
-		front: f, client: client, clientAddr: clientAddr, who: who, born: now,
+		front: f, client: r.from, local: r.local, clientAddr: r.fromAddr, who: r.who, born: r.now,
 		queue: make(chan *packet, queueLength), ended: make(chan struct{}),
-		sockaddr: f.link.sockaddr(client),
+		sockaddr: f.link.sockaddr(route{r.from, r.local}),
 	}
 	a.bindings.Store(new([]*binding))
 	return a
 }
+
+func (a *allocation) route() route { return route{a.client, a.local} }
 
 // ReadFrom gives the library the next payload for the client. It ends in one of two ways. Closed by the library, the
 // goroutine is over at once: an error would make the library delete the client's allocation a second time, by address,

@@ -12,12 +12,12 @@ type crowd struct {
 	from netip.AddrPort
 }
 
-func (l *crowd) read(b []byte) (int, netip.AddrPort, error) {
+func (l *crowd) read(b []byte) (int, route, error) {
 	n, _, err := l.pipeLink.read(b)
-	return n, l.from, err // written before the packet is sent
+	return n, route{client: l.from}, err // written before the packet is sent
 }
 
-func (l *crowd) write(b []byte, _ netip.AddrPort) { l.out <- append([]byte{}, b...) }
+func (l *crowd) write(b []byte, _ route) { l.out <- append([]byte{}, b...) }
 
 // newCrowd starts a front that thousands of clients use; ask makes a request of client number i.
 func newCrowd(t testing.TB, s *Server) (f *front, ask func(i int, method uint16, attrs ...attribute) answer) {

@@ -32,7 +32,7 @@ type emitter interface {
 // direct is the emitter that sends at once.
 type direct struct{ server *Server }
 
-func (d direct) emit(to *allocation, frame []byte) { to.front.link.write(frame, to.client) }
+func (d direct) emit(to *allocation, frame []byte) { to.front.link.write(frame, to.route()) }
 func (d direct) counts() *traffic                  { return &d.server.stats.traffic }
 
 // channel finds the live binding of a number.
@@ -124,6 +124,9 @@ func (s *Server) target(b *binding) *allocation {
 	to := s.fabric.lookup(b.peer)
 	if to == nil {
 		b.missed.Store(epoch)
+		return nil
+	}
+	if to.over.Load() { // on its way out of the fabric
 		return nil
 	}
 	b.back.Store(nil)

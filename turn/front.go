@@ -15,17 +15,24 @@ import (
 // link is what a front reads from and writes to: a UDP socket or one stream.
 type link interface {
 	// read gives one datagram or frame. An error means that the link is over.
-	read(b []byte) (int, netip.AddrPort, error)
+	read(b []byte) (int, route, error)
 	// write sends one; it must not keep b, nor wait for a slow client.
-	write(b []byte, to netip.AddrPort)
+	write(b []byte, to route)
 	close() error
 	local() net.Addr
 	datagrams() bool
 	transport() string // "udp", "tcp" or "tls"
 	// sockaddr is a client's address as the system wants it, where the link sends by itself.
-	sockaddr(client netip.AddrPort) sockaddr
+	sockaddr(to route) sockaddr
 	// allocated tells a stream that it carries an allocation, or no longer does.
 	allocated(bool)
+}
+
+// route is a client's address, and the address of this machine that it talks to: answers come from there. The latter is
+// not valid where it goes without saying.
+type route struct {
+	client netip.AddrPort
+	local  netip.Addr
 }
 
 // front is the net.PacketConn of one library server.
@@ -50,6 +57,7 @@ type front struct {
 type request struct {
 	message
 	from       netip.AddrPort
+	local      netip.Addr // see route
 	fromAddr   net.Addr
 	now        time.Time
 	key        []byte
@@ -101,7 +109,7 @@ func (f *front) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, err
 		}
 		f.gate.Lock()
-		if out := f.admit(b[:n], from); out != nil {
+		if out := f.admit(b[:n], from.client, from.local); out != nil {
 			f.holding = true
 			return copy(b, out), f.req.fromAddr, nil
 		}
@@ -110,9 +118,9 @@ func (f *front) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 // admit judges one packet and returns what the library is to see of it; nil if nothing.
-func (f *front) admit(b []byte, from netip.AddrPort) []byte {
+func (f *front) admit(b []byte, from netip.AddrPort, local netip.Addr) []byte {
 	r := &f.req
-	*r = request{message: message{peers: r.peers, unknown: r.unknown}, from: from, now: time.Now()}
+	*r = request{message: message{peers: r.peers, unknown: r.unknown}, from: from, local: local, now: time.Now()}
 	if len(b) < 4 {
 		return f.drop(errShort)
 	}
@@ -188,13 +196,11 @@ func (f *front) WriteTo(b []byte, to net.Addr) (int, error) {
 		dst = a.AddrPort()
 	}
 	dst = netip.AddrPortFrom(canonical(dst.Addr()), dst.Port())
-	out := b
 	if len(b) >= headerSize && b[0]&0xC1 == 0x01 { // a response: this is the read loop's goroutine
-		if out = f.answered(b); out == nil {
-			return len(b), nil
-		}
+		f.link.write(f.answered(b), route{dst, f.req.local})
+	} else if a := f.lookup(dst); a != nil {
+		f.link.write(b, a.route())
 	}
-	f.link.write(out, dst)
 	return len(b), nil
 }
 
@@ -298,7 +304,7 @@ func (g generator) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, er
 	f, r := g.front, &g.front.req
 	a := r.probed
 	if a == nil {
-		a = newAllocation(f, r.from, r.fromAddr, r.who, r.now)
+		a = newAllocation(f, r)
 		if err := f.server.began(a, r); err != nil {
 			return nil, nil, err
 		}

@@ -19,27 +19,27 @@ type pipeLink struct {
 
 var pipeClient = netip.MustParseAddrPort("192.0.2.9:1234")
 
-func (l *pipeLink) read(b []byte) (int, netip.AddrPort, error) {
+func (l *pipeLink) read(b []byte) (int, route, error) {
 	select {
 	case p := <-l.in:
-		return copy(b, p), pipeClient, nil
+		return copy(b, p), route{client: pipeClient}, nil
 	case <-l.done:
-		return 0, pipeClient, net.ErrClosed
+		return 0, route{}, net.ErrClosed
 	}
 }
 
-func (l *pipeLink) write(b []byte, _ netip.AddrPort) {
+func (l *pipeLink) write(b []byte, _ route) {
 	select {
 	case l.out <- bytes.Clone(b):
 	default:
 	}
 }
-func (l *pipeLink) close() error                            { close(l.done); return nil }
-func (l *pipeLink) local() net.Addr                         { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
-func (l *pipeLink) datagrams() bool                         { return true }
-func (l *pipeLink) allocated(bool)                          {}
-func (l *pipeLink) transport() string                       { return "udp" }
-func (l *pipeLink) sockaddr(netip.AddrPort) (none sockaddr) { return none }
+func (l *pipeLink) close() error                   { close(l.done); return nil }
+func (l *pipeLink) local() net.Addr                { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
+func (l *pipeLink) datagrams() bool                { return true }
+func (l *pipeLink) allocated(bool)                 {}
+func (l *pipeLink) transport() string              { return "udp" }
+func (l *pipeLink) sockaddr(route) (none sockaddr) { return none }
 
 // FuzzFront sends packets from the address of a client that has an allocation, without knowing its password. Nothing
 // panics in front or library, nothing spins, and the allocation is the one it was.

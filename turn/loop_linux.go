@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	batch       = 64   // datagrams taken from the listening socket at once
-	arena       = 192  // buffers of a loop
-	relayBatch  = 8    // datagrams taken from a relay socket at once
-	bufferSize  = 2048 // of which four bytes are room for a header
-	controlSize = 512  // requests that may wait for the front
+	batch      = 64   // datagrams taken from the listening socket at once
+	arena      = 192  // buffers of a loop
+	relayBatch = 8    // datagrams taken from a relay socket at once
+	bufferSize = 2048 // of which four bytes are room for a header
+	waiting    = 512  // requests that may wait for the front
 
 	socketBuffer = 4 << 20
 )
@@ -32,6 +32,7 @@ type loop struct {
 	fd      int
 	family  int
 	addr    *net.UDPAddr
+	wild    bool // the socket has all addresses of this machine, so each client's must be kept
 	epoll   int
 	wake    int // an eventfd: the loop is to end
 	front   *front
@@ -59,6 +60,7 @@ type inbox struct {
 	msgs [arena]mmsghdr
 	iovs [arena]unix.Iovec
 	from [arena]sockaddr
+	ctrl [arena]control
 	buf  [arena][bufferSize]byte
 	used int
 }
@@ -108,13 +110,16 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{
-		server: s, fd: fd, family: family, addr: local, epoll: -1, wake: -1,
-		control: make(chan *packet, controlSize), done: make(chan struct{}),
+		server: s, fd: fd, family: family, addr: local, wild: local.IP.IsUnspecified(), epoll: -1, wake: -1,
+		control: make(chan *packet, waiting), done: make(chan struct{}),
 		flows: map[netip.AddrPort]*allocation{}, sockets: map[int32]*epollSocket{},
 		in: new(inbox), out: new(outbox),
 	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
 		l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err == nil && l.wild {
+		err = wantLocal(fd, family)
 	}
 	for _, fd := range []int{l.fd, l.wake} {
 		if err == nil {
@@ -131,6 +136,7 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		h := &l.in.msgs[i].hdr
 		h.Iov, h.Name = &l.in.iovs[i], (*byte)(unsafe.Pointer(&l.in.from[i].raw))
 		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&l.in.ctrl[i]))
 		l.out.msgs[i].hdr.Iov = &l.out.iovs[i]
 		l.out.msgs[i].hdr.SetIovlen(1)
 	}
@@ -190,6 +196,7 @@ func (l *loop) room(n int) []mmsghdr {
 	msgs := l.in.msgs[l.in.used : l.in.used+n]
 	for i := range msgs {
 		msgs[i].hdr.Namelen = unix.SizeofSockaddrInet6
+		msgs[i].hdr.SetControllen(controlSize)
 	}
 	return msgs
 }
@@ -211,7 +218,7 @@ func (l *loop) readClients() {
 			continue
 		}
 		if !isChannel(b[0]) {
-			l.toFront(b, from)
+			l.toFront(b, route{from, l.localOf(i)})
 			continue
 		}
 		number, size := channelHeader(b)
@@ -226,14 +233,22 @@ func (l *loop) readClients() {
 	}
 }
 
+// localOf is the address that datagram number i was sent to.
+func (l *loop) localOf(i int) netip.Addr {
+	if !l.wild || l.in.msgs[i].hdr.Controllen == 0 {
+		return netip.Addr{}
+	}
+	return l.in.ctrl[i].local()
+}
+
 // toFront hands a datagram to the library's read loop.
-func (l *loop) toFront(b []byte, from netip.AddrPort) {
+func (l *loop) toFront(b []byte, from route) {
 	if len(b) > maxFrame {
 		l.server.stats.drop(errOversize)
 		return
 	}
 	p := packets.Get().(*packet)
-	p.n, p.from = copy(p.buf[:], b), from
+	p.n, p.from, p.to = copy(p.buf[:], b), from.client, from.local
 	select {
 	case l.control <- p:
 	default:
@@ -273,7 +288,7 @@ func (l *loop) sweep() {
 // emit queues a frame for a client; those of streams have queues of their own.
 func (l *loop) emit(to *allocation, frame []byte) {
 	if to.sockaddr.len == 0 {
-		to.front.link.write(frame, to.client)
+		to.front.link.write(frame, to.route())
 		return
 	}
 	i := l.out.n
@@ -281,6 +296,11 @@ func (l *loop) emit(to *allocation, frame []byte) {
 	l.out.iovs[i].SetLen(len(frame))
 	h := &l.out.msgs[i].hdr
 	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&to.sockaddr.raw)), to.sockaddr.len
+	h.Control = (*byte)(unsafe.Pointer(to.sockaddr.control))
+	h.SetControllen(0)
+	if to.sockaddr.control != nil {
+		h.SetControllen(to.sockaddr.control.size())
+	}
 	l.out.n++ // never more than there are buffers in use
 }
 
@@ -309,28 +329,34 @@ func (l *loop) flush() {
 }
 
 // read gives the front what is not ChannelData.
-func (l *loop) read(b []byte) (int, netip.AddrPort, error) {
+func (l *loop) read(b []byte) (int, route, error) {
 	select {
 	case p := <-l.control:
-		n, from := copy(b, p.buf[:p.n]), p.from
+		n, from := copy(b, p.buf[:p.n]), route{p.from, p.to}
 		packets.Put(p)
 		return n, from, nil
 	case <-l.done:
-		return 0, netip.AddrPort{}, net.ErrClosed
+		return 0, route{}, net.ErrClosed
 	}
 }
 
 // write sends at once, from whatever goroutine.
-func (l *loop) write(b []byte, to netip.AddrPort) {
+func (l *loop) write(b []byte, to route) {
 	addr := l.sockaddr(to)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if !l.closed {
-		sendto(l.fd, b, &addr) // lost is lost
+		sendmsg(l.fd, b, &addr) // lost is lost
 	}
 }
 
-func (l *loop) sockaddr(client netip.AddrPort) sockaddr { return makeSockaddr(client, l.family) }
+func (l *loop) sockaddr(to route) sockaddr {
+	addr := makeSockaddr(to.client, l.family)
+	if l.wild && to.local.IsValid() {
+		addr.control = makeControl(to.local, l.family)
+	}
+	return addr
+}
 
 func (l *loop) close() error {
 	l.mu.Lock()

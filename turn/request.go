@@ -247,7 +247,7 @@ func (f *front) refuse(code int) []byte {
 		attrs = append(attrs, attribute{attrUnknownAttributes, list})
 	}
 	f.scratch = appendError(f.scratch[:0], r.method, r.id(), code, reasons[code], r.key, attrs...)
-	f.link.write(f.scratch, r.from)
+	f.link.write(f.scratch, route{r.from, r.local})
 	return nil
 }
 

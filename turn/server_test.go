@@ -5,6 +5,7 @@ package turn
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -111,5 +112,34 @@ func TestLibraryClient(t *testing.T) {
 				t.Fatalf("got %q, %v", b[:n], err)
 			}
 		})
+	}
+}
+
+// TestAnswersFromTheAddressAsked: on a machine with several addresses the answer must not come from another one.
+func TestAnswersFromTheAddressAsked(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0"} {
+		s := start(t, func(c *Config, _ *limits) { c.Listen = listen })
+		var clients [2]*client
+		var relays [2]netip.AddrPort
+		for i, ip := range []net.IP{net.IPv4(127, 0, 0, 2), net.IPv4(127, 0, 0, 3)} {
+			conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: ip, Port: int(s.port())}) // takes nothing from elsewhere
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			clients[i] = &client{t: t, conn: conn, user: "alice", pass: "wonder", timeout: 5 * time.Second}
+			relays[i] = clients[i].allocate()
+		}
+		outside, addr := peer(t)
+		for i, c := range clients {
+			c.bind(0x4000, relays[1-i])
+			c.bind(0x4001, addr)
+		}
+		for i, c := range clients {
+			c.send(channelData(0x4000, "memory"))
+			clients[1-i].expectChannel(0x4000, "memory")
+			outside.WriteToUDPAddrPort([]byte("socket"), relays[i])
+			c.expectChannel(0x4001, "socket")
+		}
 	}
 }

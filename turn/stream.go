@@ -157,23 +157,24 @@ func newStream(c net.Conn, from netip.AddrPort, l *limits) *stream {
 
 // read gives one whole frame. The length is judged before the body is read; after nonsense there is no way to find the
 // next frame, so the stream ends.
-func (l *stream) read(b []byte) (int, netip.AddrPort, error) {
+func (l *stream) read(b []byte) (int, route, error) {
+	from := route{client: l.from}
 	if err := l.deadline(); err != nil {
-		return 0, l.from, err
+		return 0, from, err
 	}
 	head, err := l.r.Peek(4)
 	if err != nil {
-		return 0, l.from, err
+		return 0, from, err
 	}
 	n, padded, err := frameSize(head)
 	if err != nil || padded > len(b) {
-		return 0, l.from, errFrame
+		return 0, from, errFrame
 	}
 	if _, err := io.ReadFull(l.r, b[:padded]); err != nil {
-		return 0, l.from, err
+		return 0, from, err
 	}
 	l.seen.Store(true)
-	return n, l.from, nil
+	return n, from, nil
 }
 
 // frameSize says how long the frame is that begins with head, and how much of the stream it takes.
@@ -219,7 +220,7 @@ func (l *stream) allocated(yes bool) {
 }
 
 // write queues one frame.
-func (l *stream) write(b []byte, _ netip.AddrPort) {
+func (l *stream) write(b []byte, _ route) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || len(l.out)+len(b) > maxBacklog {
@@ -279,7 +280,7 @@ func (l *stream) close() error {
 func (l *stream) local() net.Addr { return l.conn.LocalAddr() }
 func (l *stream) datagrams() bool { return false }
 
-func (l *stream) sockaddr(netip.AddrPort) (none sockaddr) { return none }
+func (l *stream) sockaddr(route) (none sockaddr) { return none }
 
 func (l *stream) transport() string {
 	for c := l.conn; ; {

@@ -14,6 +14,7 @@ const maxPacket = 1500
 // packet is one payload on its way to an allocation.
 type packet struct {
 	from netip.AddrPort
+	to   netip.Addr // of a client's request: see route
 	path path
 	n    int
 	buf  [maxFrame + 1]byte

@@ -17,8 +17,61 @@ import (
 
 // sockaddr is an address as the system wants it: IPv4 in the first 16 bytes, or IPv6.
 type sockaddr struct {
-	raw unix.RawSockaddrInet6
-	len uint32
+	raw     unix.RawSockaddrInet6
+	len     uint32
+	control *control // names the address to send from; nil: the system chooses
+}
+
+// control is a control message about this machine's address: IP_PKTINFO or IPV6_PKTINFO.
+type control struct {
+	hdr unix.Cmsghdr
+	buf [unix.SizeofInet6Pktinfo + 4]byte
+}
+
+const controlSize = unix.SizeofCmsghdr + unix.SizeofInet6Pktinfo + 4
+
+// makeControl spells the wish to send from local.
+func makeControl(local netip.Addr, family int) *control {
+	c := new(control)
+	if family == unix.AF_INET {
+		c.hdr.Level, c.hdr.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+		c.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+		v4 := local.As4()
+		copy(c.buf[4:], v4[:]) // ipi_spec_dst
+		return c
+	}
+	c.hdr.Level, c.hdr.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+	c.hdr.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+	v6 := local.As16()
+	copy(c.buf[:], v6[:])
+	return c
+}
+
+// size is what the system wants to know of it.
+func (c *control) size() int {
+	if c.hdr.Level == unix.IPPROTO_IP {
+		return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+	}
+	return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+}
+
+// local reads the address that a datagram was sent to.
+func (c *control) local() netip.Addr {
+	switch {
+	case c.hdr.Level == unix.IPPROTO_IP && c.hdr.Type == unix.IP_PKTINFO:
+		return netip.AddrFrom4([4]byte(c.buf[8:12])) // ipi_addr
+	case c.hdr.Level == unix.IPPROTO_IPV6 && c.hdr.Type == unix.IPV6_PKTINFO:
+		return netip.AddrFrom16([16]byte(c.buf[:16])).Unmap()
+	}
+	return netip.Addr{}
+}
+
+// wantLocal asks the system to say which address a datagram was sent to.
+func wantLocal(fd, family int) error {
+	if family == unix.AF_INET {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 }
 
 // makeSockaddr spells addr for a socket of the family; an IPv6 socket takes IPv4 as mapped addresses.
@@ -78,6 +131,23 @@ func sendmmsg(fd int, msgs []mmsghdr) (int, error) {
 func sendto(fd int, b []byte, to *sockaddr) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// sendmsg is sendto with a choice of the address to send from.
+func sendmsg(fd int, b []byte, to *sockaddr) error {
+	if to.control == nil || len(b) == 0 {
+		return sendto(fd, b, to)
+	}
+	iov := unix.Iovec{Base: &b[0]}
+	iov.SetLen(len(b))
+	msg := unix.Msghdr{Name: (*byte)(unsafe.Pointer(&to.raw)), Namelen: to.len, Iov: &iov, Control: (*byte)(unsafe.Pointer(to.control))}
+	msg.SetIovlen(1)
+	msg.SetControllen(to.control.size())
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
 	if errno != 0 {
 		return errno
 	}

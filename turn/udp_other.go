@@ -29,27 +29,27 @@ func listenUDP(_ *Server, address string) ([]udpListener, error) {
 func (l *udpLink) serve(*front) {}
 
 // read goes on after errors: only a closed socket ends the server.
-func (l *udpLink) read(b []byte) (int, netip.AddrPort, error) {
+func (l *udpLink) read(b []byte) (int, route, error) {
 	for {
 		n, from, err := l.conn.ReadFromUDPAddrPort(b)
 		if err == nil {
-			return n, netip.AddrPortFrom(canonical(from.Addr()), from.Port()), nil
+			return n, route{client: netip.AddrPortFrom(canonical(from.Addr()), from.Port())}, nil
 		}
 		if errors.Is(err, net.ErrClosed) {
-			return 0, netip.AddrPort{}, err
+			return 0, route{}, err
 		}
 		time.Sleep(time.Millisecond) // whatever it is, do not spin on it
 	}
 }
 
-func (l *udpLink) write(b []byte, to netip.AddrPort)       { l.conn.WriteToUDPAddrPort(b, to) }
-func (l *udpLink) close() error                            { return l.conn.Close() }
-func (l *udpLink) local() net.Addr                         { return l.conn.LocalAddr() }
-func (l *udpLink) datagrams() bool                         { return true }
-func (l *udpLink) allocated(bool)                          {}
-func (l *udpLink) transport() string                       { return "udp" }
-func (l *udpLink) sockaddr(netip.AddrPort) (none sockaddr) { return none }
-func (l *udpLink) drops() uint64                           { return 0 }
+func (l *udpLink) write(b []byte, to route)       { l.conn.WriteToUDPAddrPort(b, to.client) }
+func (l *udpLink) close() error                   { return l.conn.Close() }
+func (l *udpLink) local() net.Addr                { return l.conn.LocalAddr() }
+func (l *udpLink) datagrams() bool                { return true }
+func (l *udpLink) allocated(bool)                 {}
+func (l *udpLink) transport() string              { return "udp" }
+func (l *udpLink) sockaddr(route) (none sockaddr) { return none }
+func (l *udpLink) drops() uint64                  { return 0 }
 
 // goSocket is a relay socket with a reader of its own.
 type goSocket struct{ conn *net.UDPConn }
