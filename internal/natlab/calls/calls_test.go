@@ -78,6 +78,6 @@ func runAll(t *testing.T, c serverCase) {
 		t.Error(err)
 	}
 	if t.Failed() {
-		t.Logf("the server said:\n%s", tail(w.Server.Output.String(), 80))
+		w.Server.tell(t.Name())
 	}
 }

@@ -129,6 +129,18 @@ func (s *Server) Stop(killed bool) {
 	}
 }
 
+// tell writes all that the server has said into a file beside the browsers' pictures, and its last lines into the test's log.
+func (s *Server) tell(name string) {
+	s.t.Helper()
+	text := s.Output.String()
+	file := filepath.Join("shots", "server-"+strings.NewReplacer("/", "-", " ", "-", ":", "").Replace(name)+".log")
+	err := os.MkdirAll("shots", 0o755)
+	if err == nil {
+		err = os.WriteFile(file, []byte(text), 0o644)
+	}
+	s.t.Logf("the server said (all of it in %s, %v):\n%s", file, err, tail(text, 40))
+}
+
 // get reads a page of the server from inside its host.
 func (s *Server) get(url string) (string, error) {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{

@@ -14,7 +14,8 @@ func TestTransitions(t *testing.T) {
 			m := tr.Run(w)
 			moves = append(moves, m)
 			if m.Fault != "" {
-				t.Errorf("%s\nthe server said:\n%s", m.Fault, tail(w.Server.Output.String(), 60))
+				t.Error(m.Fault)
+				w.Server.tell(t.Name())
 			}
 			t.Logf("from %s to %s: no new picture for %v / %v", m.Was, m.Is, m.Gap[0], m.Gap[1])
 		})

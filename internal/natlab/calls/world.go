@@ -97,6 +97,7 @@ func (w *World) Person(name string, n *natlab.Network, opts ...natlab.LinkOption
 			cmd.Path, cmd.Args = inside.Path, inside.Args
 		},
 	})
+	p.Viewport(640, 480) // two browsers draw on the cores that are measured
 	w.people[name] = p
 	return p
 }
