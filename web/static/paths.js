@@ -53,6 +53,7 @@ export class Paths extends Emitter {
   #firstMediaAt = 0;
   #deadSince = 0;
   #leavingSince = 0; // relayStop was heard
+  #probed = false; // a better way was looked for
   #probeAt = Infinity; // when to try the direct way again
   #ticking = false;
   #closed = false;
@@ -259,6 +260,7 @@ export class Paths extends Emitter {
   /** Looks for a better way: beside the relay by a new connection, from TURN or TCP by a restart of this one. */
   #probe() {
     this.#probeAt = Infinity;
+    this.#probed = true;
     if (this.#current && this.#detour) void this.#recovery.repair(this.#current, { force: true });
     const { direct, relay } = this.#legs;
     if (!relay || this.#terms.first || (direct && direct.peer.state !== "failed")) return;
@@ -424,7 +426,8 @@ export class Paths extends Emitter {
       case "carries":
         this.#deadSince = 0;
         if (leg === direct) this.#terms.dueAt = Infinity;
-        if (this.#detour && (leg === relay || this.#role === "caller")) this.#probeLater();
+        // ICE goes with the first pair that works and then stops gathering: the best may just have come too late.
+        if (this.#detour && (leg === relay || this.#role === "caller")) this.#probeLater(this.#probed ? TIMES.probeEvery : TIMES.probeAfterChange);
         this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
         return this.#become("connected");
       case "waits":

@@ -82,12 +82,16 @@ test("a restart by the other side serves both", async () => {
   assert.equal(types().at(-1), "answer");
 });
 
-test("on TURN a better way is looked for every 60 s, by the caller", async () => {
+test("on TURN a better way is looked for after 5 s, then every 60 s, by the caller", async () => {
   const pc = await direct();
-  await flowing(pc, 58_000, { local: "relay" });
-  assert.equal(pc.restarts, 0);
   await flowing(pc, 4_000, { local: "relay" });
+  assert.equal(pc.restarts, 0);
+  await flowing(pc, 2_000, { local: "relay" });
   assert.equal(pc.restarts, 1);
+  await flowing(pc, 57_000, { local: "relay" });
+  assert.equal(pc.restarts, 1);
+  await flowing(pc, 4_000, { local: "relay" });
+  assert.equal(pc.restarts, 2);
 });
 
 test("after a network change the direct way is tried within 5 s", async () => {
