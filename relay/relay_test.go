@@ -331,7 +331,7 @@ func TestAnswerIsComplete(t *testing.T) {
 	if strings.Contains(answer, "127.0.0.1") {
 		t.Error("the answer names an internal address")
 	}
-	if first := strings.Index(answer, "a=ssrc:"); first < 0 || strings.Index(answer, "a=ssrc-group:FID "+strings.Fields(answer[first+7:])[0]) < 0 && !strings.Contains(answer[:first], "m=audio") {
+	if first := strings.Index(answer, "a=ssrc:"); first < 0 || !strings.Contains(answer, "a=ssrc-group:FID "+strings.Fields(answer[first+7:])[0]) && !strings.Contains(answer[:first], "m=audio") {
 		t.Error("the first a=ssrc of a section is not its primary one")
 	}
 }

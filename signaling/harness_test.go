@@ -128,13 +128,6 @@ func (m msg) num(k string) int    { f, _ := m[k].(float64); return int(f) }
 func (m msg) flag(k string) bool  { b, _ := m[k].(bool); return b }
 func (m msg) obj(k string) msg    { o, _ := m[k].(map[string]any); return o }
 func (m msg) has(k string) bool   { _, is := m[k]; return is }
-func (m msg) keys() (keys []string) {
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
 
 type dialing struct {
 	header http.Header

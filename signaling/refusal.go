@@ -27,7 +27,8 @@ var (
 	refNotYours      = refusal{"not-your-call", "this is not your call, or not its other party"}
 	refRateLimited   = refusal{"rate-limited", "too many messages, slow down"}
 	refExpired       = refusal{"session-expired", "this session cannot be resumed, join anew"}
-	refInternal      = refusal{"internal", "something went wrong at the server"}
+	//lint:ignore U1000 the contract has the code; nothing has needed it yet
+	refInternal = refusal{"internal", "something went wrong at the server"}
 )
 
 // because gives a refusal a more exact message.

@@ -406,7 +406,7 @@ func TestRestartAlone(t *testing.T) {
 		}},
 		{"it rings out anew", true, func(t *testing.T, w *world, a, b *client, call string) {
 			a, _ = w.resumes(a, 0)
-			b, _ = w.resumes(b, 0)
+			w.resumes(b, 0)
 			start := time.Now()
 			if m := a.expectAfter("callAnswered", time.Minute); m.str("reason") != "timeout" || time.Since(start) != 45*time.Second {
 				t.Errorf("got %v after %s", m, time.Since(start))

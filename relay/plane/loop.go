@@ -56,10 +56,6 @@ type worker struct {
 	rtcp  [batch][maxPacket]byte // sealed reports of this batch
 	used  int
 	plain [maxPacket]byte
-	last  struct { // the owner of the address that was looked up last: packets come in runs
-		from netip.AddrPort
-		port *Port
-	}
 }
 
 func (w *worker) flush() {

@@ -139,7 +139,8 @@ func readStatuses(into []uint8, b []byte, count int) (statuses []uint8, deltas [
 		}
 		chunk := binary.BigEndian.Uint16(b)
 		b = b[2:]
-		n, symbol := 0, func(int) uint8 { return 0 }
+		var n int
+		var symbol func(int) uint8
 		switch {
 		case chunk&0x8000 == 0: // run length
 			s := uint8(chunk >> 13 & 3)
