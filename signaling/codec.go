@@ -27,15 +27,12 @@ const (
 // fields are the members of a message.
 type fields []member
 
-type member struct {
-	key   string
-	value []byte
-}
+type member struct{ key, value []byte }
 
 // get returns nil for a member that is not there.
 func (f fields) get(key string) []byte {
 	for i := range f {
-		if f[i].key == key {
+		if string(f[i].key) == key {
 			return f[i].value
 		}
 	}
@@ -106,11 +103,11 @@ func parse(frame []byte, into fields) (header, fields, refusal) {
 	if !validObject(frame) {
 		return h, nil, refBadJSON
 	}
-	members(frame, func(key string, value []byte) bool {
+	members(frame, func(key, value []byte) bool {
 		into = append(into, member{key, value})
 		return true
 	})
-	h.Type, _ = unquote(into.get("type"))
+	h.Type = typeName(into.get("type"))
 	h.Ref = echo(into.get("ref"))
 	seq, ack := into.get("seq"), into.get("ack")
 	if h.Ref == nil {
@@ -171,6 +168,19 @@ var clientTypes = [...]string{
 }
 
 func known(typ string) bool { return slices.Contains(clientTypes[:], typ) }
+
+// typeName decodes a type; those that clients send need no memory.
+func typeName(raw []byte) string {
+	if len(raw) > 2 && raw[0] == '"' {
+		for _, typ := range clientTypes {
+			if string(raw[1:len(raw)-1]) == typ {
+				return typ
+			}
+		}
+	}
+	typ, _ := unquote(raw)
+	return typ
+}
 
 // request reads the message of a known type; join, resume and ping are read
 // elsewhere, as they are not for somebody who has joined.
@@ -284,8 +294,8 @@ func (f fields) placeCall() (any, refusal) {
 		return nil, refBadMessage.because("media must be an object")
 	}
 	var inner fields
-	members(raw, func(key string, value []byte) bool {
-		if key == "audio" || key == "video" {
+	members(raw, func(key, value []byte) bool {
+		if string(key) == "audio" || string(key) == "video" {
 			inner = append(inner, member{key, value})
 		}
 		return true
@@ -314,8 +324,8 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 	var typ string
 	var rawSDP []byte
 	isString := false
-	members(raw, func(name string, value []byte) bool {
-		switch name {
+	members(raw, func(name, value []byte) bool {
+		switch string(name) {
 		case "type":
 			typ, _ = unquote(value)
 		case "sdp":
@@ -350,7 +360,7 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 			}
 		}
 	}
-	o := object{'{'}.str("type", typ).raw("sdp", rawSDP)
+	o := append(make(object, 0, len(raw)+32), '{').str("type", typ).raw("sdp", rawSDP)
 	return append(o, '}'), sdp, ips, ok
 }
 
@@ -365,10 +375,12 @@ func (f fields) candidate() (init []byte, ip string, r refusal) {
 	case raw[0] != '{':
 		return nil, "", refBadMessage.because("candidate must be an RTCIceCandidateInit or null")
 	}
-	o := object{'{'}
-	members(raw, func(name string, value []byte) bool {
-		switch name {
+	o := append(make(object, 0, len(raw)+8), '{')
+	members(raw, func(name, value []byte) bool {
+		key := ""
+		switch string(name) {
 		case "candidate":
+			key = "candidate"
 			line, isString := unquote(value)
 			if !isString {
 				r = refBadMessage.because("candidate.candidate must be a string")
@@ -377,19 +389,23 @@ func (f fields) candidate() (init []byte, ip string, r refusal) {
 			}
 			ip = candidateIP(line)
 		case "sdpMid", "usernameFragment":
+			if key = "sdpMid"; len(name) != len(key) {
+				key = "usernameFragment"
+			}
 			if s, isString := unquote(value); !isString && !isNull(value) {
-				r = refBadMessage.because("candidate." + name + " must be a string or null")
+				r = refBadMessage.because("candidate." + key + " must be a string or null")
 			} else if len(s) > maxField {
-				r = refTooLarge.because("candidate." + name + " is too long")
+				r = refTooLarge.because("candidate." + key + " is too long")
 			}
 		case "sdpMLineIndex":
+			key = "sdpMLineIndex"
 			if n, valid := counter(value); !isNull(value) && (!valid || n > math.MaxUint16) {
 				r = refBadMessage.because("candidate.sdpMLineIndex must be a small whole number or null")
 			}
 		default:
 			return true
 		}
-		o = o.raw(name, value)
+		o = o.raw(key, value)
 		return r == ok
 	})
 	return append(o, '}'), ip, r

@@ -54,8 +54,8 @@ type Config struct {
 	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
 	// ListInterval is the least time between two user lists to one plain client.
 	ListInterval time.Duration `yaml:"list_interval"`
-	// PresenceInterval is the least time between two presence deltas; with more
-	// than 2,000 users it grows, by 50 ms for each 1,000.
+	// PresenceInterval is the least time between two presence deltas; it grows
+	// to 100 ms for each 1,000 users who get them.
 	PresenceInterval time.Duration `yaml:"presence_interval"`
 	// DrainTime is over how long the connections of a large server are spread
 	// when it ends; small ones end at once.

@@ -192,14 +192,13 @@ func (h *Hub) apply(e any) {
 		return // the loop below is ours already: an effect led to an event
 	}
 	h.stepping = true
-	for len(h.events) > 0 {
-		e := h.events[0]
-		h.events = h.events[1:]
-		for _, fx := range h.machine.step(time.Now(), e) {
+	for i := 0; i < len(h.events); i++ { // more may be added meanwhile
+		for _, fx := range h.machine.step(time.Now(), h.events[i]) {
 			h.carry(fx)
 		}
 	}
-	h.events = nil
+	clear(h.events)
+	h.events = h.events[:0]
 	h.stepping = false
 }
 

@@ -46,11 +46,15 @@ func shallow(b []byte) bool {
 }
 
 // members calls each for every member of a valid object, until it says false.
-func members(object []byte, each func(key string, value []byte) bool) {
+func members(object []byte, each func(key, value []byte) bool) {
 	i := skipSpace(object, skipSpace(object, 0)+1)
 	for object[i] == '"' {
 		end := skipValue(object, i)
-		key, _ := unquote(object[i:end])
+		key := object[i+1 : end-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			decoded, _ := unquote(object[i:end])
+			key = []byte(decoded)
+		}
 		i = skipSpace(object, skipSpace(object, end)+1) // over the colon
 		end = skipValue(object, i)
 		if !each(key, object[i:end]) {

@@ -64,7 +64,6 @@ const (
 	relayReady
 )
 
-func (c *call) side(p *party) int     { return p.side }
 func (c *call) other(p *party) *party { return c.party[1-p.side] }
 
 // status is what others see of a party.
@@ -77,6 +76,15 @@ func (p *party) status() string {
 	default:
 		return "busy"
 	}
+}
+
+// peers reports whether target names the other party as it was told.
+func (p *party) peers(target string) bool {
+	if p.call == nil {
+		return false
+	}
+	other := p.call.other(p)
+	return target == other.id || target == other.name
 }
 
 // machine is all parties and their calls.
@@ -258,7 +266,7 @@ func (m *machine) said(p *party, msg any) {
 	relayed := false
 	switch msg.(type) {
 	case offerRequest, iceCandidateRequest:
-		relayed = ref.Target == relayName || targetKey(ref.Target) == relayName
+		relayed = !p.peers(ref.Target) && targetKey(ref.Target) == relayName
 	}
 	c, why := m.meant(p, ref, relayed)
 	if c == nil {
@@ -297,6 +305,9 @@ func (m *machine) meant(p *party, ref about, relayed bool) (*call, refusal) {
 		default:
 			return nil, refNotYours
 		}
+	}
+	if c != nil && ref.Target != "" && p.peers(ref.Target) {
+		return c, ok
 	}
 	former := late && ref.CallID == "" && (ref.Target == p.last.peerID || ref.Target != "" && targetKey(ref.Target) == p.last.peerKey)
 	if c == nil {

@@ -13,7 +13,7 @@ import (
 const (
 	listBytesPerSecond = 1 << 20 // of user lists to one client
 	rosterPause        = 20 * time.Millisecond
-	largeRoster        = 2000 // from here the interval of deltas grows
+	deltasPerSecond    = 10000 // to all clients together: with more than 1,000 of them the interval grows
 )
 
 // roster is everybody online, and who hears about it.
@@ -221,7 +221,7 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 		reached = r.sendDeltasLocked()
 		clear(r.log)
 		r.log = r.log[:0]
-		r.next = now.Add(r.deltaEvery + time.Duration(max(0, len(r.deltas)-largeRoster))*50*time.Microsecond)
+		r.next = now.Add(max(r.deltaEvery, time.Duration(len(r.deltas))*time.Second/deltasPerSecond))
 	}
 	for _, c := range r.lists {
 		w := &c.watch
