@@ -24,6 +24,11 @@ const (
 	waiting    = 512  // requests that may wait for the front
 
 	socketBuffer = 4 << 20
+
+	// A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a
+	// system call: after 10 ms its monitor takes the processor away, and then looks every 20 µs what it does next, which
+	// costs 15 % of the whole server under load. So the loop yields more often than that.
+	yieldEvery = 5 * time.Millisecond
 )
 
 // loop implements udpListener and emitter.
@@ -153,6 +158,7 @@ func (l *loop) serve(f *front) {
 // run is the loop.
 func (l *loop) run() {
 	events := make([]unix.EpollEvent, 128)
+	yielded := int64(0)
 	for {
 		n, err := unix.EpollWait(l.epoll, events, -1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -161,6 +167,10 @@ func (l *loop) run() {
 			time.Sleep(100 * time.Millisecond)
 		}
 		l.now = l.server.clock()
+		if l.now-yielded > int64(yieldEvery) {
+			yielded = l.now
+			runtime.Gosched()
+		}
 		listening := false
 		l.ready = l.ready[:0]
 		l.mu.RLock()
