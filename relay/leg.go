@@ -50,6 +50,7 @@ type leg struct {
 	id       uint64
 	identity string // of the client's association, see offer
 
+	streams   atomic.Int64 // buffers that pion has asked for
 	connected atomic.Bool
 	heard     atomic.Bool
 	at        atomic.Int64 // when it connected
@@ -175,6 +176,7 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	set.SetSRTPReplayProtectionWindow(replayWindow)
 	set.SetSRTCPReplayProtectionWindow(replayWindow)
 	set.SetFireOnTrackBeforeFirstRTP(true)
+	set.BufferFactory = l.buffer
 	if err := set.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return nil, fmt.Errorf("set DTLS role: %w", err)
 	}

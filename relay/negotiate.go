@@ -109,8 +109,8 @@ func parseOffer(text string) (*offer, error) {
 		case "video":
 			kind = plane.Video + plane.Kind(videos)
 			videos++
-		default:
-			continue
+		default: // pion would take data channels, tens of thousands of them, that nobody reads
+			return nil, errors.New("the relay carries audio and video alone")
 		}
 		if kind >= plane.Kinds || slices.ContainsFunc(o.sections, func(s section) bool { return s.kind == kind }) {
 			return nil, errors.New("the offer has more than one audio, one video and one screen section")

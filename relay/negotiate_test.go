@@ -94,6 +94,7 @@ func TestParseOfferRefuses(t *testing.T) {
 	video := fine[strings.Index(fine, "m=video"):]
 	for name, text := range map[string]string{
 		"too many sections":            fine + strings.Repeat(video, 3),
+		"data channels":                fine + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sctp-port:5000\r\n",
 		"two audio sections":           fine + strings.Replace(video, "m=video", "m=audio", 1),
 		"no fingerprint":               strings.Replace(fine, "a=fingerprint", "a=x", 1),
 		"no mid":                       strings.Replace(fine, "a=mid:0", "a=x", 1),

@@ -47,6 +47,7 @@ type Port struct {
 	// Of the loop, once the state is onPlane.
 	open    *srtp.Context
 	opening rtp.Header
+	sources [2]map[uint32]struct{} // SSRCs that have sent something authentic: of RTP, of RTCP
 
 	mu      sync.Mutex // guards what follows: the loop sends, and for mixed calls pion's goroutines
 	seal    *srtp.Context
@@ -92,6 +93,7 @@ func (t *Port) Activate(k *Keys, target netip.AddrPort) error {
 		return ErrNoKeys
 	}
 	t.open, t.seal = open, seal
+	t.sources = [2]map[uint32]struct{}{{}, {}}
 	t.Retarget(target)
 	t.state.Store(onPlane)
 	return nil

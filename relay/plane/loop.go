@@ -3,6 +3,7 @@ package plane
 // The loop: receive a batch, open, rename and seal each packet where it lies, send the batch.
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -127,13 +128,33 @@ func (w *worker) media(b []byte, from netip.AddrPort, now time.Duration) {
 	}
 }
 
+// known reads a packet's SSRC and refuses one too many. Only what is authentic afterwards counts, so that nobody else
+// can use the places up.
+func (w *worker) known(t *Port, of int, b []byte, at int) (ssrc uint32, ok bool) {
+	if len(b) < at+4 {
+		w.p.drop(DropForged)
+		return 0, false
+	}
+	ssrc = binary.BigEndian.Uint32(b[at:])
+	if _, ok = t.sources[of][ssrc]; !ok && len(t.sources[of]) >= maxSources {
+		w.p.drop(DropSources)
+		return ssrc, false
+	}
+	return ssrc, true
+}
+
 // packet forwards RTP.
 func (w *worker) packet(t *Port, b []byte, now time.Duration) {
+	ssrc, ok := w.known(t, 0, b, 8)
+	if !ok {
+		return
+	}
 	plain, err := t.open.DecryptRTP(b[:0], b, &t.opening)
 	if err != nil {
 		w.p.drop(DropForged)
 		return
 	}
+	t.sources[0][ssrc] = struct{}{}
 	w.hear(t)
 	other := t.call.ports[t.side.Other()].Load()
 	if other == nil {
@@ -158,11 +179,16 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 
 // report forwards RTCP.
 func (w *worker) report(t *Port, b []byte, now time.Duration) {
+	ssrc, ok := w.known(t, 1, b, 4)
+	if !ok {
+		return
+	}
 	plain, err := t.open.DecryptRTCP(b[:0], b, nil)
 	if err != nil {
 		w.p.drop(DropForged)
 		return
 	}
+	t.sources[1][ssrc] = struct{}{}
 	other := t.call.ports[t.side.Other()].Load()
 	if other == nil || other.state.Load() == undecided {
 		return

@@ -21,6 +21,9 @@ const (
 	pionQueue = 1024
 	// maxPending bounds the Binding requests that pion has not answered yet.
 	maxPending = 4096
+	// maxSources is how many SSRCs a leg may send under, media and reports apart; browsers have six. What opens packets
+	// keeps a replay window for each, and a client must not make it keep millions.
+	maxSources = 64
 	// maxAddrs is how many addresses one leg may have confirmed at a time.
 	maxAddrs = 8
 )
@@ -37,12 +40,13 @@ const (
 	DropQueue                   // a queue was full
 	DropSocket                  // the kernel took no more
 	DropOversize
-	DropBypass // pion wanted to seal media itself
+	DropBypass  // pion wanted to seal media itself
+	DropSources // a leg named more SSRCs than any client has
 	Drops
 )
 
 func (d Drop) String() string {
-	return [...]string{"stranger", "unconfirmed", "early", "forged", "queue", "socket", "oversize", "bypass", "?"}[min(d, Drops)]
+	return [...]string{"stranger", "unconfirmed", "early", "forged", "queue", "socket", "oversize", "bypass", "sources", "?"}[min(d, Drops)]
 }
 
 // Stats are a Plane's counters.
