@@ -123,7 +123,7 @@ func TestSilentStreamsEnd(t *testing.T) {
 	running.allocate()
 	outside, addr := peer(t)
 	running.bind(0x4000, addr)
-	for i := range 100 {
+	for i := range 190 {
 		c := dial(t, s, "tcp")
 		if i%2 == 0 {
 			c.send([]byte{0, 1, 0}) // the beginning of a frame

@@ -70,13 +70,6 @@ type inbox struct {
 	used int
 }
 
-// outbox gathers frames for clients.
-type outbox struct {
-	msgs [arena]mmsghdr
-	iovs [arena]unix.Iovec
-	n    int
-}
-
 func listenUDP(s *Server, address string) (out []udpListener, err error) {
 	n := s.cfg.Listeners
 	if n == 0 {
@@ -118,7 +111,7 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		server: s, fd: fd, family: family, addr: local, wild: local.IP.IsUnspecified(), epoll: -1, wake: -1,
 		control: make(chan *packet, waiting), done: make(chan struct{}),
 		flows: map[netip.AddrPort]*allocation{}, sockets: map[int32]*epollSocket{},
-		in: new(inbox), out: new(outbox),
+		in: new(inbox), out: newOutbox(fd, s.stats),
 	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
 		l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -142,8 +135,6 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		h.Iov, h.Name = &l.in.iovs[i], (*byte)(unsafe.Pointer(&l.in.from[i].raw))
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&l.in.ctrl[i]))
-		l.out.msgs[i].hdr.Iov = &l.out.iovs[i]
-		l.out.msgs[i].hdr.SetIovlen(1)
 	}
 	return l, nil
 }
@@ -301,41 +292,15 @@ func (l *loop) emit(to *allocation, frame []byte) {
 		to.front.link.write(frame, to.route())
 		return
 	}
-	i := l.out.n
-	l.out.iovs[i].Base = &frame[0]
-	l.out.iovs[i].SetLen(len(frame))
-	h := &l.out.msgs[i].hdr
-	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&to.sockaddr.raw)), to.sockaddr.len
-	h.Control = (*byte)(unsafe.Pointer(to.sockaddr.control))
-	h.SetControllen(0)
-	if to.sockaddr.control != nil {
-		h.SetControllen(to.sockaddr.control.size())
-	}
-	l.out.n++ // never more than there are buffers in use
+	l.out.add(to, frame)
 }
 
 func (l *loop) counts() *traffic { return &l.traffic }
 
-// flush sends what is queued and frees all buffers. It does not wait: what the socket does not take is lost.
+// flush sends what is queued and frees all buffers.
 func (l *loop) flush() {
-	msgs := l.out.msgs[:l.out.n]
-	for len(msgs) > 0 {
-		n, err := sendmmsg(l.fd, msgs)
-		switch {
-		case err == nil:
-			msgs = msgs[n:]
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
-			for range msgs {
-				l.server.stats.drop(errQueueFull)
-			}
-			msgs = nil
-		default: // this one, to wherever it was
-			l.server.stats.drop(errUnreachable)
-			msgs = msgs[1:]
-		}
-	}
-	l.out.n, l.in.used = 0, 0
+	l.out.flush()
+	l.in.used = 0
 }
 
 // read gives the front what is not ChannelData.

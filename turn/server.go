@@ -50,7 +50,7 @@ func defaultLimits() limits {
 	return limits{
 		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
 		expiryLead: time.Second, permissions: 64, channels: 32,
-		streams: 10_000, streamsPerIP: 200,
+		streams: 10_000, streamsPerIP: 200, // browsers need one each; many sit behind one NAT
 		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute,
 	}
 }
