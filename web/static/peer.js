@@ -158,6 +158,7 @@ export class Peer extends Emitter {
     return this.#pc.getStats();
   }
 
+  /** For good, and without an event: whoever closes knows. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
@@ -166,7 +167,6 @@ export class Peer extends Emitter {
     pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.onicecandidateerror = null;
     pc.onconnectionstatechange = pc.oniceconnectionstatechange = null;
     pc.close();
-    this.emit("state", "closed");
   }
 
   async #offer() {

@@ -1,0 +1,120 @@
+// chaos.test.js: whatever happens to the network, once it is well again both ends are on the same best path, with one
+// connection each, and nobody had to click.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { fakeTime } from "./fakes.js";
+import { World } from "./world.js";
+
+let undo, world;
+beforeEach(() => (undo = fakeTime()));
+afterEach(() => {
+  world.close();
+  undo();
+});
+
+const both = () => world.sides.map(({ paths }) => [paths.state, paths.info?.path]);
+
+async function begin(options, change = {}) {
+  world = new World(options);
+  Object.assign(world, change);
+  world.begin();
+  await world.run(1_000);
+}
+
+/** A small generator, so that a failing seed fails again. */
+function dice(seed) {
+  let state = seed * 2_654_435_761 + 1;
+  return (sides) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % sides;
+  };
+}
+
+test("two that can reach each other connect directly", async () => {
+  await begin();
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+});
+
+test("two that cannot meet at the relay, within the time-out and a little", async () => {
+  await begin({}, { direct: false });
+  await world.run(9_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  assert.deepEqual(world.open, [1, 1]);
+});
+
+test("mode always meets at the relay at once", async () => {
+  await begin({ mode: "always" });
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+});
+
+test("a direct way that dies moves to the relay within 4 s, and one that comes back is taken again", async () => {
+  await begin();
+  world.direct = false;
+  await world.run(4_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  world.direct = true;
+  await world.run(70_000);
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+  assert.deepEqual(world.open, [1, 1]);
+  assert.equal(world.room, false);
+});
+
+test("a short outage of everything ends where it began", async () => {
+  await begin();
+  world.direct = world.relay = world.signaling = false;
+  await world.run(3_000);
+  world.direct = world.relay = world.signaling = true;
+  await world.run(70_000);
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+});
+
+test("a server that restarts under a relayed call", async () => {
+  await begin({}, { direct: false });
+  await world.run(9_000);
+  world.restart();
+  await world.run(3_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  assert.deepEqual(world.open, [1, 1]);
+});
+
+test("a server that restarts under a direct call changes nothing", async () => {
+  await begin();
+  world.restart();
+  await world.run(3_000);
+  assert.deepEqual(world.sides.map(({ web }) => web.peers.length), [1, 1]);
+});
+
+const seeds = process.env.DUET_TEST_ALL ? 400 : 25;
+for (let seed = 1; seed <= seeds; seed++) {
+  test(`random weather, seed ${seed}`, async () => {
+    const roll = dice(seed);
+    await begin({ mode: roll(5) ? "fallback" : "always" }, { direct: roll(4) > 0 });
+    const story = [];
+    for (let i = 0; i < 12; i++) {
+      const side = world.sides[roll(2)];
+      const happens = [
+        ["direct", () => (world.direct = !world.direct)],
+        ["direct", () => (world.direct = !world.direct)],
+        ["relay", () => (world.relay = !world.relay)],
+        ["signaling", () => (world.signaling = !world.signaling)],
+        [`network of ${side.role}`, () => side.paths.networkChanged()],
+        ["restart", () => world.restart()],
+        [`restart by ${side.role}`, () => side.paths.restart()],
+        [`back by ${side.role}`, () => side.paths.useDirect()],
+      ][roll(8)];
+      happens[1]();
+      const ms = roll(3) ? 200 * (1 + roll(10)) : 1_000 * (1 + roll(20));
+      story.push(`${happens[0]} (${world.direct} ${world.relay} ${world.signaling}), ${ms} ms`);
+      await world.run(ms);
+    }
+    world.direct = world.relay = world.signaling = true;
+    await world.run(150_000);
+    const words = JSON.stringify({ story, both: both(), open: world.open, room: world.room });
+    const paths = both().map(([, path]) => path);
+    assert.deepEqual(both().map(([state]) => state), ["connected", "connected"], words);
+    assert.equal(paths[0], paths[1], words);
+    assert.deepEqual(world.open, [1, 1], words);
+    assert.equal(world.room, paths[0] === "relay", words);
+  });
+}
