@@ -5,6 +5,7 @@ package signaling
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -37,6 +38,7 @@ func (h *Hub) handle(c *conn, data []byte) {
 
 	h.mu.Lock()
 	defer h.unlockFor(c)
+	defer h.mend(c, &hd)
 	s := c.session
 	if c.isClosing() {
 		return
@@ -60,6 +62,17 @@ func (h *Hub) handle(c *conn, data []byte) {
 	}
 	if why != ok {
 		h.refuse(c, hd, why, wait)
+	}
+}
+
+// mend turns a fault of ours into an error at one client, in place of the end of
+// everybody's calls.
+func (h *Hub) mend(c *conn, hd *header) {
+	if fault := recover(); fault != nil {
+		h.log.Error("a message could not be handled", "type", hd.Type, "fault", fault, "stack", string(debug.Stack()))
+		clear(h.events)
+		h.events, h.stepping = h.events[:0], false
+		h.refuse(c, *hd, refInternal, 0)
 	}
 }
 

@@ -128,6 +128,32 @@ func TestTURNHearsFirst(t *testing.T) {
 	})
 }
 
+// faulty is a TURN server with a bug.
+type faulty struct{ ledger }
+
+func (faulty) Candidate(call, user, ip string) {
+	if ip == "192.0.2.66" {
+		panic("a bug")
+	}
+}
+
+// TestOwnFault: a fault of ours is an error at one client, and no more.
+func TestOwnFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *Config, d *Deps) { d.TURN = faulty{ledger{&neighbour{}}} })
+		a, b := w.join("Ann"), w.join("Bob")
+		connect(a, b)
+		a.send(msg{"type": "iceCandidate", "candidate": msg{"candidate": "candidate:1 1 udp 1 192.0.2.66 9 typ host"}, "ref": "x"})
+		if m := a.refused("internal"); m.str("ref") != "x" || m.str("request") != "iceCandidate" {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "iceCandidate", "candidate": msg{"candidate": testCandidate}})
+		b.expect("iceCandidate")
+		a.send(msg{"type": "endCall"})
+		b.expect("callEnded")
+	})
+}
+
 func TestRelayedCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &neighbour{mode: "fallback", hold: make(chan struct{})}

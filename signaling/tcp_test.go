@@ -5,10 +5,10 @@ package signaling
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +17,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// tcpWorld serves a hub on loopback.
-func tcpWorld(t *testing.T) (hub *Hub, addr string) {
+// tcpWorld serves a hub on loopback; addr begins with its scheme.
+func tcpWorld(t *testing.T, secure bool) (hub *Hub, addr string) {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.WriteTimeout = 5 * time.Second
@@ -26,26 +26,27 @@ func tcpWorld(t *testing.T) (hub *Hub, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	server := httptest.NewUnstartedServer(hub)
+	if secure {
+		server.StartTLS()
+	} else {
+		server.Start()
 	}
-	server := &http.Server{Handler: hub}
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() { hub.Run(ctx) })
-	work.Go(func() { server.Serve(ln) })
 	t.Cleanup(func() {
 		cancel()
-		server.Close()
 		work.Wait()
+		server.Close()
 	})
-	return hub, ln.Addr().String()
+	return hub, "ws" + strings.TrimPrefix(server.URL, "http")
 }
 
 func tcpClient(t *testing.T, addr, name string) *client {
 	t.Helper()
-	ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws", nil)
+	dialer := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // of a test on loopback
+	ws, _, err := dialer.Dial(addr+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,13 @@ func tcpClient(t *testing.T, addr, name string) *client {
 }
 
 func TestCallOverTCP(t *testing.T) {
-	_, addr := tcpWorld(t)
+	for _, secure := range []bool{false, true} {
+		t.Run(map[bool]string{false: "plain", true: "TLS"}[secure], func(t *testing.T) { callOverTCP(t, secure) })
+	}
+}
+
+func callOverTCP(t *testing.T, secure bool) {
+	_, addr := tcpWorld(t, secure)
 	a, b := tcpClient(t, addr, "Ann"), tcpClient(t, addr, "Bob")
 	connect(a, b)
 	sdp := strings.Repeat("v", 60<<10)
@@ -108,9 +115,9 @@ func masked(text []byte) []byte {
 // TestStuckOverTCP: a client that reads nothing holds nobody up, is dropped,
 // and what was written to it until then arrives whole and in order.
 func TestStuckOverTCP(t *testing.T) {
-	hub, addr := tcpWorld(t)
+	hub, addr := tcpWorld(t, false)
 	a := tcpClient(t, addr, "Ann")
-	ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws", nil)
+	ws, _, err := websocket.DefaultDialer.Dial(addr+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
