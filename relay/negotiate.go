@@ -45,6 +45,7 @@ var feedback = []string{"nack", "nack pli", "ccm fir", "goog-remb", "transport-c
 // families are the codecs that can be relayed, by lower-case encoding name.
 var families = map[string]int{
 	"opus": plane.Opaque, "red": plane.RED, "g722": plane.Opaque, "pcmu": plane.Opaque, "pcma": plane.Opaque,
+	"cn": plane.Opaque, "telephone-event": plane.Opaque,
 	"vp8": plane.VP8, "vp9": plane.VP9, "h264": plane.H264, "av1": plane.AV1, "rtx": plane.Opaque,
 }
 
