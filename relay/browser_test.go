@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ window.look = async (key) => {
 			bytes: s.bytesReceived, packets: s.packetsReceived, lost: s.packetsLost, frames: s.framesDecoded ?? 0, keys: s.keyFramesDecoded ?? 0,
 			shape: s.frameHeight ? s.frameWidth / s.frameHeight : 0, energy: s.totalAudioEnergy ?? 0, codec: stats.get(s.codecId)?.mimeType ?? '', nacks: s.nackCount ?? 0,
 		};
-		if (s.type === 'outbound-rtp' && s.kind === 'video') found.out = {target: s.targetBitrate ?? 0, plis: s.pliCount};
+		if (s.type === 'outbound-rtp' && s.kind === 'video') found.out = {target: s.targetBitrate ?? 0, plis: s.pliCount, frames: s.framesSent, repeated: s.retransmittedPacketsSent ?? 0};
 		if (s.type === 'remote-inbound-rtp' && s.kind === 'video') found.rtt = s.roundTripTime ?? 0;
 	});
 	return found;
@@ -92,7 +93,7 @@ type seen struct {
 		Energy, Shape                             float64
 		Codec                                     string
 	}
-	Out struct{ Target, PLIs int }
+	Out struct{ Target, PLIs, Frames, Repeated int }
 	RTT float64
 }
 
@@ -102,7 +103,7 @@ type browser struct {
 	ctx context.Context
 }
 
-func openBrowser(t *testing.T, s *Server) *browser {
+func openBrowser(t *testing.T, s *Server, through ...*network) *browser {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })
@@ -116,6 +117,10 @@ func openBrowser(t *testing.T, s *Server) *browser {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
+		}
+		for _, n := range through { // the clients reach the relay over this network only
+			answer = strings.ReplaceAll(answer, fmt.Sprintf(" %d typ host\r\n", s.port), fmt.Sprintf(" %d typ host\r\n", n.port()))
+			answer = tcpCandidates.ReplaceAllString(answer, "")
 		}
 		_, _ = io.WriteString(w, answer)
 	})
@@ -140,6 +145,8 @@ func openBrowser(t *testing.T, s *Server) *browser {
 	}
 	return &browser{t, ctx}
 }
+
+var tcpCandidates = regexp.MustCompile("a=candidate:[^\n]*tcptype[^\n]*\n")
 
 // eval runs a script in the page and waits for its promise.
 func eval[T any](b *browser, script string) T {
@@ -266,5 +273,58 @@ func TestChromiumCodecs(t *testing.T) {
 			eval[string](b, fmt.Sprintf("join(%q, %q, %q)", bob, c[0], c[1]))
 			pictures("pictures after his own reload", seen{})
 		})
+	}
+}
+
+// Losses are repaired end to end: the receiver asks, the sender repeats, and hardly a frame is missing.
+func TestChromiumLoss(t *testing.T) {
+	s := start(t, nil)
+	if err := s.Open("c_1", nil); err != nil {
+		t.Fatal(err)
+	}
+	n := newNetwork(t, s)
+	b := openBrowser(t, s, n)
+	eval[string](b, "start('c_1')")
+	before := b.see("c_1/bob", "pictures", func(s seen) bool { return s.Video.Frames > 15 })
+	from := b.look("c_1/alice").Out
+	n.permille.Store(50)
+	got := b.see("c_1/bob", "many pictures", func(s seen) bool { return s.Video.Frames > before.Video.Frames+60 && s.Video.Nacks > 5 })
+	n.permille.Store(0)
+	to := b.look("c_1/alice").Out
+	if n.lost.Load() == 0 || to.Repeated == from.Repeated {
+		t.Errorf("%d packets were lost, %d repeated", n.lost.Load(), to.Repeated-from.Repeated)
+	}
+	decoded, sent := got.Video.Frames-before.Video.Frames, to.Frames-from.Frames
+	if decoded < sent*8/10 {
+		t.Errorf("%d frames of %d were decoded", decoded, sent)
+	}
+	t.Logf("%d of %d frames, %d packets lost both ways, %d repeated", decoded, sent, n.lost.Load(), to.Repeated-from.Repeated)
+}
+
+// A client that is gone without a word is noticed when its consent expires (RFC 7675).
+func TestConsentExpires(t *testing.T) {
+	if os.Getenv("DUET_TEST_ALL") == "" {
+		t.Skip("takes half a minute: DUET_TEST_ALL=1")
+	}
+	s := start(t, nil)
+	var e events
+	if err := s.Open("c_1", e.notify); err != nil {
+		t.Fatal(err)
+	}
+	n := newNetwork(t, s)
+	b := openBrowser(t, s, n)
+	eval[string](b, "start('c_1')")
+	until(t, "ready", func() bool { return e.has("ready") })
+	n.dead.Store(true)
+	began := time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for ; paths(s, "c_1") != ""; <-tick.C {
+		if time.Since(began) > 45*time.Second {
+			t.Fatalf("paths %q, though nobody is there", paths(s, "c_1"))
+		}
+	}
+	if took := time.Since(began); took < 20*time.Second {
+		t.Errorf("given up after %v", took)
 	}
 }
