@@ -196,7 +196,6 @@ func TestChromium(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		b.see(name, "a round-trip time", func(s seen) bool { return s.RTT > 0 })
-		b.see(name, "room for a better picture", func(s seen) bool { return s.Out.Target > 600_000 }) // so feedback arrives
 	}
 
 	s.Mute("c_1", "alice", "video", false)
@@ -233,10 +232,10 @@ func TestChromium(t *testing.T) {
 // Every codec through what can happen to a stream: a mute, another picture in the camera's place, a reload at either end.
 // The receiver decodes on, without a loss.
 func TestChromiumCodecs(t *testing.T) {
-	codecs := [][2]string{{"VP9", "red"}}
-	if os.Getenv("DUET_TEST_ALL") != "" {
-		codecs = [][2]string{{"VP8", "opus"}, {"VP9", "red"}, {"H264", "opus"}, {"AV1", "opus"}}
+	if os.Getenv("DUET_TEST_ALL") == "" {
+		t.Skip("takes a minute: DUET_TEST_ALL=1")
 	}
+	codecs := [][2]string{{"VP8", "opus"}, {"VP9", "red"}, {"H264", "opus"}, {"AV1", "opus"}}
 	s := start(t, nil)
 	b := openBrowser(t, s)
 	for _, c := range codecs {
