@@ -42,4 +42,4 @@ e2e natlab:
 	@.ci/test $@
 
 clean: ## what the above made
-	rm -rf bin web/node_modules internal/e2e/shots
+	rm -rf bin .ci/node_modules internal/e2e/shots
