@@ -40,7 +40,7 @@ func (h *Hub) resume(c *conn, req resumeRequest) refusal {
 		if s, why = h.restore(c, cl); why != ok {
 			return why
 		}
-	} else if !s.features.has(featResume) {
+	} else if !s.features.has(featResume) || s.ghost && h.stale(cl) {
 		return refExpired
 	}
 	// Numbers of another epoch say nothing about ours.
@@ -74,7 +74,7 @@ func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
 	if _, ended := h.past.sessions[cl.ID]; ended {
 		return nil, refExpired
 	}
-	if time.Since(time.UnixMilli(cl.Issued)) > h.cfg.RestoreWindow || h.cfg.ResumeGrace == 0 {
+	if h.stale(cl) || h.cfg.ResumeGrace == 0 {
 		return nil, refExpired
 	}
 	if h.machine.names[foldName(cl.Name)] != nil {
@@ -102,6 +102,11 @@ func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
 	}
 	h.apply(e)
 	return s, ok
+}
+
+// stale reports a token that is too old to bring anything back.
+func (h *Hub) stale(cl claims) bool {
+	return time.Since(time.UnixMilli(cl.Issued)) > h.cfg.RestoreWindow
 }
 
 // back is the other party of a restored call, come at last.

@@ -387,6 +387,17 @@ func TestRestartAlone(t *testing.T) {
 			n.send(msg{"type": "resume", "session": a.session})
 			n.refused("session-expired")
 		}},
+		{"an old token of the other", false, func(t *testing.T, w *world, a, b *client, call string) {
+			w.resumes(a, 0)
+			cl, _ := verify(w.hub.key, b.session)
+			cl.Issued -= 3 * time.Minute.Milliseconds()
+			n := w.dial()
+			n.send(msg{"type": "resume", "session": sign(w.hub.key, cl)})
+			n.refused("session-expired")
+			if _, m := w.resumes(b, 0); m.obj("call").str("callId") != call {
+				t.Errorf("got %v", m)
+			}
+		}},
 		{"the name is taken", false, func(t *testing.T, w *world, a, b *client, call string) {
 			w.join("ANN")
 			n := w.dial()
