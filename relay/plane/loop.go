@@ -8,22 +8,34 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 )
 
 // batch is how many packets one system call may carry.
 const batch = 32
 
+// A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a system
+// call: after 10 ms its monitor takes the processor away, and then looks every 20 µs what it does next. So the loop yields
+// more often than that.
+const yieldEvery = 5 * time.Millisecond
+
 // Run is the loop. It returns when the plane is closed.
 func (p *Plane) Run() error {
-	io, err := newUDPIO(p.conn)
-	if errors.Is(err, net.ErrClosed) {
+	if p.broken != nil {
+		return fmt.Errorf("relay plane: %w", p.broken)
+	}
+	open, err := p.sock.enter()
+	if !open {
 		return nil
 	}
+	defer p.sock.leave()
 	if err != nil {
 		return fmt.Errorf("relay plane: %w", err)
 	}
+	io := newUDPIO(p.sock)
 	w := &worker{p: p, io: io}
+	var yielded time.Duration
 	for failures := 0; ; {
 		n, err := io.receive()
 		if errors.Is(err, net.ErrClosed) {
@@ -38,6 +50,10 @@ func (p *Plane) Run() error {
 		}
 		failures = 0
 		now := p.clock()
+		if now-yielded > yieldEvery {
+			yielded = now
+			runtime.Gosched()
+		}
 		p.packetsIn.Add(uint64(n))
 		bytes := 0
 		for i := range n {

@@ -108,7 +108,7 @@ func binding(ufrag string, id byte) []byte {
 func (p *peer) confirm(from *net.UDPConn, ufrag string) {
 	p.t.Helper()
 	request := binding(ufrag, 7)
-	if _, err := from.WriteToUDP(request, p.plane.conn.LocalAddr().(*net.UDPAddr)); err != nil {
+	if _, err := from.WriteToUDP(request, p.plane.sock.local.(*net.UDPAddr)); err != nil {
 		p.t.Fatal(err)
 	}
 	b := make([]byte, 1500)
@@ -152,7 +152,7 @@ func (p *peer) send(b []byte) { p.sendFrom(p.conn, b) }
 
 func (p *peer) sendFrom(c *net.UDPConn, b []byte) {
 	p.t.Helper()
-	if _, err := c.WriteToUDP(b, p.plane.conn.LocalAddr().(*net.UDPAddr)); err != nil {
+	if _, err := c.WriteToUDP(b, p.plane.sock.local.(*net.UDPAddr)); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -514,11 +514,12 @@ func FuzzDatagram(f *testing.F) {
 	f.Add([]byte{0x80, 200, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xa2, 1, 2, 3}, true)
 	f.Add([]byte{22, 0xfe, 0xfd}, false)
 	p, a, _ := world(f)
-	io, err := newUDPIO(socket(f))
+	sock, err := newUDPSocket(socket(f))
 	if err != nil {
 		f.Fatal(err)
 	}
-	w := &worker{p: p, io: io}
+	f.Cleanup(sock.close)
+	w := &worker{p: p, io: newUDPIO(sock)}
 	f.Fuzz(func(_ *testing.T, b []byte, known bool) {
 		from := netip.MustParseAddrPort("127.0.0.1:9")
 		if known {

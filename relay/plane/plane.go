@@ -69,12 +69,13 @@ type Plane struct {
 	// Totals are counted for all calls, also those whose legs are pion's.
 	Totals Totals
 
-	conn  *net.UDPConn
-	local net.Addr
-	clock func() time.Duration
-	done  chan struct{}
-	once  sync.Once
-	up    chan *buffer // to pion
+	sock   *udpSocket
+	broken error // why there is no sock; Run returns it
+	local  net.Addr
+	clock  func() time.Duration
+	done   chan struct{}
+	once   sync.Once
+	up     chan *buffer // to pion
 
 	packetsIn, bytesIn, packetsOut, bytesOut atomic.Uint64
 	dropped                                  [Drops]atomic.Uint64
@@ -94,8 +95,9 @@ type pending struct {
 // New makes a plane on a socket, which it owns from now on. local is what pion is told the socket is bound to. clock is
 // monotonic and positive. Start the loop with Run.
 func New(conn *net.UDPConn, local net.Addr, clock func() time.Duration) *Plane {
+	sock, err := newUDPSocket(conn)
 	return &Plane{
-		conn: conn, local: local, clock: clock, done: make(chan struct{}), up: make(chan *buffer, pionQueue),
+		sock: sock, broken: err, local: local, clock: clock, done: make(chan struct{}), up: make(chan *buffer, pionQueue),
 		ufrags: map[string]*Port{}, addrs: map[netip.AddrPort]*Port{}, pending: map[stunID]pending{},
 	}
 }
@@ -198,7 +200,7 @@ func (p *Plane) answered(id stunID, to netip.AddrPort) {
 
 // write sends one datagram, from any goroutine.
 func (p *Plane) write(b []byte, to netip.AddrPort) {
-	if _, err := p.conn.WriteToUDPAddrPort(b, to); err != nil {
+	if p.broken != nil || p.sock.write(b, to) != nil {
 		p.drop(DropSocket)
 		return
 	}
@@ -233,7 +235,10 @@ func (p *Plane) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	case isSTUN(b) && b[0] == stunSuccess>>8 && b[1] == stunSuccess&0xff:
 		p.answered(stunTransaction(b), to)
 	}
-	return p.conn.WriteToUDPAddrPort(b, to)
+	if p.broken != nil {
+		return 0, p.broken
+	}
+	return len(b), p.sock.write(b, to)
 }
 
 // ReadFrom implements net.PacketConn.
@@ -253,12 +258,13 @@ func (p *Plane) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // Close ends the loop.
 func (p *Plane) Close() error {
-	var err error
 	p.once.Do(func() {
 		close(p.done)
-		err = p.conn.Close()
+		if p.broken == nil {
+			p.sock.close()
+		}
 	})
-	return err
+	return nil
 }
 
 // LocalAddr implements net.PacketConn.
@@ -270,5 +276,5 @@ func (p *Plane) SetDeadline(time.Time) error { return os.ErrNoDeadline }
 // SetReadDeadline likewise.
 func (p *Plane) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// SetWriteDeadline is used by the mux to get out of a write that blocks.
-func (p *Plane) SetWriteDeadline(t time.Time) error { return p.conn.SetWriteDeadline(t) }
+// SetWriteDeadline is used by the mux to get out of a write that blocks; ours does not.
+func (p *Plane) SetWriteDeadline(time.Time) error { return nil }

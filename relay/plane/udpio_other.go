@@ -10,6 +10,26 @@ import (
 	"net/netip"
 )
 
+// udpSocket is the port.
+type udpSocket struct {
+	conn  *net.UDPConn
+	local net.Addr
+}
+
+func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
+	return &udpSocket{conn, conn.LocalAddr()}, nil
+}
+
+func (s *udpSocket) enter() (bool, error) { return true, nil }
+
+func (s *udpSocket) write(b []byte, to netip.AddrPort) error {
+	_, err := s.conn.WriteToUDPAddrPort(b, to)
+	return err
+}
+
+func (s *udpSocket) close() { _ = s.conn.Close() }
+func (s *udpSocket) leave() { s.close() }
+
 type udpIO struct {
 	conn    *net.UDPConn
 	buf     [maxPacket]byte
@@ -20,7 +40,7 @@ type udpIO struct {
 	dropped int
 }
 
-func newUDPIO(conn *net.UDPConn) (*udpIO, error) { return &udpIO{conn: conn}, nil }
+func newUDPIO(s *udpSocket) *udpIO { return &udpIO{conn: s.conn} }
 
 func (io *udpIO) receive() (int, error) {
 	n, from, err := io.conn.ReadFromUDPAddrPort(io.buf[:largest+1])
