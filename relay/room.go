@@ -225,6 +225,8 @@ func (r *room) lost(l *leg) {
 		return
 	}
 	r.legs[l.side] = nil
+	r.s.wg.Add(1) // before the room can end, which Run waits for first
+	defer r.s.wg.Done()
 	if r.timers[l.side] == nil {
 		party := r.parties[l.side]
 		r.timers[l.side] = time.AfterFunc(returnWait, func() {

@@ -232,11 +232,15 @@ func (s *Server) Mute(call, party, kind string, on bool) {
 func (s *Server) Close(call string) {
 	s.mu.Lock()
 	r := s.rooms[call]
-	delete(s.rooms, call)
-	s.mu.Unlock()
-	if r != nil {
-		r.close()
+	if r == nil {
+		s.mu.Unlock()
+		return
 	}
+	delete(s.rooms, call)
+	s.wg.Add(1) // under the lock: Run, which will not find the room, has not begun to wait
+	s.mu.Unlock()
+	defer s.wg.Done()
+	r.close()
 }
 
 // now is the clock of packets: monotonic and never zero.
