@@ -275,6 +275,63 @@ func TestNothingInCommon(t *testing.T) {
 	}
 }
 
+// A party that was answered alone may already send what the second does not understand: the room fails and says so, and the
+// clients ask anew.
+func TestSecondLacksTheFirstsCodec(t *testing.T) {
+	s := start(t, nil)
+	e := &events{}
+	if err := s.Open("c_1", e.notify); err != nil {
+		t.Fatal(err)
+	}
+	a := join(t, s, "c_1", "alice", clientOptions{})
+	if err := a.negotiate(nil); err != nil { // after pairWait
+		t.Fatal(err)
+	}
+	b := join(t, s, "c_1", "bob", clientOptions{codecs: func(m *webrtc.MediaEngine) error {
+		for pt, c := range map[webrtc.PayloadType]webrtc.RTPCodecCapability{
+			98: {MimeType: webrtc.MimeTypeVP9, ClockRate: 90000, SDPFmtpLine: "profile-id=0"}, 111: {MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2},
+		} {
+			kind := webrtc.RTPCodecTypeVideo
+			if pt == 111 {
+				kind = webrtc.RTPCodecTypeAudio
+			}
+			if err := m.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: c, PayloadType: pt}, kind); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, kinds: []string{"audio"}})
+	if _, err := b.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.negotiate(nil); err == nil || !strings.Contains(err.Error(), "vp8") {
+		t.Errorf("error %v, want one about VP8", err)
+	}
+	until(t, "failure", func() bool { return e.has("failed the two ends do not share vp8") })
+}
+
+func TestTooManyOffers(t *testing.T) {
+	s := start(t, nil)
+	if err := s.Open("c_1", nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // nobody waits for an answer
+	offer := strings.ReplaceAll(chromeOffer, "\n", "\r\n")
+	for i := 0; ; i++ {
+		_, err := s.Answer(ctx, "c_1", "alice", offer)
+		if err != nil && strings.Contains(err.Error(), "too many offers") {
+			if i < offerBurst {
+				t.Errorf("refused after %d", i)
+			}
+			return
+		}
+		if i > 10*offerBurst {
+			t.Fatal("no end")
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := start(t, func(c *Config) { c.MaxCalls = 1 })
 	ctx := context.Background()

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"duet/relay/plane"
 )
@@ -23,6 +26,10 @@ const (
 	returnWait = 15 * time.Second
 	// quietWait: a connected leg that sends nothing this long has nothing to send, and counts as carrying media.
 	quietWait = 2 * time.Second
+
+	// An offer costs as much as a thousand packets; no honest party makes more of them than this.
+	offerRate  = 1 // a second
+	offerBurst = 20
 )
 
 type room struct {
@@ -38,7 +45,8 @@ type room struct {
 
 	mu      sync.Mutex
 	parties [2]string
-	offers  [2]*offer    // the newest of each party
+	offers  [2]*offer // the newest of each party
+	rates   [2]*rate.Limiter
 	spoken  [2][]section // what its leg was answered with
 	legs    [2]*leg
 	ready   bool
@@ -54,6 +62,9 @@ func newRoom(s *Server, call string, notify func(event, detail string)) *room {
 		tr: s.plane.NewCall(), paired: make(chan struct{}), opened: time.Now(),
 	}
 	r.tr.Limit(s.cfg.CallBPS)
+	for i := range r.rates {
+		r.rates[i] = rate.NewLimiter(offerRate, offerBurst)
+	}
 	r.mu.Lock() // the timer's function must see the timer
 	defer r.mu.Unlock()
 	r.timers[2] = time.AfterFunc(connectWait, func() { r.fail("the parties did not connect to the relay in time") })
@@ -96,6 +107,10 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 			return "", errStrange
 		}
 		return "", ErrNoRoom
+	}
+	if !r.rates[side].Allow() {
+		r.mu.Unlock()
+		return "", errors.New("too many offers")
 	}
 	r.offers[side] = o
 	if r.offers[side.Other()] != nil {
@@ -164,7 +179,27 @@ func (r *room) agree(side plane.Side, o *offer) ([]section, error) {
 		return nil, errors.New("the two ends have no codec in common")
 	}
 	r.spoken[side] = sections
+	if strange := foreign(r.spoken[side.Other()], sections); strange != "" {
+		// The other party was answered before this one offered. Asked for anew, both are answered with what they share.
+		r.s.wg.Go(func() { r.fail("the two ends do not share " + strange) })
+		return nil, fmt.Errorf("the other end already speaks %s", strange)
+	}
 	return sections, nil
+}
+
+// foreign is a codec that a party which was answered with these sections will send, and which mine lack; empty if none.
+func foreign(theirs, mine []section) string {
+	for _, s := range theirs {
+		m := find(mine, s.kind)
+		if m == nil || len(s.codecs) == 0 || len(m.codecs) == 0 || !s.sends {
+			continue
+		}
+		first := s.codecs[0].name
+		if !slices.ContainsFunc(m.codecs, func(c codec) bool { return c.name == first }) {
+			return first
+		}
+	}
+	return ""
 }
 
 // leg is the leg of a side, or nil.

@@ -419,8 +419,15 @@ func TestAddressesAreBounded(t *testing.T) {
 	if got := read(t, b.next()).SequenceNumber; got != 1 {
 		t.Errorf("number %d", got)
 	}
+	for i := range 3 * maxUfrags {
+		a.port.Expect(fmt.Sprintf("restart%d", i))
+	}
+	a.confirm(socket(t), fmt.Sprintf("restart%d", 3*maxUfrags-1))
+	if n := len(p.ufrags); n != maxUfrags+1 {
+		t.Errorf("%d ufrags of two legs, want %d", n, maxUfrags+1)
+	}
 	for i := range maxPending + 100 {
-		p.asked([]byte("ufrag10"), stunID{byte(i), byte(i >> 8)}, a.addr())
+		p.asked([]byte("ufrag20"), stunID{byte(i), byte(i >> 8)}, a.addr())
 	}
 	a.port.Close()
 	b.port.Close()

@@ -26,6 +26,8 @@ const (
 	maxSources = 64
 	// maxAddrs is how many addresses one leg may have confirmed at a time.
 	maxAddrs = 8
+	// maxUfrags is how many ICE generations of one leg are answered: the newest, and those whose checks are under way.
+	maxUfrags = 4
 )
 
 // Drop is why a packet was dropped before the translator saw it, or after.
@@ -119,10 +121,17 @@ func (p *Plane) Stats() Stats {
 func (p *Plane) expect(t *Port, ufrag string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.state.Load() != closed && !slices.Contains(t.ufrags, ufrag) {
-		t.ufrags = append(t.ufrags, ufrag)
-		p.ufrags[ufrag] = t
+	if t.state.Load() == closed || slices.Contains(t.ufrags, ufrag) {
+		return
 	}
+	if len(t.ufrags) == maxUfrags { // of ICE restarts long ago
+		if p.ufrags[t.ufrags[0]] == t {
+			delete(p.ufrags, t.ufrags[0])
+		}
+		t.ufrags = slices.Delete(t.ufrags, 0, 1)
+	}
+	t.ufrags = append(t.ufrags, ufrag)
+	p.ufrags[ufrag] = t
 }
 
 func (p *Plane) forget(t *Port) {
