@@ -4,6 +4,7 @@ package signaling
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -577,6 +578,19 @@ func (c *client) nothingButClose(t *testing.T) {
 	for m := range c.in {
 		if m.typ() != "userList" && m.typ() != "session" {
 			t.Errorf("%s: got %v", c.name, m)
+		}
+	}
+}
+
+func TestTokenAsTagged(t *testing.T) {
+	key := []byte("0123456789abcdef")
+	for _, cl := range []claims{
+		{ID: "u_x", Name: "Ann \"用户\"\\ <b>", Features: 15, Epoch: 1<<53 - 1, Issued: 1795554160000},
+		{ID: "u_x", Name: strings.Repeat("\U0001F600", 32), Call: &callClaims{ID: "c_y", Phase: connected, Side: 1, PeerID: "u_z", PeerName: strings.Repeat("\U0001F600", 32), PeerFeatures: 3,
+			Self: media{Audio: true, Screen: true}, Peer: media{Video: true}, Relay: true}},
+	} {
+		if got, good := verify(key, sign(key, cl)); !good || !reflect.DeepEqual(got, cl) {
+			t.Errorf("got %+v %v, want %+v", got, good, cl)
 		}
 	}
 }

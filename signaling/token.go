@@ -33,7 +33,7 @@ type callClaims struct {
 	PeerFeatures features `json:"pf"`
 	Self         media    `json:"ms"`
 	Peer         media    `json:"mp"`
-	Relay        bool     `json:"r,omitempty"`
+	Relay        bool     `json:"r"`
 }
 
 // token describes s as it is now.
@@ -53,18 +53,35 @@ func (h *Hub) token(s *session) string {
 	return sign(h.key, cl)
 }
 
-func sign(key []byte, cl claims) string {
-	body, err := json.Marshal(cl)
-	if err != nil {
-		return "" // no claim can fail to encode
+// append writes claims as their tags say.
+func (cl claims) append(b []byte) object {
+	o := append(object(b), '{').str("id", cl.ID).str("n", cl.Name).uint("f", uint64(cl.Features)).uint("e", cl.Epoch).int("t", cl.Issued)
+	if c := cl.Call; c != nil {
+		o = append(o.key("c"), '{')
+		o = o.str("id", c.ID).uint("p", uint64(c.Phase)).int("s", int64(c.Side)).str("pi", c.PeerID).str("pn", c.PeerName).uint("pf", uint64(c.PeerFeatures))
+		o = append(o.key("ms"), '{')
+		o = append(c.Self.fields(o), '}')
+		o = append(o.key("mp"), '{')
+		o = append(c.Peer.fields(o), '}')
+		o = append(o.bool("r", c.Relay), '}')
 	}
-	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(body)
-	return token + "." + base64.RawURLEncoding.EncodeToString(mac(key, token))
+	return append(o, '}')
 }
 
-func mac(key []byte, body string) []byte {
+func sign(key []byte, cl claims) string {
+	var room [512]byte
+	body := cl.append(room[:0])
+	token := make([]byte, 0, len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(len(body))+1+base64.RawURLEncoding.EncodedLen(sha256.Size))
+	token = append(token, tokenPrefix...)
+	token = base64.RawURLEncoding.AppendEncode(token, body)
+	sum := mac(key, token)
+	token = append(token, '.')
+	return string(base64.RawURLEncoding.AppendEncode(token, sum))
+}
+
+func mac(key, body []byte) []byte {
 	m := hmac.New(sha256.New, key)
-	m.Write([]byte(body))
+	m.Write(body)
 	return m.Sum(nil)
 }
 
@@ -75,7 +92,7 @@ func verify(key []byte, token string) (cl claims, good bool) {
 		return cl, false
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(token[i+1:])
-	if err != nil || !hmac.Equal(sum, mac(key, token[:i])) {
+	if err != nil || !hmac.Equal(sum, mac(key, []byte(token[:i]))) {
 		return cl, false
 	}
 	body, err := base64.RawURLEncoding.DecodeString(token[len(tokenPrefix):i])
