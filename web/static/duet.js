@@ -165,7 +165,7 @@ export class Call extends Emitter {
       case "callEnded":
         return this.end(message.reason ?? "hangup");
       case "relayFailed":
-        this.emit("notice", message.code || "relay-unavailable");
+        if (this.#paths.state !== "connected") this.emit("notice", "relay-unavailable");
         return this.#paths.receive(message);
       case "verdict":
         return this.emit("notice", message.code);

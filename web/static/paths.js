@@ -115,7 +115,7 @@ export class Paths extends Emitter {
   begin(role) {
     if (this.#begun || this.#closed) return;
     if (role !== this.#role) {
-      this.#role = role; // glare: both had called
+      this.#role = role; // both had called
       if (this.#legs.direct) this.#legs.retire(this.#legs.direct, { seen: false });
     }
     this.#begun = this.#now();
@@ -199,8 +199,8 @@ export class Paths extends Emitter {
   restored() {
     if (!this.#begun) return;
     const { direct, relay } = this.#legs;
-    if (relay) {
-      this.#retire(relay);
+    if (relay || this.#terms.asked || this.#current?.name === "relay") {
+      if (relay) this.#retire(relay);
       this.#terms.reset();
       this.#terms.ask("ice-failed");
     }
@@ -307,10 +307,10 @@ export class Paths extends Emitter {
     this.#leavingSince = 0;
     const { direct, relay } = this.#legs;
     if (relay) this.#retire(relay);
-    // A room that was lost may be had again, unless the server says that there is none.
-    if (!direct) this.#terms.askAgain();
     if (direct) return;
-    if (this.#force === "relay") this.#become(this.#firstMediaAt ? "reconnecting" : "failed");
+    this.#terms.askAgain();
+    // Where the relay is the operator's or the user's wish, nothing else takes its place.
+    if (this.#terms.first) this.#become(this.#firstMediaAt ? "reconnecting" : "failed");
     else if (this.#role === "caller") this.#goDirect();
   }
 
@@ -420,7 +420,11 @@ export class Paths extends Emitter {
   #watch(now) {
     const { direct, relay } = this.#legs;
     const leg = this.#current ?? direct ?? relay;
-    if (!leg) return;
+    if (!leg) {
+      if (this.#terms.mayAsk) this.#terms.dueAt = Math.min(this.#terms.dueAt, now + TIMES.relayAfterRepair);
+      if (!this.#terms.first && this.#role === "caller") this.#goDirect();
+      return;
+    }
     const late = !this.#firstMediaAt && now - this.#begun > TIMES.giveUp;
     switch (this.#recovery.judge(leg, { expecting: this.#expecting, pictures: this.#pictures }, now)) {
       case "carries":
@@ -438,7 +442,8 @@ export class Paths extends Emitter {
     this.#become(this.#firstMediaAt ? "reconnecting" : late ? "failed" : "connecting");
     this.#revive(leg, now);
     const patience = leg.peer.state === "failed" ? 0 : TIMES.relayAfterRepair;
-    if (leg.name === "direct" && this.#terms.allowed && !this.#terms.asked && dead >= patience) this.#terms.ask("ice-failed");
+    const free = leg.name === "direct" || this.#terms.dueAt === Infinity;
+    if (dead >= patience && free && this.#terms.mayAsk) this.#terms.ask("ice-failed");
     // On a relay that is dead the direct way may be there again.
     if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe();
   }
@@ -446,6 +451,7 @@ export class Paths extends Emitter {
   /** What is done for a dead leg: a restart, then a new connection in its place, then that one again. @param {Leg} leg @param {number} now */
   #revive(leg, now) {
     const successor = this.#legs[leg.name];
+    if (leg.name === "relay" && !this.#terms.started) return; // there is no room; relay.js knows when to ask for one
     if (!successor) return this.#anew(leg.name);
     if (successor !== leg) return; // #succeed looks after it
     void this.#recovery.repair(leg);
@@ -458,6 +464,7 @@ export class Paths extends Emitter {
   #succeed(now) {
     const leg = this.#current;
     const successor = leg && this.#legs[leg.name];
+    if (leg?.name === "relay" && !this.#terms.started) return;
     if (!successor || successor === leg || successor.peer.state === "connected") return;
     const wait = this.#recovery.patience(successor) * (this.#role === "caller" ? 1 : 1.5);
     if (now - successor.bornAt > wait) this.#anew(leg.name);
@@ -476,8 +483,7 @@ export class Paths extends Emitter {
     const { direct, relay, urls } = this.#legs;
     const seen = direct ?? relay;
     if (!seen) return;
-    const fared = !this.#terms.started ? (this.#terms.asked ? "refused" : "") : relay?.peer.state === "connected" ? "connected" : "silent";
-    const diagnosis = seen.peer.findings.tell(fared);
+    const diagnosis = seen.peer.findings.tell(this.#terms.fared(relay?.peer.state));
     this.emit("failed", { diagnosis, verdict: judge(diagnosis, urls) });
   }
 

@@ -2,8 +2,11 @@
 
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 
-/** A relay that is off or full is not asked again for so long; one that was lost may be had again soon. In milliseconds. */
-const TIMES = Object.freeze({ refused: 60_000, again: 500 });
+/**
+ * In milliseconds: a relay that was lost may be had again soon; one that says it is not to be had is asked again after
+ * twice the time at each refusal, from `refused` to `most`; a request without any answer died with a server.
+ */
+const TIMES = Object.freeze({ again: 500, refused: 2_000, most: 60_000, unheard: 5_000 });
 
 export class RelayTerms {
   /** We asked for it, so we may also take it back. */
@@ -16,6 +19,8 @@ export class RelayTerms {
   readyAt = 0;
   /** When to ask for it. */
   dueAt = Infinity;
+  #askedAt = 0;
+  #refusals = 0;
   #refusedUntil = 0;
   #mode;
   #force;
@@ -38,8 +43,17 @@ export class RelayTerms {
     return this.#force === "relay" || (this.#mode === "always" && !this.#force);
   }
 
+  get #possible() {
+    return this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn";
+  }
+
   get allowed() {
-    return this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn" && this.#now() >= this.#refusedUntil;
+    return this.#possible && this.#now() >= this.#refusedUntil;
+  }
+
+  /** Asking makes sense: it is not on its way already. */
+  get mayAsk() {
+    return this.allowed && !this.started && (!this.asked || this.#now() - this.#askedAt > TIMES.unheard);
   }
 
   /** @param {"ice-failed" | "ice-timeout" | "user"} reason */
@@ -47,6 +61,7 @@ export class RelayTerms {
     this.dueAt = Infinity;
     if (this.started || this.#mode === "off") return;
     this.asked = true;
+    this.#askedAt = this.#now();
     this.#send({ type: "relayRequest", reason });
   }
 
@@ -54,6 +69,7 @@ export class RelayTerms {
   start(reason) {
     this.dueAt = Infinity;
     this.started = true;
+    this.#refusals = 0;
     if (reason === "user") this.wanted = true;
   }
 
@@ -61,11 +77,18 @@ export class RelayTerms {
   lost(code) {
     this.asked = this.started = false;
     this.readyAt = 0;
-    if (code === "relay-unavailable") this.#refusedUntil = this.#now() + TIMES.refused;
+    if (code !== "relay-unavailable") return;
+    this.#refusedUntil = this.#now() + Math.min(TIMES.most, TIMES.refused * 2 ** this.#refusals++);
   }
 
   askAgain() {
-    if (this.allowed) this.dueAt = this.#now() + TIMES.again;
+    if (this.#possible) this.dueAt = Math.max(this.#now() + TIMES.again, this.#refusedUntil);
+  }
+
+  /** In a word, for a diagnosis. @param {string} [state] of our leg */
+  fared(state) {
+    if (this.started) return state === "connected" ? "connected" : "silent";
+    return this.asked ? "refused" : "";
   }
 
   /** Both ends have left the relay, or it is about to be set up anew. */

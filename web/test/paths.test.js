@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { iceConfig } from "../static/leg.js";
-import { advance, settle, track } from "./fakes.js";
+import { advance, now, settle, track } from "./fakes.js";
 import { answer, asked, direct, flowing, make, paths, relayed, sent, shown, states, to, types, web } from "./pathlab.js";
 
 test("while it rings nothing is said, though everything is ready", async () => {
@@ -167,6 +167,29 @@ test("mode always with a counterpart that knows no relay: the direct way", async
   paths.begin("caller");
   await advance(2_600);
   assert.equal(to(undefined).length, 1);
+});
+
+test("mode always without a relay: nobody's address is told to the other; it is asked for again, ever more seldom", async () => {
+  make({ relay: "always" });
+  paths.prepare();
+  paths.begin("caller");
+  paths.receive({ type: "relayStart", callId: "c", reason: "always" });
+  await settle();
+  const lost = (code) => paths.receive({ type: "relayFailed", callId: "c", code, message: "" });
+  lost("relay-failed");
+  await advance(700);
+  assert.equal(asked().length, 1);
+  const gaps = [];
+  for (let i = 0; i < 7; i++) {
+    const before = now();
+    const count = asked().length;
+    lost("relay-unavailable");
+    while (asked().length === count && now() - before < 100_000) await advance(500, 500);
+    gaps.push(Math.round((now() - before) / 1_000));
+  }
+  assert.deepEqual(gaps, [2, 4, 8, 16, 32, 60, 60]);
+  assert.equal(to(undefined).length, 0);
+  assert.equal(paths.state, "failed");
 });
 
 test("?path=relay asks for it", async () => {

@@ -220,3 +220,19 @@ test("a restored server: flowing media is left alone, a waiting offer is said ag
   await settle();
   assert.equal(to(undefined).length, 3);
 });
+
+test("a relay that is lost in a call is asked for again, and an offer without a room is not made", async () => {
+  const relay = await relayed();
+  const offers = to("relay").length;
+  const before = asked().length;
+  paths.receive({ type: "relayFailed", callId: "c", code: "relay-failed", message: "" });
+  await settle();
+  assert.equal(to(undefined).length > 1, true, "the caller tries the direct way, too");
+  await advance(4_000);
+  assert.equal(to("relay").length, offers);
+  assert.equal(asked().length, before + 1);
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  assert.equal(to("relay").length, offers + 1);
+  assert.equal(relay.closed, false, "the last picture stays until there is another");
+});
