@@ -132,9 +132,13 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 	}
 
 	r.mu.Lock()
-	if r.over || r.offers[side] != o {
+	if r.over {
 		r.mu.Unlock()
-		return "", errors.New("a newer offer took this one's place")
+		return "", ErrNoRoom
+	}
+	if r.offers[side] != o {
+		r.mu.Unlock()
+		return "", nil
 	}
 	l := r.legs[side]
 	var old *leg
@@ -153,6 +157,12 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 	}
 	answer, err := l.answer(ctx, o)
 	if err != nil {
+		r.mu.Lock()
+		replaced := !r.over && r.offers[side] != o
+		r.mu.Unlock()
+		if replaced { // and its leg closed under it
+			return "", nil
+		}
 		r.log.Warn("relay could not answer", "party", party, "error", err)
 		return "", err
 	}

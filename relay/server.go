@@ -184,7 +184,8 @@ func (s *Server) room(call string) *room {
 }
 
 // Answer answers a party's offer, the first one or a further one (renegotiation, ICE restart, or a whole new connection).
-// It may wait for the other party's first offer, so that both speak the same codecs. The text of an error may be shown.
+// It may wait for the other party's first offer, so that both speak the same codecs. No answer and no error means that a
+// newer offer of the same party took this one's place. The text of an error may be shown.
 func (s *Server) Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error) {
 	s.mu.Lock()
 	r := s.rooms[call]

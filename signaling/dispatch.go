@@ -322,6 +322,9 @@ func (h *Hub) askRelay(c *call, p *party, offer string) {
 		ctx, cancel := context.WithTimeout(context.Background(), relayAnswerTime)
 		defer cancel()
 		answer, err := h.relay.Answer(ctx, c.id, p.id, offer)
+		if answer == "" && err == nil {
+			return // the newer offer is answered
+		}
 		e := relayAnswered{c: c, room: room, to: p, failed: err != nil}
 		if err != nil {
 			h.log.Warn("relay could not answer", "call", c.id, "err", err)

@@ -35,6 +35,7 @@ type Relay interface {
 	// is safe to show to a client.
 	Open(call string, notify func(event, detail string)) error
 	// Answer negotiates one party's leg; again for an ICE restart or new tracks.
+	// No answer and no error means that a newer offer has taken its place.
 	Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error)
 	// Candidate takes an RTCIceCandidateInit as JSON, or "null" for the end.
 	Candidate(call, party, candidateJSON string) error

@@ -58,6 +58,9 @@ func (n *neighbour) Answer(ctx context.Context, call, party, offer string) (stri
 	if n.hold != nil {
 		<-n.hold
 	}
+	if offer == "overtaken" {
+		return "", nil
+	}
 	if offer == "bad" {
 		return "", errors.New("secret details")
 	}
@@ -151,6 +154,23 @@ func TestOwnFault(t *testing.T) {
 		b.expect("iceCandidate")
 		a.send(msg{"type": "endCall"})
 		b.expect("callEnded")
+	})
+}
+
+// TestRelayOfferOvertaken: an offer that a newer one replaced is not answered, and the relay is not lost for it.
+func TestRelayOfferOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = &neighbour{mode: "fallback"} })
+		a, b := w.join("Ann"), w.join("Bob")
+		connect(a, b)
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		a.expect("relayStart")
+		b.expect("relayStart")
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "overtaken"}})
+		a.nothing(time.Second)
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "newer"}})
+		a.expect("answer")
+		b.nothing(time.Second)
 	})
 }
 
