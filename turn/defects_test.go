@@ -365,6 +365,7 @@ func TestOversizeIsDropped(t *testing.T) {
 	outside.WriteToUDPAddrPort(make([]byte, maxPacket), relay)
 	c.expectChannel(0x4000, string(make([]byte, maxPacket)))
 	c.send(channelData(0x4000, string(make([]byte, 3000))))
+	c.send(channelData(0x4000, string(make([]byte, maxPacket+1))))
 	c.send(channelData(0x4000, string(make([]byte, maxPacket))))
 	expectAt(t, outside, string(make([]byte, maxPacket)))
 }

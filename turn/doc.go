@@ -12,16 +12,21 @@
 // another allocation of this server are handed over in memory (fabric), and a real socket is opened only when a peer
 // outside is permitted. Its Close is the one sure sign that an allocation is over.
 //
+// On Linux each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData is
+// forwarded there, around the library: from the library's answers the front has learnt which bindings there are. Elsewhere,
+// and for streams, the front forwards it in the same way, one packet at a time.
+//
 // credentials says who may come in, policy which peers may be reached, budget how often strangers are answered.
 //
 // # Goroutines
 //
-// For each front: the library's read loop, which runs all of the front's request handling, and for each allocation the
-// library's packet handler, plus a reader while the allocation has a socket. Streams have a writer as well. Accept
-// loops and a housekeeper belong to [Server.Run].
+// One for each loop. For each front: the library's read loop, which runs all of the front's request handling, and for each
+// allocation the library's packet handler, which sleeps unless there is no channel. Streams have a writer as well. Accept
+// loops and a housekeeper belong to [Server.Run]. Where there are no loops, each relay socket has a reader.
 //
 // # Locks
 //
 // front.gate is held by the read loop while the library handles one request, and taken by whoever ends an allocation
-// from outside, because the library does not guard the one against the other. All other locks are leaves.
+// from outside, because the library does not guard the one against the other. A relay socket's lock comes before its
+// loop's. All other locks are leaves. A packet between two bound channels takes none.
 package turn
