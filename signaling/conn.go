@@ -279,6 +279,10 @@ func (c *conn) over(code uint16, err error) {
 	switch {
 	case code != 0:
 		c.hub.lost(c, int(code))
+		c.sock.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+		for err == nil { // until the client answers the closing handshake
+			_, _, err = c.ws.NextReader()
+		}
 	case errors.As(err, &closed):
 		c.hub.lost(c, closed.Code)
 	default:
