@@ -28,20 +28,29 @@ func Main(m *testing.M) int {
 	if natlab.Available() != nil {
 		return m.Run() // every test says why it is left out, or fails
 	}
-	dir, err := os.MkdirTemp("", "duet-natlab-")
+	f, err := build()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "calls:", err)
 		return 1
 	}
+	defer f.Close()
+	os.Setenv(programVar, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()))
+	return m.Run()
+}
+
+// build makes the program, as a file that has no name any more and so is gone with this process, however it ends. It is
+// built without the race detector, unlike that of internal/e2e: times are measured here.
+func build() (*os.File, error) {
+	dir, err := os.MkdirTemp("", "duet-natlab-")
+	if err != nil {
+		return nil, err
+	}
 	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "duet")
-	// Without the race detector, unlike internal/e2e: times are measured here.
 	if out, err := exec.Command("go", "build", "-o", program, "duet/cmd/duet").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "calls: go build duet/cmd/duet: %v\n%s", err, out)
-		return 1
+		return nil, fmt.Errorf("go build duet/cmd/duet: %w\n%s", err, out)
 	}
-	os.Setenv(programVar, program)
-	return m.Run()
+	return os.Open(program)
 }
 
 const (
