@@ -236,6 +236,10 @@ func (p *Person) story() string {
 // connections tells of every RTCPeerConnection that the page has made.
 const connections = `(async () => {
   const all = []
+  const video = document.querySelector('[data-testid=remote-video]')
+  const tracks = (video?.srcObject?.getTracks() ?? []).map((t) => [t.kind, t.id.slice(0, 8), t.readyState, t.muted ? 'muted' : ''].join(' '))
+  const call = globalThis.duet?.call
+  all.push(['call', call?.phase, call?.state, call?.path?.path, 'video', video?.paused ? 'paused' : 'plays', video?.currentTime, ...tracks].join(' | '))
   for (const pc of __duet.all) {
     const lines = [[pc.signalingState, pc.iceConnectionState, pc.connectionState].join(' ')]
     for (const url of (pc.getConfiguration().iceServers ?? []).flatMap((s) => s.urls)) lines.push(url)
@@ -249,6 +253,10 @@ const connections = `(async () => {
       if (s.type !== 'candidate-pair') continue
       lines.push([s.id === selected ? 'SELECTED' : '', end(s.localCandidateId), '->', end(s.remoteCandidateId), s.state, s.nominated ? 'nominated' : '',
         'sent', s.requestsSent, 'answered', s.responsesReceived, 'received', s.requestsReceived, 'bytes', s.bytesSent, s.bytesReceived].join(' '))
+    }
+    for (const s of report.values()) {
+      if (s.type === 'inbound-rtp' && s.kind === 'video') lines.push(['decoded', s.framesDecoded, 'of', s.framesReceived, 'key', s.keyFramesDecoded, 'pli', s.pliCount, 'track', s.trackIdentifier?.slice(0, 8)].join(' '))
+      if (s.type === 'outbound-rtp' && s.kind === 'video') lines.push(['encoded', s.framesEncoded, 'sent', s.framesSent, 'key', s.keyFramesEncoded, 'pli', s.pliCount, s.active ? '' : 'inactive'].join(' '))
     }
     all.push(lines.join('\n'))
   }

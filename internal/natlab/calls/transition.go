@@ -65,7 +65,12 @@ func (tr Transition) Run(w *World) (m Moved) {
 			w.a.Fatalf("before anything happened: %s", r.Fault)
 		}
 		m.Was = r.Path + " (" + r.How + ")"
-		defer w.part(a, b)
+		defer func() {
+			if len(w.a.faults) > 0 {
+				w.a.Logf("%s\n%s", a.story(), b.story())
+			}
+			w.part(a, b)
+		}()
 		for _, p := range []*Person{a, b} {
 			m.Base = max(m.Base, ms(p.sight().Longest))
 		}
@@ -95,9 +100,6 @@ func (tr Transition) Run(w *World) (m Moved) {
 	})
 	if err != nil {
 		m.Fault = err.Error()
-		for _, p := range w.people {
-			w.a.Logf("%s", p.story())
-		}
 	}
 	return m
 }
