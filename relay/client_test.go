@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -144,7 +145,7 @@ func join(t *testing.T, s *Server, call, name string, opts clientOptions) *clien
 		if err != nil {
 			t.Fatalf("this host has no IPv6 loopback: %v", err)
 		}
-		any, err := newAnyNet()
+		any, err := newAnyNet([]netip.Addr{netip.IPv6Loopback()})
 		if err != nil {
 			t.Fatal(err)
 		}

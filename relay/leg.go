@@ -54,8 +54,9 @@ type leg struct {
 	connected atomic.Bool
 	heard     atomic.Bool
 	at        atomic.Int64 // when it connected
-	mu        sync.Mutex   // guards path, and the closing of dead against spawn
+	mu        sync.Mutex   // guards path, readers, and the closing of dead against spawn
 	path      string       // once decided
+	readers   []func()     // until then
 	dead      chan struct{}
 
 	port *plane.Port
@@ -104,7 +105,7 @@ func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
 			return "", fmt.Errorf("add %s: %w", s.kind, err)
 		}
 		l.tracks[s.kind].Store(t)
-		l.spawn(func() { l.readRTCP(tc.Sender().Read) })
+		l.whenOrdinary(func() { l.readRTCP(tc.Sender().Read) })
 	}
 	gathered := webrtc.GatheringCompletePromise(pc)
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
@@ -199,8 +200,8 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	}
 	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		// The tap sees the packets; reading is what makes them come.
-		l.spawn(func() { l.readRTCP(receiver.Read) })
-		l.spawn(func() { l.drain(remote) })
+		l.whenOrdinary(func() { l.readRTCP(receiver.Read) })
+		l.whenOrdinary(func() { l.drain(remote) })
 	})
 	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(l.moved)
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
@@ -228,7 +229,11 @@ func (l *leg) up() {
 		l.path = pathOrdinary
 		run := l.port.Ordinary(l.fromPlane)
 		l.r.s.wg.Go(run)
+		for _, f := range l.readers {
+			l.r.s.wg.Go(f)
+		}
 	}
+	l.readers = nil
 	l.r.s.metrics.legs.WithLabelValues(l.path).Inc()
 	l.r.s.metrics.decided.WithLabelValues(l.path).Inc()
 	l.r.log.Info("relay leg connected", "side", l.side, "path", l.path, "why", why)
@@ -290,6 +295,20 @@ func (l *leg) moved(pair *webrtc.ICECandidatePair) {
 func (l *leg) hear() {
 	if !l.heard.Swap(true) {
 		l.spawn(l.r.progress)
+	}
+}
+
+// whenOrdinary starts a reader of pion's once the leg is known to be pion's; on the plane it would wait for nothing, with a
+// stack and a buffer.
+func (l *leg) whenOrdinary(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.isDead():
+	case l.path == "":
+		l.readers = append(l.readers, f)
+	case l.path == pathOrdinary:
+		l.r.s.wg.Go(f)
 	}
 }
 

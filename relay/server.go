@@ -81,9 +81,6 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	at, _ := splitListen(cfg.Listen)
 	configured, _ := parseIPs(cfg.PublicIP)
 	var err error
-	if s.net, err = newAnyNet(); err != nil {
-		return nil, err
-	}
 	if s.certs, err = certificate(); err != nil {
 		return nil, err
 	}
@@ -94,6 +91,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.udp, s.tcp = udp.LocalAddr(), tcp
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
+	if s.net, err = newAnyNet(s.ips); err != nil {
+		_ = udp.Close()
+		_ = tcp.Close()
+		return nil, err
+	}
 	s.plane = plane.New(udp, &net.UDPAddr{IP: net.IPv6unspecified, Port: int(s.port)}, s.now)
 	if err := s.metrics.register(deps.Metrics, s.plane.Stats, &s.plane.Totals); err != nil {
 		_ = s.plane.Close()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -55,14 +56,19 @@ type anyNet struct {
 	one []*transport.Interface
 }
 
-func newAnyNet() (*anyNet, error) {
+// newAnyNet makes a host with the families that clients are told about: pion spends 40 KB on each leg for each of them.
+func newAnyNet(announced []netip.Addr) (*anyNet, error) {
 	std, err := stdnet.NewNet()
 	if err != nil {
 		return nil, fmt.Errorf("read network interfaces: %w", err)
 	}
 	one := transport.NewInterface(net.Interface{Index: 1, MTU: 1500, Name: "any", Flags: net.FlagUp | net.FlagLoopback})
-	one.AddAddress(&net.IPNet{IP: any4(), Mask: net.CIDRMask(32, 32)})
-	one.AddAddress(&net.IPNet{IP: any6(), Mask: net.CIDRMask(128, 128)})
+	if slices.ContainsFunc(announced, netip.Addr.Is4) {
+		one.AddAddress(&net.IPNet{IP: any4(), Mask: net.CIDRMask(32, 32)})
+	}
+	if slices.ContainsFunc(announced, netip.Addr.Is6) {
+		one.AddAddress(&net.IPNet{IP: any6(), Mask: net.CIDRMask(128, 128)})
+	}
 	return &anyNet{Net: std, one: []*transport.Interface{one}}, nil
 }
 
