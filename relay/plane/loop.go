@@ -46,6 +46,7 @@ func (p *Plane) Run() error {
 			if failures++; failures == 100 {
 				return fmt.Errorf("relay plane: receive: %w", err)
 			}
+			time.Sleep(time.Duration(failures) * time.Millisecond) // five seconds in all: memory may be short for a moment
 			continue
 		}
 		failures = 0
