@@ -67,6 +67,13 @@ func measure(ctx context.Context, o Options, server netip.AddrPort, process benc
 	if err := f.bind(ctx); err != nil {
 		return nil, err
 	}
+	if o.Mode == "idle" { // setting up leaves garbage, which is not what an allocation needs
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(o.Duration):
+		}
+	}
 	r.settled = process.RSS()
 	if o.Mode == "idle" {
 		return r, nil

@@ -31,7 +31,7 @@ type Options struct {
 	Secret string // the shared secret that TURN REST credentials are derived from
 
 	// Mode is "relay" (both parties behind allocations, sending to each other's relayed address), "peer" (one party has an
-	// allocation, the other none) or "idle" (allocations only, for their memory).
+	// allocation, the other none) or "idle" (allocations only, for their memory, which is read after Duration).
 	Mode     string
 	Calls    int
 	Warmup   time.Duration // sent but not measured
