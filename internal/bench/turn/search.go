@@ -34,7 +34,7 @@ func search(ctx context.Context, o Options, most int, server netip.AddrPort, pro
 			fmt.Fprintf(stdout, "probe     %d calls: %.0f packets/s, lost %.3f %%, p99 %.0f µs, server %.2f cores, generator %.2f, skipped %d\n", n,
 				float64(r.sent)/seconds, 100*r.loss(), float64(r.latency.Quantile(.99))/1000,
 				r.usage.Server.Seconds()/seconds, r.usage.Self.Seconds()/seconds, r.skipped)
-			behind := (r.skipped+r.ownLoss)*1000 > r.sent
+			behind := float64(r.skipped+r.ownLoss) > o.MaxLoss*float64(r.sent)
 			if !behind && r.loss() <= o.MaxLoss {
 				best = r
 				return true, nil
