@@ -34,7 +34,6 @@ type allocation struct {
 
 	queue  chan *packet
 	ended  chan struct{}               // closed when the library has closed it
-	doomed chan struct{}               // closed when somebody else wants it to end
 	socket atomic.Pointer[relaySocket] // nil: no peer outside is permitted
 	over   atomic.Bool                 // closed or doomed
 	// never changed, only replaced

@@ -64,11 +64,10 @@ type Server struct {
 	Host   *natlab.Host
 	Output *e2e.Log
 
-	t     testing.TB
-	env   []string
-	state string
-	cmd   *exec.Cmd
-	done  chan error
+	t    testing.TB
+	env  []string
+	cmd  *exec.Cmd
+	done chan error
 }
 
 func newServer(t testing.TB, h *natlab.Host, dir, certFile, keyFile string, settings []string) *Server {
