@@ -239,6 +239,19 @@ const connections = `(async () => {
   const video = document.querySelector('[data-testid=remote-video]')
   const tracks = (video?.srcObject?.getTracks() ?? []).map((t) => [t.kind, t.id.slice(0, 8), t.readyState, t.muted ? 'muted' : ''].join(' '))
   const call = globalThis.duet?.call
+  // What the element counts, what it shows, and whether that changes within a second.
+  const shown = async () => {
+    const canvas = new OffscreenCanvas(32, 24), context = canvas.getContext('2d')
+    context.drawImage(video, 0, 0, 32, 24)
+    const sum = context.getImageData(0, 0, 32, 24).data.reduce((a, v, i) => (a * 31 + v * i) % 1000003, 7)
+    const quality = video.getVideoPlaybackQuality()
+    return ['total', quality.totalVideoFrames, 'dropped', quality.droppedVideoFrames, 'at', video.currentTime.toFixed(2), 'picture', sum].join(' ')
+  }
+  if (video?.srcObject) {
+    all.push(await shown())
+    await new Promise((done) => setTimeout(done, 1000))
+    all.push(await shown())
+  }
   all.push(['call', call?.phase, call?.state, call?.path?.path, 'video', video?.paused ? 'paused' : 'plays', video?.currentTime, ...tracks].join(' | '))
   for (const pc of __duet.all) {
     const lines = [[pc.signalingState, pc.iceConnectionState, pc.connectionState].join(' ')]
