@@ -15,8 +15,8 @@ const RETIRE = 1_000;
 const LAST = 30_000;
 
 /**
- * Events: `track`: something arrived on this leg; `state`: of any leg.
- * @extends {Emitter<{track: Leg, state: Leg}>}
+ * Events: `track`: something arrived on this leg; `state`: of any leg; `collision`: this leg has to be replaced by us.
+ * @extends {Emitter<{track: Leg, state: Leg, collision: Leg}>}
  */
 export class Legs extends Emitter {
   /** @type {Leg | null} */
@@ -27,6 +27,8 @@ export class Legs extends Emitter {
   #old = new Set();
   /** @type {Set<any>} */
   #timers = new Set();
+  /** The last leg that was left because both sides had restarted it. @type {Leg | null} */
+  #left = null;
   #closed = false;
   #iceServers;
   #tracks;
@@ -86,6 +88,10 @@ export class Legs extends Emitter {
     });
     leg.peer.on("state", () => this.emit("state", leg));
     leg.peer.on("restarted", () => (leg.restartedAt = now()));
+    leg.peer.on("collision", () => {
+      this.#left = leg;
+      this.emit("collision", leg);
+    });
     leg.peer.on("error", (error) => console.warn("negotiation", name, error));
     leg.ours = offer;
     if (offer) leg.peer.start();
@@ -114,6 +120,11 @@ export class Legs extends Emitter {
       gone();
     };
     this.later(RETIRE, end);
+  }
+
+  /** Whether the counterpart said this of a leg that was left in a collision, which it has not noticed yet. @param {RTCSessionDescriptionInit} offer */
+  isLeft(offer) {
+    return !!this.#left && !this.#left.peer.isStranger(offer);
   }
 
   /** Looks at what flows. @param {number} now */

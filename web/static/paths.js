@@ -14,8 +14,6 @@ import { RelayTerms } from "./relay.js";
 import { Reporter } from "./report.js";
 import { PATHS as TIMES } from "./times.js";
 
-/** @typedef {import("./diagnosis.js").Diagnosis} Diagnosis */
-/** @typedef {import("./diagnosis.js").Verdict} Verdict */
 /** @typedef {import("./leg.js").Leg} Leg */
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
@@ -27,7 +25,8 @@ import { PATHS as TIMES } from "./times.js";
 
 /**
  * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `failed`: no way was found, and what was seen.
- * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, failed: {diagnosis: Diagnosis, verdict: Verdict}}>}
+ * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState,
+ *   failed: {diagnosis: import("./diagnosis.js").Diagnosis, verdict: import("./diagnosis.js").Verdict}}>}
  */
 export class Paths extends Emitter {
   #role;
@@ -79,6 +78,7 @@ export class Paths extends Emitter {
     this.#legs = new Legs({ iceServers, tracks, force, transport, send, RTCPeerConnection: ctor, now });
     this.#legs.on("track", (leg) => this.#arrived(leg));
     this.#legs.on("state", () => this.#decide());
+    this.#legs.on("collision", (leg) => leg === this.#legs.direct && this.#anew("direct"));
   }
 
   get state() {
@@ -240,7 +240,7 @@ export class Paths extends Emitter {
 
   /** @param {RTCSessionDescriptionInit} offer */
   #offered(offer) {
-    if (this.#force === "relay") return; // they will follow to the relay
+    if (this.#force === "relay" || this.#legs.isLeft(offer)) return; // they will follow to the relay, or the new connection
     const leg = this.#legs.direct;
     const anew = !leg || leg.peer.isStranger(offer) || (leg.ours && leg.peer.fresh && this.#role === "callee");
     if (anew) {

@@ -17,10 +17,14 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
 /** Our own line in an answer's description: which offer it answers. Browsers and servers ignore what they don't know. */
 const ANSWERS = "a=x-duet-answers:";
 
+/** And one in an offer's: that it comes from this library, which knows how to end a collision without a rollback. */
+const OURS = "a=x-duet:1";
+
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
- * restarted ICE; `error`: the browser refused a description.
- * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, restarted: void, error: unknown}>}
+ * restarted ICE; `collision`: it offered while our own offer was under way, and one of us has to begin anew, see
+ * #collides; `error`: the browser refused a description.
+ * @extends {Emitter<{signal: Signal, state: PeerState, track: MediaStreamTrack, restarted: void, collision: void, error: unknown}>}
  */
 export class Peer extends Emitter {
   #pc;
@@ -120,7 +124,7 @@ export class Peer extends Emitter {
     // Before anything was said there is nothing to restart, and the answering side has nothing to offer.
     if (this.#closed || (this.fresh && !this.offering)) return;
     // An offer that is still waiting for its answer may have been lost with a server; saying it again is harmless.
-    if (this.offering && this.#pc.localDescription) this.#signal({ description: this.#pc.localDescription });
+    if (this.offering) this.#sendLocal();
     try {
       this.#pc.setConfiguration(this.#config());
     } catch {
@@ -186,7 +190,8 @@ export class Peer extends Emitter {
   async #describe(description) {
     const pc = this.#pc;
     const ready = !this.#makingOffer && (pc.signalingState === "stable" || this.#settingAnswer);
-    if (description.type === "offer" && !ready && !this.#polite) return; // they roll back, and answer ours
+    if (description.type === "offer" && !ready && !this.#polite) return; // they yield
+    if (description.type === "offer" && !ready && this.#collides(description)) return this.emit("collision", undefined);
     if (description.type === "answer" && !this.#isAwaited(description)) return;
 
     this.#note(description.sdp);
@@ -200,6 +205,16 @@ export class Peer extends Emitter {
     await this.#adopt();
     await pc.setLocalDescription();
     this.#sendLocal();
+  }
+
+  /**
+   * Whether an offer that met ours is to be left alone. The W3C's way is to roll ours back. But once media has come on a
+   * connection, Chromium (156) decodes after a rollback and shows nothing, for good: no restart, renegotiation or other
+   * element helps. A new connection does. It is offered by us, and the counterpart, if it is one of ours, follows.
+   * @param {RTCSessionDescriptionInit} offer
+   */
+  #collides(offer) {
+    return !this.fresh && !!offer.sdp?.includes(OURS);
   }
 
   /** An answer to an offer that we have replaced or rolled back is of no use. @param {RTCSessionDescriptionInit} answer */
@@ -259,12 +274,10 @@ export class Peer extends Emitter {
   #sendLocal() {
     const description = this.#pc.localDescription;
     if (!description || this.#closed) return;
-    let { sdp } = description;
-    if (description.type === "answer") {
-      const line = `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}\r\n`;
-      sdp = sdp.replace(/^m=/m, `${line}m=`);
-    }
-    this.#signal({ description: { type: description.type, sdp } });
+    const { type } = description;
+    const line = type === "answer" ? `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : OURS;
+    const sdp = description.sdp.replace(/^m=/m, `${line}\r\nm=`);
+    this.#signal({ description: { type, sdp } });
   }
 
   /** @param {RTCIceCandidate | null} candidate */

@@ -85,7 +85,8 @@ test("a candidate of an older generation is dropped, the end of candidates is no
   assert.deepEqual(b.errors, []);
 });
 
-test("both offer at once: the polite one gives way, and both end stable", async () => {
+/** Both restart, and neither has heard the other's offer yet. */
+async function crossed() {
   const { a, b, wire } = pair();
   a.peer.start();
   await settle();
@@ -96,9 +97,28 @@ test("both offer at once: the polite one gives way, and both end stable", async 
   const [fromA, fromB] = [a.said.at(-1), b.said.at(-1)];
   assert.deepEqual([fromA.description.type, fromB.description.type], ["offer", "offer"]);
   wire.cut = false;
-  await Promise.all([a.peer.receive(fromB), b.peer.receive(fromA)]);
+  return { a, b, fromA, fromB };
+}
+
+test("both offer at once, one is a stranger's client: the polite one gives way, and both end stable", async () => {
+  const { a, b, fromA, fromB } = await crossed();
+  const { type, sdp } = fromA.description;
+  const plain = { description: { type, sdp: sdp.replace(/^a=x-duet.*\r\n/m, "") } };
+  await Promise.all([a.peer.receive(fromB), b.peer.receive(plain)]);
   await settle();
   assert.deepEqual([a.pc.signalingState, b.pc.signalingState], ["stable", "stable"]);
+  assert.deepEqual([a.errors, b.errors], [[], []]);
+});
+
+test("both offer at once, both are ours: nothing is rolled back, the polite one says that it has to begin anew", async () => {
+  const { a, b, fromA, fromB } = await crossed();
+  const collisions = [];
+  a.peer.on("collision", () => collisions.push("a"));
+  b.peer.on("collision", () => collisions.push("b"));
+  await Promise.all([a.peer.receive(fromB), b.peer.receive(fromA)]);
+  await settle();
+  assert.deepEqual(collisions, ["b"]);
+  assert.deepEqual([a.pc.signalingState, b.pc.signalingState], ["have-local-offer", "have-local-offer"]);
   assert.deepEqual([a.errors, b.errors], [[], []]);
 });
 

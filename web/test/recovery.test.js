@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { advance, now, settle } from "./fakes.js";
-import { answer, asked, direct, flowing, paths, relayed, renewals, renewing, states, to, types, web } from "./pathlab.js";
+import { answer, asked, direct, flowing, make, paths, relayed, renewals, renewing, shown, states, to, types, web } from "./pathlab.js";
 
 test("a dead path: a restart, then a new connection, then the relay; the direct way is kept if it comes first", async () => {
   const pc = await direct();
@@ -235,4 +235,38 @@ test("a relay that is lost in a call is asked for again, and an offer without a 
   await settle();
   assert.equal(to("relay").length, offers + 1);
   assert.equal(relay.closed, false, "the last picture stays until there is another");
+});
+
+test("both sides restart at once: the callee offers a new connection, and an offer of the old one is left alone", async () => {
+  make();
+  paths.prepare();
+  paths.begin("callee");
+  const offer = (version, ufrag) => paths.receive({
+    type: "offer", caller: "bob", callerId: "", callId: "c",
+    offer: { type: "offer", sdp: `v=0\r\no=- 555 ${version} IN IP4 0.0.0.0\r\ns=-\r\na=x-duet:1\r\nm=audio 9 X 1\r\na=ice-ufrag:${ufrag}\r\nm=video 9 X 1\r\na=ice-ufrag:${ufrag}\r\n` },
+  });
+  offer(1, "u1");
+  await settle();
+  const first = web.newest();
+  first.become("connected");
+  await flowing(first, 500);
+  paths.restart();
+  await settle();
+  assert.equal(to(undefined).length, 1, "our restart");
+  offer(2, "u2"); // theirs met it
+  await settle();
+  const second = web.newest();
+  assert.notEqual(second, first);
+  assert.equal(to(undefined).length, 2, "the new connection's offer");
+  assert.equal(first.signalingState, "have-local-offer", "nothing was rolled back");
+  offer(3, "u3"); // said before they heard of the new one
+  await settle();
+  assert.equal(web.newest(), second);
+  answer("bob");
+  await settle();
+  second.become("connected");
+  await flowing(second, 500);
+  assert.deepEqual(shown.at(-1).video, second.getTransceivers()[1].receiver.track);
+  await flowing(second, 1_500);
+  assert.equal(first.closed, true);
 });
