@@ -165,6 +165,17 @@ var transitions = []Transition{
 		},
 	},
 	{
+		// Each restarts before it has heard of the other's restart. Chromium must not be made to roll one back.
+		Name: "both sides restart at the same moment", A: natlab.Home, B: natlab.Home, Then: direct, Limit: planned,
+		Happens: func(w *World, a, b *Person) {
+			at := time.Now().Add(500 * time.Millisecond).UnixMilli()
+			for _, p := range []*Person{a, b} {
+				say(p, fmt.Sprintf("void setTimeout(() => duet.call.networkChanged(), %d - Date.now())", at))
+			}
+			<-time.After(2 * time.Second)
+		},
+	},
+	{
 		Name: "address change (another lease)", A: natlab.Home, B: natlab.Home, Then: direct, Limit: unplanned,
 		Happens: func(w *World, a, b *Person) { a.Host.Renumber() },
 	},
