@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/pion/webrtc/v4"
 )
 
 // offerOf is Chromium's offer of a connection of its own.
@@ -29,13 +31,23 @@ func TestNewerOffer(t *testing.T) {
 		first <- outcome{answer, err}
 	}()
 	r := s.room("c_1")
-	until(t, "the first offer to wait", func() bool {
+	waiting := func() *offer {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.offers[0] != nil
-	})
+		return r.offers[0]
+	}
+	until(t, "the first offer to wait", func() bool { return waiting() != nil })
+	older := waiting()
 	a, b := join(t, s, "c_1", "alice", clientOptions{}), join(t, s, "c_1", "bob", clientOptions{})
-	connect(t, a, b)
+	// Bob's offer ends the waiting, so it comes when the newer one has taken the first one's place.
+	newer := make(chan error, 1)
+	go func() { newer <- a.negotiate(nil) }()
+	until(t, "the newer offer to wait", func() bool { return waiting() != older })
+	connect(t, b)
+	if err := <-newer; err != nil {
+		t.Fatal(err)
+	}
+	until(t, "alice to connect", func() bool { return a.pc.ConnectionState() == webrtc.PeerConnectionStateConnected })
 	if got := <-first; got.answer != "" || got.err != nil {
 		t.Errorf("the first offer: %q, %v", got.answer, got.err)
 	}
