@@ -128,7 +128,7 @@ func (s *Server) Stop(killed bool) {
 	select {
 	case err := <-s.done:
 		if err != nil && !killed {
-			s.t.Errorf("the server ended with %v, want exit code 0", err)
+			s.t.Errorf("the server ended with %v, want exit code 0:\n%s", err, tail(s.Output.String(), 20))
 		}
 	case <-time.After(12 * time.Second):
 		s.t.Errorf("the server did not end within 12 s of %v", sig)
