@@ -81,8 +81,9 @@ type offer struct {
 
 // parseOffer reads a client's offer. The text of its errors may be shown to the client.
 func parseOffer(text string) (*offer, error) {
+	// The reader ends a line at either character, the writer at both: a lone CR would make two lines of a value.
 	var desc sdp.SessionDescription
-	if err := desc.UnmarshalString(text); err != nil {
+	if strings.Count(text, "\r") != strings.Count(text, "\r\n") || desc.UnmarshalString(text) != nil {
 		return nil, errors.New("the offer is not valid SDP")
 	}
 	if len(desc.MediaDescriptions) > maxSections {

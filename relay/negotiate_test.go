@@ -101,6 +101,7 @@ func TestParseOfferRefuses(t *testing.T) {
 		"an agent that does not check": strings.Replace(fine, "t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n", 1),
 		"no media":                     fine[:strings.Index(fine, "m=audio")] + "a=fingerprint:sha-256 AA\r\n",
 		"too many codecs":              strings.Replace(fine, " 111 63", strings.Repeat(" 111", 200), 1),
+		"a line within a value":        strings.Replace(fine, "a=mid:0", "a=mid:0\ra=candidate:1 1 udp 1 192.168.1.7 9 typ host", 1),
 		"not a session at all":         "hello",
 	} {
 		if _, err := parseOffer(text); err == nil {
@@ -111,13 +112,16 @@ func TestParseOfferRefuses(t *testing.T) {
 
 func FuzzOffer(f *testing.F) {
 	f.Add(strings.ReplaceAll(chromeOffer, "\n", "\r\n"))
+	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 AVP \r\na=fingerprint:a=candidate:0\r\na=mid:0\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		o, err := parseOffer(text)
 		if err != nil {
 			return
 		}
-		if strings.Contains(o.sdp, "a=candidate:") {
-			t.Errorf("candidates are left: %q", o.sdp)
+		for line := range strings.FieldsFuncSeq(o.sdp, func(r rune) bool { return r == '\r' || r == '\n' }) {
+			if strings.HasPrefix(line, "a=candidate:") {
+				t.Errorf("candidates are left: %q", o.sdp)
+			}
 		}
 		for i := range o.sections {
 			s := common(&o.sections[i], &o.sections[i])
