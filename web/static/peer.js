@@ -240,8 +240,28 @@ export class Peer extends Emitter {
   async #replace(kind) {
     try {
       await this.#senders[kind]?.replaceTrack(this.#tracks[kind]);
+      if (kind === "video") await this.#activate();
     } catch (error) {
       if (!this.#closed) this.emit("error", error);
+    }
+  }
+
+  /**
+   * Stops the video encoder while there is no track for it: Firefox would go on with a black picture each second, and
+   * the other side would take it for video that is on.
+   */
+  async #activate() {
+    const sender = this.#senders.video;
+    for (let attempt = 1; sender && !this.#closed; attempt++) {
+      const active = this.#tracks.video !== null;
+      const parameters = sender.getParameters();
+      if (parameters.encodings.every((encoding) => encoding.active === active)) return;
+      for (const encoding of parameters.encodings) encoding.active = active;
+      try {
+        return await sender.setParameters(parameters);
+      } catch (error) {
+        if (attempt === 3) throw error; // a negotiation may have changed them in between, hardly three times
+      }
     }
   }
 

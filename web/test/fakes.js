@@ -143,8 +143,17 @@ export function fakeWebRTC() {
     #transceiver(kind, direction, first) {
       const sender = {
         track: first,
+        encodings: [{ active: true }],
+        refusals: 0, // of setParameters, as if the parameters had changed meanwhile
         async replaceTrack(next) {
           this.track = next;
+        },
+        getParameters() {
+          return structuredClone({ encodings: this.encodings });
+        },
+        async setParameters({ encodings }) {
+          if (this.refusals-- > 0) throw new DOMException("the parameters have changed", "InvalidModificationError");
+          this.encodings = encodings;
         },
       };
       const transceiver = { kind, direction, sender, receiver: { track: track(kind) } };

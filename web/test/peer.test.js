@@ -205,6 +205,21 @@ test("a track is replaced without negotiation, also before there is one", async 
   assert.deepEqual(kinds(a.said), ["offer"]);
 });
 
+test("the video encoder stops while there is no track, also when the browser refuses at first", async () => {
+  const { a, b } = pair();
+  a.peer.start();
+  await settle();
+  const { sender } = b.pc.getTransceivers()[1];
+  sender.refusals = 2;
+  await b.peer.setTrack("video", null);
+  assert.deepEqual(sender.encodings, [{ active: false }]);
+  await b.peer.setTrack("video", track("video"));
+  assert.deepEqual(sender.encodings, [{ active: true }]);
+  sender.refusals = 3;
+  await b.peer.setTrack("video", null);
+  assert.equal(b.errors.length, 1);
+});
+
 test("a leg without a track still has its line, ready for one", async () => {
   const { a, b } = pair();
   await a.peer.setTrack("video", null);
