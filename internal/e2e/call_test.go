@@ -113,7 +113,8 @@ func (sc scenario) run(t *testing.T) {
 		alice.Shot("call-alice")
 		bob.Shot("call-bob")
 	}
-	sc.mute(t, alice, bob)
+	sc.mute(t, alice, bob, sc.stubborn)
+	sc.mute(t, bob, alice, false)
 
 	alice.Click("hang-up")
 	for _, b := range both {
@@ -124,39 +125,43 @@ func (sc scenario) run(t *testing.T) {
 	}
 }
 
-// mute: bob switches picture and sound off and on again, and alice sees and hears just that.
-func (sc scenario) mute(t *testing.T, alice, bob *Browser) {
-	bob.Click("toggle-video")
+// mute: one switches picture and sound off and on again, and the other sees and hears just that.
+func (sc scenario) mute(t *testing.T, other, one *Browser, stubborn bool) {
+	one.Click("toggle-video")
 	if sc.path == "relay" {
-		alice.Stops("picture data", videoBytes)
+		other.Stops("picture data", videoBytes)
 	}
-	alice.Stops("pictures", frames)
-	if sc.stubborn {
-		stillSends(bob, "pictures", func(f Flow) int { return f.OutFrames })
+	other.Stops("pictures", frames)
+	if stubborn {
+		stillSends(one, "pictures", func(f Flow) int { return f.OutFrames })
 	}
 	if sc.pictures {
-		alice.Shot("call-peer-video-off")
+		other.Shot(other.Name + "-peer-video-off")
 	}
-	alice.Hears()
-	before := alice.Flow().Frames
-	bob.Click("toggle-video")
+	other.Hears()
+	before := other.Flow().Frames
+	one.Click("toggle-video")
 	clicked := time.Now()
-	alice.Eventually("a picture comes back", patience, func() bool { return alice.Flow().Frames > before })
-	t.Logf("%s: the picture was back after %v", sc.name, time.Since(clicked).Round(10*time.Millisecond))
-	alice.Sees(5)
+	other.Eventually("a picture comes back", patience, func() bool { return other.Flow().Frames > before })
+	back := time.Since(clicked)
+	t.Logf("%s: %s's picture was back after %v", sc.name, one.Name, back.Round(10*time.Millisecond))
+	if back > time.Second {
+		t.Errorf("%s: %s's picture was back only after %v", sc.name, one.Name, back)
+	}
+	other.Sees(5)
 
-	bob.Click("toggle-audio")
+	one.Click("toggle-audio")
 	if sc.path == "relay" {
-		alice.Stops("sound data", audioBytes)
+		other.Stops("sound data", audioBytes)
 	} else {
-		alice.Stops("sound", audioEnergy)
+		other.Stops("sound", audioEnergy)
 	}
-	if sc.stubborn {
-		stillSends(bob, "sound", func(f Flow) int { return f.OutAudioBytes })
+	if stubborn {
+		stillSends(one, "sound", func(f Flow) int { return f.OutAudioBytes })
 	}
-	alice.Sees(5)
-	bob.Click("toggle-audio")
-	alice.Hears()
+	other.Sees(5)
+	one.Click("toggle-audio")
+	other.Hears()
 }
 
 // stillSends shows that the other side's silence is not the sender's doing.

@@ -7,14 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"duet/internal/bench/benchtest"
 	server "duet/relay"
 	hub "duet/signaling"
 )
@@ -69,7 +68,7 @@ func TestRunMeasuresEveryWay(t *testing.T) {
 			if err := Run(t.Context(), o, &out); err != nil {
 				t.Fatalf("%v\n%s", err, &out)
 			}
-			got := results(t, out.String())
+			got := benchtest.Results(t, out.String())
 			// Two calls of 350 packets a second for 0.7 s; a slow machine may skip some, but hardly one may be lost.
 			if got["sent"] < 50 || got["sent"] > 520 || got["delivered"] < 0.98*got["sent"] || got["p50"] <= 0 || via == "duet" && got["cpu"] <= 0 {
 				t.Errorf("got %v\n%s", got, &out)
@@ -81,25 +80,6 @@ func TestRunMeasuresEveryWay(t *testing.T) {
 			}
 		})
 	}
-}
-
-// results reads the line for scripts.
-func results(t *testing.T, out string) map[string]float64 {
-	t.Helper()
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "result ") {
-		t.Fatalf("the last line is no result: %q", last)
-	}
-	all := map[string]float64{}
-	for _, m := range regexp.MustCompile(`(\w+)=([0-9.]+)`).FindAllStringSubmatch(last, -1) {
-		v, err := strconv.ParseFloat(m[2], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[m[1]] = v
-	}
-	return all
 }
 
 func TestRunSaysWhatIsWrong(t *testing.T) {

@@ -6,14 +6,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"duet/internal/bench/benchtest"
 	server "duet/signaling"
 )
 
@@ -59,7 +58,7 @@ func TestRunMeasuresEveryPhase(t *testing.T) {
 			if err := Run(t.Context(), o, &out); err != nil {
 				t.Fatalf("%v\n%s", err, &out)
 			}
-			got := results(t, out.String())
+			got := benchtest.Results(t, out.String())
 			if got["users"] != 40 || got["setups"] != 10 || got["p50"] <= 0 || got["setupcpu"] <= 0 || got["eventms"] <= 0 {
 				t.Errorf("got %v\n%s", got, &out)
 			}
@@ -71,25 +70,6 @@ func TestRunMeasuresEveryPhase(t *testing.T) {
 			}
 		})
 	}
-}
-
-// results reads the line for scripts.
-func results(t *testing.T, out string) map[string]float64 {
-	t.Helper()
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "result ") {
-		t.Fatalf("the last line is no result: %q", last)
-	}
-	all := map[string]float64{}
-	for _, m := range regexp.MustCompile(`(\w+)=(-?[0-9.]+)`).FindAllStringSubmatch(last, -1) {
-		v, err := strconv.ParseFloat(m[2], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[m[1]] = v
-	}
-	return all
 }
 
 func TestRunSaysWhatIsWrong(t *testing.T) {

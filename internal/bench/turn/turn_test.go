@@ -7,8 +7,6 @@ import (
 	"crypto/sha1"
 	"net/netip"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"duet/internal/bench"
+	"duet/internal/bench/benchtest"
 	server "duet/turn"
 )
 
@@ -57,7 +56,7 @@ func TestRunMeasuresEveryMode(t *testing.T) {
 			if err := Run(t.Context(), o, &out); err != nil {
 				t.Fatalf("%v\n%s", err, &out)
 			}
-			got := results(t, out.String())
+			got := benchtest.Results(t, out.String())
 			if mode == "idle" {
 				if got["allocations"] != 3 {
 					t.Errorf("got %v\n%s", got, &out)
@@ -75,25 +74,6 @@ func TestRunMeasuresEveryMode(t *testing.T) {
 	}
 }
 
-// results reads the line for scripts.
-func results(t *testing.T, out string) map[string]float64 {
-	t.Helper()
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "result ") {
-		t.Fatalf("the last line is no result: %q", last)
-	}
-	all := map[string]float64{}
-	for _, m := range regexp.MustCompile(`(\w+)=([0-9.]+)`).FindAllStringSubmatch(last, -1) {
-		v, err := strconv.ParseFloat(m[2], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[m[1]] = v
-	}
-	return all
-}
-
 func TestSearchFindsACapacity(t *testing.T) {
 	o := DefaultOptions()
 	o.URL, o.Secret, o.Calls = start(t), secret, 1
@@ -106,7 +86,7 @@ func TestSearchFindsACapacity(t *testing.T) {
 	if err := search(t.Context(), o, 4, server, bench.Self(), &out); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	if got := results(t, out.String()); got["search"] != 4 {
+	if got := benchtest.Results(t, out.String()); got["search"] != 4 {
 		t.Errorf("got %v, want 4 calls\n%s", got, &out)
 	}
 }
