@@ -38,7 +38,7 @@ func onlyPort(port int) string {
 }
 
 // keepsSending makes a client that says it is muted and sends all the same: its tracks cannot be switched off, stopped or
-// taken out of a connection, and a new connection gets the last one of the kind.
+// taken out of a connection, its encoders not be stopped, and a new connection gets the last one of the kind.
 const keepsSending = `(() => {
   const enabled = Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, 'enabled')
   Object.defineProperty(MediaStreamTrack.prototype, 'enabled', { ...enabled, set() {} })
@@ -52,6 +52,7 @@ const keepsSending = `(() => {
     stream.getTracks().forEach(remember)
     return stream
   }
+  RTCRtpSender.prototype.setParameters = async function () {}
   const replace = RTCRtpSender.prototype.replaceTrack
   const kindOf = new WeakMap()
   const Native = window.RTCPeerConnection
