@@ -65,6 +65,7 @@ type conn struct {
 	// The reader's own.
 	limit   *rate.Limiter // of the session, once there is one
 	refused int           // rate refusals in a row
+	proved  bool          // the pong to the welcome's ping has come
 	owed    []*conn       // have something to be written, once no more frames wait to be read
 
 	// Guarded by Hub.mu.
@@ -339,14 +340,19 @@ func (c *conn) prepare() {
 	c.ws.SetReadLimit(maxFrame)
 	c.ws.SetPingHandler(func(data string) error {
 		c.alive()
-		c.push(frame{kind: pongFrame, data: []byte(data), size: len(data)})
-		c.owed = append(c.owed, c)
+		if c.mayControl() {
+			c.push(frame{kind: pongFrame, data: []byte(data), size: len(data)})
+			c.owed = append(c.owed, c)
+		}
 		return nil
 	})
 	c.ws.SetPongHandler(func(data string) error {
 		c.alive()
-		if data == proof {
+		if data == proof && !c.proved {
+			c.proved = true
 			c.hub.prove(c)
+		} else {
+			c.mayControl()
 		}
 		return nil
 	})

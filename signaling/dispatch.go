@@ -19,9 +19,6 @@ const maxRefused = 1000
 // handle processes one frame of c's reader.
 func (h *Hub) handle(c *conn, data []byte) {
 	wait := c.limited()
-	if wait == 0 && c.refused > 0 {
-		c.forgive(time.Now())
-	}
 	var room [16]member
 	hd, f, why := parse(data, room[:0])
 	if wait > 0 {
@@ -98,14 +95,38 @@ func (h *Hub) count(s *session, hd header, why refusal) (repeated bool, _ refusa
 	return false, why
 }
 
-// limited takes one message from the budgets of the user and of the address,
-// and says how long to wait when one is spent.
+// limited takes one frame from the budgets of the user and of the address, and
+// says how long to wait when one is spent.
 func (c *conn) limited() time.Duration {
 	now := time.Now()
-	if wait := spend(c.limit, now); wait > 0 {
-		return wait
+	wait := spend(c.limit, now)
+	if wait == 0 {
+		wait = spend(c.budget, now)
 	}
-	return spend(c.budget, now)
+	if wait == 0 && c.refused > 0 {
+		c.forgive(now)
+	}
+	return wait
+}
+
+// mayControl reports whether a ping or pong is within the budgets. One that is
+// not gets no answer, but counts like a message.
+func (c *conn) mayControl() bool {
+	if c.limited() == 0 {
+		return true
+	}
+	c.overRate()
+	return false
+}
+
+// overRate notes a frame over the rate, and closes a connection that has sent
+// too many of them.
+func (c *conn) overRate() (closed bool) {
+	if c.refused++; c.refused < maxRefused {
+		return false
+	}
+	c.close(websocket.ClosePolicyViolation, "rate limit")
+	return true
 }
 
 // forgive takes refusals back. What trickles through while the budget is spent
@@ -132,8 +153,7 @@ func (h *Hub) refuse(c *conn, hd header, why refusal, wait time.Duration) {
 	m := errorMessage{Code: why.Code, Message: why.Message, Request: typeEcho(hd.Type), Ref: hd.Ref}
 	if why.Code == refRateLimited.Code {
 		m.RetryAfterMs = max(1, wait.Milliseconds())
-		if c.refused++; c.refused >= maxRefused {
-			c.close(websocket.ClosePolicyViolation, "rate limit")
+		if c.overRate() {
 			return
 		}
 	}

@@ -217,6 +217,35 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// TestControlFlood: pings and pongs count like messages, and what is over the
+// rate is not answered.
+func TestControlFlood(t *testing.T) {
+	for _, kind := range []int{websocket.PingMessage, websocket.PongMessage} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			pongs := 0
+			a := w.dial(with(func(ws *websocket.Conn) {
+				ws.SetPongHandler(func(string) error { pongs++; return nil })
+			}))
+			a.joins("Ann") // one frame of the burst
+			sent := 0
+			for a.ws.WriteControl(kind, []byte("flood"), time.Now().Add(time.Second)) == nil && sent < 10_000 {
+				sent++
+			}
+			if code := a.closed(); code != 1008 || sent < 1998 {
+				t.Errorf("closed with %d after %d", code, sent)
+			}
+			want := 999
+			if kind == websocket.PongMessage {
+				want = 0
+			}
+			if pongs != want {
+				t.Errorf("%d pongs to a flood, want %d", pongs, want)
+			}
+		})
+	}
+}
+
 // TestSlowReader: who does not read is dropped, and nobody waits for it.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -254,7 +283,7 @@ func TestSlowReader(t *testing.T) {
 func TestPlainHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		conn, err := w.net.dial("127.0.0.1")
+		conn, err := w.dialNow("127.0.0.1")
 		if err != nil {
 			t.Fatal(err)
 		}
