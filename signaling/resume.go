@@ -43,8 +43,12 @@ func (h *Hub) resume(c *conn, req resumeRequest) refusal {
 	} else if !s.features.has(featResume) || s.ghost && h.stale(cl) {
 		return refExpired
 	}
-	// Numbers of another epoch say nothing about ours.
+	// Numbers of another epoch say nothing about ours: its client may begin this
+	// one, again if it missed the welcome, but not once it has been begun.
 	known := cl.Epoch == s.epoch
+	if !known && s.begun() {
+		return refExpired
+	}
 	if known && !s.acknowledge(req.Ack) {
 		return refBadMessage.because("ack was never sent")
 	}

@@ -113,6 +113,11 @@ func (s *session) acknowledge(ack uint64) bool {
 	return true
 }
 
+// begun reports whether the client has taken part in this epoch's numbering.
+func (s *session) begun() bool {
+	return s.heard > 0 || s.sent > uint64(len(s.outbox))
+}
+
 // replay gives a new connection everything that is not acknowledged.
 func (s *session) replay() {
 	for _, k := range s.outbox {
