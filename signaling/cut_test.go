@@ -4,15 +4,22 @@ package signaling
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// steps of the flow, at each side.
-var cutSteps = []struct {
-	side, dir, typ string
-}{
+// step is one message at one side.
+type step struct{ side, dir, typ string }
+
+// cutSteps are all steps of the flow, and what coming back adds to them.
+var cutSteps = []step{
+	{"caller", "send", "join"},
+	{"caller", "take", "welcome"},
+	{"caller", "take", "userList"},
+	{"callee", "send", "join"},
+	{"callee", "take", "welcome"},
 	{"caller", "send", "call"},
 	{"callee", "take", "incomingCall"},
 	{"caller", "take", "ringing"},
@@ -29,46 +36,78 @@ var cutSteps = []struct {
 	{"callee", "send", "iceCandidate"},
 	{"caller", "take", "iceCandidate"},
 	{"caller", "send", "mediaConnected"},
+	{"callee", "send", "mediaConnected"},
 	{"callee", "send", "mediaStateChange"},
 	{"caller", "take", "mediaStateChange"},
 	{"caller", "send", "endCall"},
 	{"callee", "take", "callEnded"},
-	// What comes again after a cut of its own.
-	{"caller", "take", "welcome"},
-	{"callee", "take", "welcome"},
-	{"caller", "take", "userList"},
+	{"caller", "take", "session"},
 	{"callee", "take", "session"},
+	{"caller", "send", "resume"},
+	{"callee", "send", "resume"},
 }
 
+// TestCutAtEveryStep cuts the connection before and after each step, once and
+// when it comes again: the one that the message goes over, the other party's,
+// or both.
 func TestCutAtEveryStep(t *testing.T) {
-	for _, step := range cutSteps {
+	for _, at := range cutSteps {
 		for _, before := range []bool{true, false} {
-			for _, cuts := range []int{1, 2} {
-				when := map[bool]string{true: "before", false: "after"}[before]
-				t.Run(fmt.Sprintf("%s %s %s %s, %d times", step.side, when, step.dir, step.typ, cuts), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						left := cuts
-						cut := func(side string) func(string, string, bool) bool {
-							return func(dir, typ string, b bool) bool {
-								if side != step.side || dir != step.dir || typ != step.typ || b != before || left == 0 {
-									return false
-								}
-								left--
-								return true
-							}
-						}
-						w := newWorld(t)
-						a, b := newSteady(w, "Ann", "call-state"), newSteady(w, "Bob", "call-state", "presence-none")
-						a.hook, b.hook = cut("caller"), cut("callee")
-						callFlow(t, a, b)
-						if left == cuts {
-							t.Error("the cut never came")
-						}
+			for _, whose := range []string{"its own", "the other's", "both"} {
+				for _, cuts := range []int{1, 2} {
+					when := map[bool]string{true: "before", false: "after"}[before]
+					t.Run(fmt.Sprintf("%s %s %s %s, %s, %d times", at.side, when, at.dir, at.typ, whose, cuts), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { cutFlow(t, at, before, whose, cuts) })
 					})
-				})
+				}
 			}
 		}
 	}
+}
+
+func cutFlow(t *testing.T, at step, before bool, whose string, cuts int) {
+	w := newWorld(t)
+	a, b := newSteady(w, "Ann", "call-state"), newSteady(w, "Bob", "call-state", "presence-none")
+	self, other := a, b
+	if at.side == "callee" {
+		self, other = b, a
+	}
+	left, lost := cuts, at.typ != "resume"
+	self.hook = func(dir, typ string, isBefore bool) bool {
+		if !lost && typ == "session" { // there is no resume before something is lost
+			lost = true
+			return true
+		}
+		if dir != at.dir || typ != at.typ || isBefore != before || left == 0 {
+			return false
+		}
+		left--
+		if whose != "its own" {
+			other.cut()
+		}
+		return whose != "the other's"
+	}
+	callFlow(t, a, b)
+	if left == cuts {
+		t.Error("the cut never came")
+	}
+}
+
+// TestCutStepsAreAll: the table leaves nothing out of what the two say and hear.
+func TestCutStepsAreAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := newSteady(w, "Ann", "call-state"), newSteady(w, "Bob", "call-state", "presence-none")
+		for side, s := range map[string]*steady{"caller": a, "callee": b} {
+			s.hook = func(dir, typ string, _ bool) bool {
+				if !slices.Contains(cutSteps, step{side, dir, typ}) {
+					t.Errorf("%s %s %s is not in the table", side, dir, typ)
+				}
+				return false
+			}
+		}
+		callFlow(t, a, b)
+	})
 }
 
 // callFlow plays a whole call and checks that each side saw each message once.
@@ -99,6 +138,7 @@ func callFlow(t *testing.T, a, b *steady) {
 	a.await("iceCandidate", 3)
 	b.await("iceCandidate", 3)
 	a.say(msg{"type": "mediaConnected", "path": "direct", "callId": call})
+	b.say(msg{"type": "mediaConnected", "path": "direct", "callId": call})
 	b.say(msg{"type": "mediaStateChange", "video": false})
 	a.await("mediaStateChange", 1)
 	a.say(msg{"type": "endCall", "callId": call})

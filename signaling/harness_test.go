@@ -151,7 +151,7 @@ func (w *world) tryDial(opts ...dialOption) (*client, *http.Response, error) {
 	var raw net.Conn
 	d := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
 		var err error
-		raw, err = w.net.dial(to.from)
+		raw, err = w.dialNow(to.from)
 		return raw, err
 	}}
 	ws, resp, err := d.Dial("ws://duet.test/ws", to.header)

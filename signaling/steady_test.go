@@ -91,7 +91,7 @@ func (s *steady) connection() {
 	var raw net.Conn
 	d := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) {
 		var err error
-		raw, err = s.w.dialNow()
+		raw, err = s.w.dialNow("127.0.0.1")
 		return raw, err
 	}}
 	ws, _, err := d.Dial("ws://duet.test/ws", nil)
@@ -105,7 +105,7 @@ func (s *steady) connection() {
 	if s.token != "" {
 		hello = msg{"type": "resume", "session": s.token, "ack": s.seen}
 	}
-	s.write(hello)
+	s.post(hello)
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -150,13 +150,17 @@ func (s *steady) say(m msg) {
 
 func (s *steady) sendKept(m msg) {
 	m["ack"] = s.seen
-	typ := m.typ()
-	if s.hook("send", typ, true) {
+	s.post(m)
+}
+
+// post is write with a cut before or after it.
+func (s *steady) post(m msg) {
+	if s.hook("send", m.typ(), true) {
 		s.raw.Close()
 		return
 	}
 	s.write(m)
-	if s.hook("send", typ, false) {
+	if s.hook("send", m.typ(), false) {
 		s.raw.Close()
 	}
 }
@@ -273,9 +277,9 @@ func (s *steady) types() map[string]int {
 }
 
 // dialNow dials the server that runs now.
-func (w *world) dialNow() (net.Conn, error) {
+func (w *world) dialNow(from string) (net.Conn, error) {
 	w.netMu.Lock()
 	n := w.net
 	w.netMu.Unlock()
-	return n.dial("127.0.0.1")
+	return n.dial(from)
 }
