@@ -25,6 +25,11 @@ func TestMediaBothWays(t *testing.T) {
 			a, b, e := pair(t, s, clientOptions{networks: networks})
 			talk(t, a, b)
 			until(t, "ready", func() bool { return e.has("ready") })
+			for party, want := range map[string]bool{"alice": true, "bob": true, "carol": false, "": false} {
+				if got := s.Reached("c_1", party); got != want {
+					t.Errorf("%q has a connected leg: %v", party, got)
+				}
+			}
 			headers := b.received("video")
 			for i := 1; i < len(headers); i++ {
 				if headers[i].SequenceNumber-headers[i-1].SequenceNumber != 1 {
@@ -32,6 +37,9 @@ func TestMediaBothWays(t *testing.T) {
 				}
 			}
 			s.Close("c_1") // and goleak sees to it that nothing stays
+			if s.Reached("c_1", "alice") {
+				t.Error("a closed call has legs")
+			}
 		})
 	}
 }

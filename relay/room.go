@@ -219,6 +219,14 @@ func (r *room) leg(side plane.Side) *leg {
 	return r.legs[side]
 }
 
+// reached says whether a party's leg is connected.
+func (r *room) reached(party string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	side := slices.Index(r.parties[:], party)
+	return side >= 0 && r.legs[side] != nil && r.legs[side].connected.Load()
+}
+
 // progress looks whether both legs carry media by now; it is called when a leg connects and when it sends for the first time.
 func (r *room) progress() {
 	r.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -230,6 +231,15 @@ func (s *Server) Mute(call, party, kind string, on bool) {
 		}
 	}
 }
+
+// Reached says whether a party's leg is connected.
+func (s *Server) Reached(call, party string) bool {
+	r := s.room(call)
+	return r != nil && r.reached(party)
+}
+
+// Announced are the addresses that answers carry.
+func (s *Server) Announced() []netip.Addr { return slices.Clone(s.ips) }
 
 // Close ends a call's room. The legs are closed in the background.
 func (s *Server) Close(call string) {

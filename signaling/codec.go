@@ -162,7 +162,7 @@ func typeEcho(typ string) string {
 // clientTypes are the types that clients send; a pong, which we never ask for, means nothing.
 var clientTypes = [...]string{
 	"join", "resume", "leave", "ping", "pong", "iceServers", "call", "callResponse", "offer", "answer", "iceCandidate",
-	"mediaStateChange", "endCall", "mediaConnected", "callStats", "relayRequest", "relayStop",
+	"mediaStateChange", "endCall", "mediaConnected", "callStats", "relayRequest", "relayStop", "diagnosis",
 }
 
 func known(typ string) bool { return slices.Contains(clientTypes[:], typ) }
@@ -203,14 +203,14 @@ func (f fields) request(typ string) (any, refusal) {
 		}
 		return callResponseRequest{a, accepted}, r
 	case "offer":
-		raw, sdp, ips, r := f.description("offer", "offer")
-		return offerRequest{a, raw, sdp, ips}, r
+		raw, sdp, at, r := f.description("offer", "offer")
+		return offerRequest{a, raw, sdp, at}, r
 	case "answer":
-		raw, _, ips, r := f.description("answer", "answer", "pranswer")
-		return answerRequest{a, raw, ips}, r
+		raw, _, at, r := f.description("answer", "answer", "pranswer")
+		return answerRequest{a, raw, at}, r
 	case "iceCandidate":
-		raw, ip, r := f.candidate()
-		return iceCandidateRequest{a, raw, ip}, r
+		raw, at, r := f.candidate()
+		return iceCandidateRequest{a, raw, at}, r
 	case "mediaStateChange":
 		c, r := f.change()
 		return mediaStateChangeRequest{a, c}, r
@@ -228,6 +228,8 @@ func (f fields) request(typ string) (any, refusal) {
 		return relayRequestRequest{a, reason}, r
 	case "relayStop":
 		return relayStopRequest{a}, ok
+	case "diagnosis":
+		return f.diagnosis(a)
 	}
 	return nil, refUnknownType
 }

@@ -10,12 +10,54 @@ import (
 	"strings"
 )
 
+// addresses is what candidate lines show of their sender.
+type addresses struct {
+	ips    []string // for TURN's policy
+	some   bool     // there are candidates at all, be they without addresses
+	public families // in which a server saw it come from a public address
+}
+
+// families are IP versions.
+type families uint8
+
+const (
+	ip4 families = 1 << iota
+	ip6
+)
+
+// publicFamily is the family of an address that is reached from everywhere, else none.
+func publicFamily(a netip.Addr) families {
+	a = a.Unmap()
+	switch {
+	case !a.IsGlobalUnicast() || a.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(a): // RFC 6598: a carrier's own
+		return 0
+	case a.Is4():
+		return ip4
+	}
+	return ip6
+}
+
+// note takes in one candidate line.
+func (a *addresses) note(line string) {
+	ip, kind := candidateAddress(line)
+	a.some = a.some || line != ""
+	if !ip.IsValid() {
+		return
+	}
+	if kind == "srflx" || kind == "prflx" {
+		a.public |= publicFamily(ip)
+	}
+	if text := ip.String(); len(a.ips) < maxAddresses && !slices.Contains(a.ips, text) {
+		a.ips = append(a.ips, text)
+	}
+}
+
 // description reads an RTCSessionDescriptionInit and returns it with nothing
 // but its own members, the SDP decoded, and the addresses of its candidates.
-func (f fields) description(key string, types ...string) (init []byte, sdp string, ips []string, r refusal) {
+func (f fields) description(key string, types ...string) (init []byte, sdp string, at addresses, r refusal) {
 	raw := f.get(key)
 	if raw == nil || raw[0] != '{' {
-		return nil, "", nil, refBadMessage.because(key + " must be an RTCSessionDescriptionInit")
+		return nil, "", at, refBadMessage.because(key + " must be an RTCSessionDescriptionInit")
 	}
 	var typ string
 	var rawSDP []byte
@@ -36,11 +78,11 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 	}
 	switch {
 	case !allowed:
-		return nil, "", nil, refBadMessage.because(key + ".type must be " + strings.Join(types, " or "))
+		return nil, "", at, refBadMessage.because(key + ".type must be " + strings.Join(types, " or "))
 	case !isString:
-		return nil, "", nil, refBadMessage.because(key + ".sdp must be a string")
+		return nil, "", at, refBadMessage.because(key + ".sdp must be a string")
 	case len(sdp) > maxSDP:
-		return nil, "", nil, refTooLarge.because("the SDP is longer than 64 KiB")
+		return nil, "", at, refTooLarge.because("the SDP is longer than 64 KiB")
 	}
 	media := 0
 	for line := range strings.SplitSeq(sdp, "\n") {
@@ -48,28 +90,26 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 		switch {
 		case strings.HasPrefix(line, "m="):
 			if media++; media > maxMediaLines {
-				return nil, "", nil, refTooLarge.because("the SDP has more than 64 media sections")
+				return nil, "", at, refTooLarge.because("the SDP has more than 64 media sections")
 			}
 		case strings.HasPrefix(line, "a=candidate:"):
-			if ip := candidateIP(line[2:]); ip != "" && len(ips) < maxAddresses && !slices.Contains(ips, ip) {
-				ips = append(ips, ip)
-			}
+			at.note(line[2:])
 		}
 	}
 	o := append(make(object, 0, len(raw)+32), '{').str("type", typ).raw("sdp", rawSDP)
-	return append(o, '}'), sdp, ips, ok
+	return append(o, '}'), sdp, at, ok
 }
 
 // candidate reads an RTCIceCandidateInit or null.
-func (f fields) candidate() (init []byte, ip string, r refusal) {
+func (f fields) candidate() (init []byte, at addresses, r refusal) {
 	raw := f.get("candidate")
 	switch {
 	case raw == nil:
-		return nil, "", refBadMessage.because("candidate is missing")
+		return nil, at, refBadMessage.because("candidate is missing")
 	case isNull(raw):
-		return raw, "", ok
+		return raw, at, ok
 	case raw[0] != '{':
-		return nil, "", refBadMessage.because("candidate must be an RTCIceCandidateInit or null")
+		return nil, at, refBadMessage.because("candidate must be an RTCIceCandidateInit or null")
 	}
 	o := append(make(object, 0, len(raw)+8), '{')
 	members(raw, func(name, value []byte) bool {
@@ -83,7 +123,7 @@ func (f fields) candidate() (init []byte, ip string, r refusal) {
 			} else if len(line) > maxCandidate {
 				r = refTooLarge.because("the candidate line is longer than 4 KiB")
 			}
-			ip = candidateIP(line)
+			at.note(line)
 		case "sdpMid", "usernameFragment":
 			if key = "sdpMid"; len(name) != len(key) {
 				key = "usernameFragment"
@@ -104,25 +144,28 @@ func (f fields) candidate() (init []byte, ip string, r refusal) {
 		o = o.raw(key, value)
 		return r == ok
 	})
-	return append(o, '}'), ip, r
+	return append(o, '}'), at, r
 }
 
-// candidateIP reads the address of an RFC 8839 candidate line; "" for a host
-// name (mDNS) or anything else.
-func candidateIP(line string) string {
+// candidateAddress reads the address and the type of an RFC 8839 candidate line;
+// the address is not valid for a host name (mDNS) or anything else.
+func candidateAddress(line string) (ip netip.Addr, kind string) {
 	line = strings.TrimPrefix(line, "a=")
 	if !strings.HasPrefix(line, "candidate:") {
-		return ""
+		return ip, ""
 	}
 	n := 0
 	for field := range strings.FieldsSeq(line) {
-		if n++; n == 5 {
+		switch n++; n {
+		case 5:
 			addr, err := netip.ParseAddr(field)
 			if err != nil {
-				return ""
+				return ip, ""
 			}
-			return addr.Unmap().WithZone("").String()
+			ip = addr.Unmap().WithZone("")
+		case 8: // behind "typ"
+			return ip, field
 		}
 	}
-	return ""
+	return ip, ""
 }

@@ -125,10 +125,50 @@ func TestRefusedOnSight(t *testing.T) {
 		{"stats beyond numbers", `{"type":"callStats","path":"turn","rttMs":1e999}`, "bad-message"},
 		{"relay reason unknown", `{"type":"relayRequest","reason":"because"}`, "bad-message"},
 		{"relay reason missing", `{"type":"relayRequest"}`, "bad-message"},
+		{"diagnosis", fullDiagnosis, ""},
+		{"diagnosis of nothing", `{"type":"diagnosis"}`, ""},
+		{"diagnosis with a text for a list", `{"type":"diagnosis","candidates":"host"}`, "bad-message"},
+		{"diagnosis with a number for a word", `{"type":"diagnosis","families":[4]}`, "bad-message"},
+		{"diagnosis with a long word", `{"type":"diagnosis","protocols":["` + strings.Repeat("u", maxField+1) + `"]}`, "bad-message"},
+		{"diagnosis with 16 words", `{"type":"diagnosis","candidates":[` + strings.Repeat(`"host",`, 15) + `"host"]}`, ""},
+		{"diagnosis with 17 words", `{"type":"diagnosis","candidates":[` + strings.Repeat(`"host",`, 16) + `"host"]}`, "too-large"},
+		{"diagnosis with a number for a flag", `{"type":"diagnosis","answered":1}`, "bad-message"},
+		{"diagnosis with an unknown fate", `{"type":"diagnosis","relay":"<b>"}`, "bad-message"},
+		{"diagnosis with 17 servers", `{"type":"diagnosis","blocked":[` + strings.Repeat(`{"url":"stun:a","code":701},`, 16) + `{"url":"stun:a","code":701}]}`, "too-large"},
+		{"diagnosis with a text for a server", `{"type":"diagnosis","blocked":["stun:a"]}`, "bad-message"},
+		{"diagnosis with a server without a code", `{"type":"diagnosis","blocked":[{"url":"stun:a"}]}`, "bad-message"},
+		{"diagnosis with a code that is none", `{"type":"diagnosis","blocked":[{"url":"stun:a","code":1000}]}`, "bad-message"},
+		{"diagnosis with a long URL", `{"type":"diagnosis","blocked":[{"url":"stun:` + strings.Repeat("a", maxURL) + `","code":701}]}`, "bad-message"},
+		{"diagnosis with many things in a server", `{"type":"diagnosis","blocked":[{"code":701,` + manyMembers + `}]}`, ""},
 	} {
 		if _, _, why := decode(c.frame); why.Code != c.code {
 			t.Errorf("%s: got %q, want %q", c.what, why.Code, c.code)
 		}
+	}
+}
+
+// fullDiagnosis has all fields, and words that nobody knows.
+const fullDiagnosis = `{"type":"diagnosis","candidates":["host","srflx","<b>"],"protocols":["udp","tcp"],"families":["ip4","hidden"],"theirFamilies":["ip6"],` +
+	`"answered":true,"blocked":[{"url":"turn:a:3478?transport=udp","code":701},{"url":"turns:a:443?transport=tcp","code":401},{"url":"http:b","code":1},{"code":2}],"relay":"silent"}`
+
+// manyMembers are more than anybody reads.
+var manyMembers = strings.TrimSuffix(func() (s string) {
+	for i := range 50 {
+		s += fmt.Sprintf(`"x%d":0,`, i)
+	}
+	return s
+}(), ",")
+
+func TestDiagnosisKeepsNoText(t *testing.T) {
+	_, got, why := decode(fullDiagnosis)
+	want := diagnosisRequest{Candidates: 0b11, Protocols: 0b11, Families: 0b101, TheirFamilies: 0b10, Answered: true,
+		Blocked: []blocked{{1, 701}, {3, 401}}, Relay: "silent"}
+	if why != ok || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %#v %v\nwant %#v", got, why, want)
+	}
+	words := "candidates:host,srflx, protocols:udp,tcp, families:ip4,hidden, theirs:ip6, answered:true relay:silent blocked:turn-udp=701,turn-tls=401,"
+	if d := got.(diagnosisRequest); d.String() != words {
+		t.Errorf("in words: %s", d.String())
 	}
 }
 
@@ -137,14 +177,14 @@ func TestDecoded(t *testing.T) {
 	want := iceCandidateRequest{
 		about:     about{"c", "b"},
 		Candidate: []byte(`{"sdpMid":"0","candidate":"candidate:1 1 udp 1 ::ffff:192.0.2.1 5 typ host","sdpMLineIndex":null}`),
-		ip:        "192.0.2.1",
+		at:        addresses{ips: []string{"192.0.2.1"}, some: true},
 	}
 	if why != ok || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v %v\nwant %#v", got, why, want)
 	}
 	_, got, why = decode(`{"type":"offer","offer":{"sdp":"v=0\r\na=candidate:1 1 udp 1 2001:db8::1 5 typ host\r\na=candidate:1 1 udp 1 x.local 5 typ host\na=candidate:2 1 tcp 1 192.0.2.9 9 typ host\n","evil":1,"type":"offer"}}`)
 	o, is := got.(offerRequest)
-	if !is || why != ok || !reflect.DeepEqual(o.ips, []string{"2001:db8::1", "192.0.2.9"}) || strings.Contains(string(o.Offer), "evil") {
+	if !is || why != ok || !reflect.DeepEqual(o.at.ips, []string{"2001:db8::1", "192.0.2.9"}) || strings.Contains(string(o.Offer), "evil") {
 		t.Errorf("got %#v %v", got, why)
 	}
 	_, got, _ = decode(`{"type":"mediaStateChange","mediaType":"screen","enabled":true,"audio":false}`)

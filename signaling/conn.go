@@ -61,6 +61,7 @@ type conn struct {
 	host     string // by which the client reached us
 
 	budget *rate.Limiter // of its address
+	heard  atomic.Int64  // when a frame came, in ns since 1970
 
 	// The reader's own.
 	limit   *rate.Limiter // of the session, once there is one
@@ -362,7 +363,9 @@ func (c *conn) prepare() {
 // alive notes that a frame came.
 func (c *conn) alive() {
 	if !c.isClosing() {
-		c.sock.aliveUntil(time.Now(), c.hub.cfg.IdleTimeout)
+		now := time.Now()
+		c.heard.Store(now.UnixNano())
+		c.sock.aliveUntil(now, c.hub.cfg.IdleTimeout)
 	}
 }
 

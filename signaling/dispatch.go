@@ -252,17 +252,18 @@ func (h *Hub) carry(fx effect) {
 			h.markDirty(s)
 		}
 	case startRinging:
-		c := fx.c
-		h.ringing[c] = time.AfterFunc(h.cfg.RingTimeout, func() {
-			h.mu.Lock()
-			defer h.unlock()
-			h.apply(rangOut{c})
-		})
-	case stopRinging:
-		if t := h.ringing[fx.c]; t != nil {
+		h.after(fx.c, h.cfg.RingTimeout, rangOut(fx))
+	case awaitDiagnosis:
+		h.after(fx.c, diagnosisTime, diagnosisDue(fx))
+	case stopTimer:
+		if t := h.timers[fx.c]; t != nil {
 			t.Stop()
-			delete(h.ringing, fx.c)
+			delete(h.timers, fx.c)
 		}
+	case gatherFacts:
+		h.apply(evident{fx.c, h.facts(fx.c)})
+	case judged:
+		h.judged(fx)
 	case begun:
 		h.begun(fx.c)
 	case finished:
@@ -286,6 +287,15 @@ func (h *Hub) carry(fx effect) {
 	case reported:
 		h.metrics.reported(fx)
 	}
+}
+
+// after gives a call its timer.
+func (h *Hub) after(c *call, d time.Duration, e any) {
+	h.timers[c] = time.AfterFunc(d, func() {
+		h.mu.Lock()
+		defer h.unlock()
+		h.apply(e)
+	})
 }
 
 func (h *Hub) begun(c *call) {

@@ -9,10 +9,11 @@ const (
 	featCallState
 	featPresenceDelta
 	featPresenceNone
+	featVerdict
 )
 
 // featureNames are in the order of the bits.
-var featureNames = [...]string{"resume", "call-state", "presence-delta", "presence-none"}
+var featureNames = [...]string{"resume", "call-state", "presence-delta", "presence-none", "verdict"}
 
 // grant picks the known ones.
 func grant(asked []string) features {

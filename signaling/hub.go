@@ -45,9 +45,9 @@ type Hub struct {
 
 	mu       sync.Mutex // guards the rest: sessions, calls, and every step of the rules
 	machine  *machine
-	sessions map[string]*session // by id
-	ringing  map[*call]*time.Timer
-	past     past // sessions and calls that have ended
+	sessions map[string]*session   // by id
+	timers   map[*call]*time.Timer // of calls that ring, or wait for a diagnosis
+	past     past                  // sessions and calls that have ended
 	events   []any
 	stepping bool
 	dirty    []*session
@@ -82,7 +82,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		posts:    posts{wake: make(chan struct{}, 1)},
 		past:     past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
 		sessions: map[string]*session{},
-		ringing:  map[*call]*time.Timer{},
+		timers:   map[*call]*time.Timer{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -53,6 +53,8 @@ type call struct {
 	told     bool         // both were told of the acceptance by this process, not by one before a restart
 	statsAt  [2]time.Time // last callStats
 	lastPath string       // as reported
+	ends     [2]end       // what was seen of each, should the call not connect
+	verdict  verdict      // as it was told
 }
 
 type relayPhase uint8
@@ -153,6 +155,10 @@ func (m *machine) step(now time.Time, e any) []effect {
 		m.relayEvent(e)
 	case relayAnswered:
 		m.relayAnswered(e)
+	case diagnosisDue:
+		m.diagnosisDue(e.c)
+	case evident:
+		m.evident(e)
 	case restored:
 		m.restored(e)
 	case returned:
@@ -312,7 +318,7 @@ func (m *machine) answered(c *call, reason string) {
 
 func (m *machine) accept(c *call) {
 	c.phase, c.started, c.told = accepted, m.now, true
-	m.do(stopRinging{c})
+	m.do(stopTimer{c})
 	m.do(begun{c})
 	callee := c.party[1]
 	m.tell(c.party[0], callAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})

@@ -45,29 +45,30 @@ func (m *machine) inCall(c *call, p *party, msg any, relayed bool) {
 		m.tell(p, relayFailedMessage{CallID: c.id, Code: "relay-unavailable", Message: "this call is not being relayed"})
 		return
 	}
-	peer := c.other(p)
+	peer, end := c.other(p), &c.ends[p.side]
 	switch msg := msg.(type) {
 	case offerRequest:
+		end.spoke = true
 		if relayed {
 			m.do(askRelay{c, p, msg.sdp})
 			return
 		}
-		m.reached(c, p, msg.ips...)
+		m.reached(c, p, msg.at)
 		m.tell(peer, offerMessage{Offer: msg.Offer, Caller: p.name, CallerID: p.id, CallID: c.id})
 	case answerRequest:
-		m.reached(c, p, msg.ips...)
+		end.spoke = true
+		m.reached(c, p, msg.at)
 		m.tell(peer, answerMessage{Answer: msg.Answer, Sender: p.name, SenderID: p.id, CallID: c.id})
 	case iceCandidateRequest:
+		end.gathered = end.gathered || msg.at.some
 		if relayed {
 			m.do(candidateRelay{c, p, msg.Candidate})
 			return
 		}
-		if msg.ip != "" {
-			m.reached(c, p, msg.ip)
-		}
+		m.reached(c, p, msg.at)
 		m.tell(peer, iceCandidateMessage{Candidate: msg.Candidate, Sender: p.name, SenderID: p.id, CallID: c.id})
 	case mediaConnectedRequest:
-		c.lastPath = msg.Path
+		c.lastPath, end.flows = msg.Path, true
 		m.do(reported{c, p, msg})
 		if c.phase == accepted {
 			c.phase = connected
@@ -78,6 +79,8 @@ func (m *machine) inCall(c *call, p *party, msg any, relayed bool) {
 			c.statsAt[p.side] = m.now
 			m.do(reported{c, p, msg})
 		}
+	case diagnosisRequest:
+		m.diagnosed(c, p, msg)
 	case relayRequestRequest:
 		m.wantRelay(c, p, msg.Reason)
 	case relayStopRequest:
@@ -90,8 +93,12 @@ func (m *machine) inCall(c *call, p *party, msg any, relayed bool) {
 	}
 }
 
-func (m *machine) reached(c *call, p *party, ips ...string) {
-	for _, ip := range ips {
+// reached takes note of where a party says that it can be reached.
+func (m *machine) reached(c *call, p *party, at addresses) {
+	end := &c.ends[p.side]
+	end.gathered = end.gathered || at.some
+	end.public |= at.public
+	for _, ip := range at.ips {
 		m.do(reached{c, p, ip})
 	}
 }
@@ -165,6 +172,9 @@ func (m *machine) relayAnswered(e relayAnswered) {
 	if e.failed {
 		m.relayLost(c, "the relay could not answer")
 		return
+	}
+	if end := &c.ends[e.to.side]; end.legAt.IsZero() {
+		end.legAt = m.now
 	}
 	m.tell(e.to, answerMessage{Answer: e.answer, Sender: relayName, SenderID: relayName, CallID: c.id})
 }

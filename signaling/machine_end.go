@@ -24,7 +24,7 @@ func (m *machine) ended(c *call, side int, reason string) {
 
 // end frees both parties; the messages about it have been sent.
 func (m *machine) end(c *call, outcome string) {
-	m.do(stopRinging{c})
+	m.do(stopTimer{c})
 	if c.relay != relayOff {
 		c.relay = relayOff
 		m.do(closeRelay{c})

@@ -35,6 +35,13 @@ type (
 		answer []byte // an RTCSessionDescriptionInit
 		failed bool
 	}
+	// diagnosisDue: enough time has passed for the other end's diagnosis.
+	diagnosisDue struct{ c *call }
+	// evident: what the server itself knows of a call that does not connect.
+	evident struct {
+		c     *call
+		facts facts
+	}
 	// shutdown: the server ends; calls between clients that can resume are kept.
 	shutdown struct{}
 )
@@ -53,9 +60,16 @@ type (
 	}
 	// changed: the party's status or anything in its session token is new.
 	changed struct{ p *party }
-	// startRinging and stopRinging drive the call's timer.
-	startRinging struct{ c *call }
-	stopRinging  struct{ c *call }
+	// startRinging, awaitDiagnosis and stopTimer drive the call's timer.
+	startRinging   struct{ c *call }
+	awaitDiagnosis struct{ c *call }
+	stopTimer      struct{ c *call }
+	// gatherFacts and judged are the two halves of a verdict.
+	gatherFacts struct{ c *call }
+	judged      struct {
+		c     *call
+		facts facts
+	}
 	// begun and finished frame what TURN allows and metrics count.
 	begun    struct{ c *call }
 	finished struct {

@@ -26,7 +26,7 @@ func playScript(t *testing.T, data []byte) {
 	if len(data) > 0 {
 		mode = modes[int(data[0])%3]
 	}
-	s := &script{t: t, stage: newStage(mode, "ann", "bob", "cat+resume+call-state", "dan+resume+call-state"),
+	s := &script{t: t, stage: newStage(mode, "ann", "bob", "cat+resume+call-state+verdict", "dan+resume+call-state+verdict"),
 		names: []string{"ann", "bob", "cat", "dan"}, ended: map[string]bool{}, begun: map[string]*call{},
 		heard: map[string]map[string]int{}, enders: map[string]string{}, present: map[string]bool{"ann": true, "bob": true, "cat": true, "dan": true}}
 	for i := 1; i+1 < len(data); i += 2 {
@@ -72,17 +72,17 @@ func (s *script) event(what, detail byte) {
 	}
 	c := p.call
 	var e any
-	switch what >> 2 % 18 {
+	switch what >> 2 % 20 {
 	case 0, 1, 2:
 		e = said{p, placeCallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
 	case 3, 4:
 		e = said{p, callResponseRequest{a, detail&64 == 0}}
 	case 5:
-		e = said{p, offerRequest{a, []byte("{}"), "", []string{"192.0.2.1"}}}
+		e = said{p, offerRequest{a, []byte("{}"), "", addresses{ips: []string{"192.0.2.1"}}}}
 	case 6:
-		e = said{p, answerRequest{a, []byte("{}"), nil}}
+		e = said{p, answerRequest{a, []byte("{}"), addresses{}}}
 	case 7:
-		e = said{p, iceCandidateRequest{a, []byte("{}"), ""}}
+		e = said{p, iceCandidateRequest{a, []byte("{}"), addresses{}}}
 	case 8:
 		e = said{p, mediaStateChangeRequest{a, change{named: [3]bool{true, detail&8 != 0, false}, to: media{Audio: detail&16 != 0}}}}
 	case 9:
@@ -93,7 +93,7 @@ func (s *script) event(what, detail byte) {
 		e = said{p, relayRequestRequest{a, "user"}}
 	case 12:
 		if detail&1 == 0 {
-			e = said{p, offerRequest{about{Target: "relay"}, []byte("{}"), "", nil}}
+			e = said{p, offerRequest{about{Target: "relay"}, []byte("{}"), "", addresses{}}}
 		} else {
 			e = said{p, relayStopRequest{a}}
 		}
@@ -118,6 +118,13 @@ func (s *script) event(what, detail byte) {
 			return
 		}
 		e = shutdown{}
+	case 18:
+		e = said{p, diagnosisRequest{about: a, Candidates: set(detail >> 2 & 15)}}
+	case 19:
+		if c == nil {
+			return
+		}
+		e = diagnosisDue{c}
 	}
 	s.run(name, e)
 }
@@ -129,7 +136,7 @@ func (s *script) run(by string, e any) {
 	for id, c := range s.m.calls {
 		inCall[id] = c
 	}
-	var opened []*call
+	var opened, asked []*call
 	for _, fx := range append([]effect(nil), s.m.step(s.now, e)...) {
 		switch fx := fx.(type) {
 		case deliver:
@@ -153,6 +160,14 @@ func (s *script) run(by string, e any) {
 				s.heard[m.CallID][fx.to.name]++
 			case callAnsweredMessage:
 				from = m.CalleeID
+			case verdictMessage:
+				call = m.CallID
+				if s.heard["verdict "+call] == nil {
+					s.heard["verdict "+call] = map[string]int{}
+				}
+				if s.heard["verdict "+call][fx.to.name]++; s.heard["verdict "+call][fx.to.name] > 2 {
+					t.Fatalf("%s hears more verdicts than there are diagnoses", fx.to.name)
+				}
 			}
 			if from == fx.to.id {
 				t.Fatalf("%s hears itself: %#v", fx.to.name, fx.msg)
@@ -170,6 +185,8 @@ func (s *script) run(by string, e any) {
 			opened = append(opened, fx.c)
 		case closeRelay:
 			delete(s.open, fx.c)
+		case gatherFacts:
+			asked = append(asked, fx.c)
 		case finished:
 			if fx.c == nil {
 				break
@@ -215,6 +232,9 @@ func (s *script) run(by string, e any) {
 			delete(s.open, c)
 		}
 		s.run(by, relayOpened{c, why})
+	}
+	for _, c := range asked {
+		s.run(by, evident{c, facts{}})
 	}
 }
 

@@ -80,7 +80,7 @@ func (m *machine) returned(e returned) {
 	case c.phase == ringing && cl.Phase != ringing:
 		// Its token was made after the acceptance, the other's before.
 		c.phase, c.started = cl.Phase, m.now
-		m.do(stopRinging{c})
+		m.do(stopTimer{c})
 		m.do(begun{c})
 		m.learn(c, 1-side)
 	case c.phase != ringing && cl.Phase == ringing && !c.told:

@@ -62,13 +62,13 @@ func (st *stage) say(step string) string {
 		e = said{p, callResponseRequest{a, f[1] == "accept"}}
 	case "offer":
 		a.Target = arg(2)
-		e = said{p, offerRequest{a, []byte(`{}`), "sdp", []string{"192.0.2.1"}}}
+		e = said{p, offerRequest{a, []byte(`{}`), "sdp", addresses{ips: []string{"192.0.2.1"}}}}
 	case "answer":
 		a.Target = arg(2)
-		e = said{p, answerRequest{a, []byte(`{}`), nil}}
+		e = said{p, answerRequest{a, []byte(`{}`), addresses{}}}
 	case "candidate":
 		a.Target = arg(2)
-		e = said{p, iceCandidateRequest{a, []byte(`{}`), "192.0.2.2"}}
+		e = said{p, iceCandidateRequest{a, []byte(`{}`), addresses{ips: []string{"192.0.2.2"}, some: true}}}
 	case "media":
 		c := change{}
 		for _, w := range f[2:] {
@@ -86,6 +86,16 @@ func (st *stage) say(step string) string {
 		e = said{p, mediaConnectedRequest{about: a, Path: "direct"}}
 	case "stats":
 		e = said{p, callStatsRequest{about: a, Path: "direct"}}
+	case "tells":
+		e = said{p, diagnosisRequest{about: a, Candidates: 1}}
+	case "due":
+		e = diagnosisDue{p.call}
+	case "facts": // of a world in which nobody named is here
+		var known facts
+		for side, party := range p.call.party {
+			known.end[side].gone = slices.Contains(f[2:], party.name)
+		}
+		e = evident{p.call, known}
 	case "relay":
 		e = said{p, relayRequestRequest{a, "ice-failed"}}
 	case "unrelay":
@@ -150,6 +160,8 @@ func inWords(fx effect) string {
 			return words + "candidate"
 		case relayFailedMessage:
 			return words + m.Code
+		case verdictMessage:
+			return words + m.Code + " " + m.Where
 		default:
 			name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", m), "signaling."), "Message")
 			return words + name
@@ -176,8 +188,14 @@ func inWords(fx effect) string {
 		return "candidate of " + fx.by.name
 	case reported:
 		return "reported"
+	case awaitDiagnosis:
+		return "await"
+	case gatherFacts:
+		return "gather"
+	case judged:
+		return "judged"
 	}
-	return "" // changed, stopRinging: every end has them
+	return "" // changed, stopTimer: every end has them
 }
 
 func inStates(m media) string {

@@ -269,6 +269,16 @@ func (m relayStopMessage) append(b []byte) object {
 	return begin(b, "relayStop").str("callId", m.CallID)
 }
 
+type verdictMessage struct {
+	CallID string `json:"callId"`
+	Code   string `json:"code"`
+	Where  string `json:"where"`
+}
+
+func (m verdictMessage) append(b []byte) object {
+	return begin(b, "verdict").str("callId", m.CallID).str("code", m.Code).str("where", m.Where)
+}
+
 type relayFailedMessage struct {
 	CallID  string `json:"callId"`
 	Code    string `json:"code"`

@@ -15,7 +15,7 @@ type metrics struct {
 	outMessages, outBytes        prometheus.Counter
 	in                           map[string]prometheus.Counter // by type
 	outcomes, refusals, refusedC *prometheus.CounterVec
-	resumes, connected           *prometheus.CounterVec
+	resumes, connected, verdicts *prometheus.CounterVec
 	setup, rtt, loss             *prometheus.HistogramVec
 }
 
@@ -58,6 +58,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		refusedC:    counters("refused_connections_total", "Connections refused before the upgrade.", "reason"),
 		resumes:     counters("resumes_total", "Sessions resumed, by kind: living, or restored after a restart.", "kind"),
 		connected:   counters("media_connected_total", "Reports of flowing media by path.", "path"),
+		verdicts:    counters("verdicts_total", "Calls that did not connect, by why.", "code"),
 		setup:       histogram("setup_seconds", "Time from acceptance to media as clients report it.", prometheus.ExponentialBuckets(0.05, 2, 10)),
 		rtt:         histogram("rtt_seconds", "Round-trip times as clients report them.", prometheus.ExponentialBuckets(0.002, 2, 10)),
 		loss:        histogram("loss_ratio", "Packet loss as clients report it.", []float64{0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5}),
@@ -68,6 +69,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		m.in[typ] = received.WithLabelValues(typ)
 	}
 	m.in[""] = received.WithLabelValues("unknown")
+	for _, v := range verdicts {
+		m.verdicts.WithLabelValues(v.code)
+	}
 	if reg != nil {
 		for _, c := range all {
 			if err := reg.Register(c); err != nil {

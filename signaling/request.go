@@ -52,21 +52,21 @@ type callResponseRequest struct {
 
 type offerRequest struct {
 	about
-	Offer []byte   `json:"offer"` // {type, sdp} as it is forwarded
-	sdp   string   // decoded, for the relay
-	ips   []string // addresses of its candidate lines
+	Offer []byte `json:"offer"` // {type, sdp} as it is forwarded
+	sdp   string // decoded, for the relay
+	at    addresses
 }
 
 type answerRequest struct {
 	about
 	Answer []byte `json:"answer"`
-	ips    []string
+	at     addresses
 }
 
 type iceCandidateRequest struct {
 	about
 	Candidate []byte `json:"candidate"` // RTCIceCandidateInit as it is forwarded, or null
-	ip        string // "" for host names and the end of candidates
+	at        addresses
 }
 
 type mediaStateChangeRequest struct {
@@ -100,6 +100,37 @@ type relayRequestRequest struct {
 }
 
 type relayStopRequest struct{ about }
+
+// diagnosisRequest is what one end saw of a call that does not connect. No text
+// of it is kept: it is read into sets of what is known.
+type diagnosisRequest struct {
+	about
+	Candidates    set       `json:"candidates"`
+	Protocols     set       `json:"protocols"`
+	Families      set       `json:"families"`
+	TheirFamilies set       `json:"theirFamilies"`
+	Answered      bool      `json:"answered"`
+	Blocked       []blocked `json:"blocked"`
+	Relay         string    `json:"relay"` // "", refused, silent or connected
+}
+
+// set has a bit for each word of a list.
+type set uint8
+
+// blocked is a server that did not serve a client.
+type blocked struct {
+	by   int // of serverKinds
+	code int // 701: no answer, else a STUN error code
+}
+
+// The words of a diagnosis, in the order of their bits.
+var (
+	candidateKinds = [...]string{"host", "srflx", "prflx", "relay"}
+	protocols      = [...]string{"udp", "tcp"}
+	familyNames    = [...]string{"ip4", "ip6", "hidden"}
+	relayFates     = [...]string{"", "refused", "silent", "connected"}
+	serverKinds    = [...]string{"stun", "turn-udp", "turn-tcp", "turn-tls"}
+)
 
 // media is what a party sends: its track states.
 type media struct {

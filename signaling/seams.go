@@ -6,6 +6,7 @@ package signaling
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +43,10 @@ type Relay interface {
 	// Mute says whether a kind (audio, video, screen) that party sends is on;
 	// what is off is not forwarded.
 	Mute(call, party, kind string, on bool)
+	// Reached says whether party's leg is connected.
+	Reached(call, party string) bool
+	// Announced are the addresses to which legs are told to send.
+	Announced() []netip.Addr
 	Close(call string)
 }
 
@@ -57,4 +62,10 @@ type TURN interface {
 	// called before the candidate is forwarded.
 	Candidate(call, user, ip string)
 	CallEnded(call string)
+	// Fared tells how user fares: the transports (udp, tcp, tls) of its
+	// allocations, whether anything has come to one of them from a peer, and the
+	// STUN error codes with which it was refused in the last two minutes.
+	Fared(user string) (allocations []string, heard bool, refusals []int)
+	// Announced are the addresses of allocations.
+	Announced() []netip.Addr
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,10 @@ type neighbour struct {
 	notify map[string]func(event, detail string)
 	full   bool
 	hold   chan struct{} // Answer waits for it
+
+	legs      map[string]bool // connected
+	announced []netip.Addr
+	refused   []int // by TURN, everybody
 }
 
 func (n *neighbour) note(format string, args ...any) {
@@ -72,6 +77,8 @@ func (n *neighbour) Candidate(call, party, json string) error {
 }
 func (n *neighbour) Mute(call, party, kind string, on bool) { n.note("mute %s %s %v", party, kind, on) }
 func (n *neighbour) Close(call string)                      { n.note("close") }
+func (n *neighbour) Reached(call, party string) bool        { return n.legs[party] }
+func (n *neighbour) Announced() []netip.Addr                { return n.announced }
 
 // ledger is TURN's half: its Candidate has another form.
 type ledger struct{ *neighbour }
@@ -79,9 +86,10 @@ type ledger struct{ *neighbour }
 func (l ledger) ICEServers(user, host string) ([]string, string, string, time.Time) {
 	return []string{"stun:" + host + ":3478", "turn:" + host + ":3478?transport=udp", "turn:" + host + ":3478?transport=tcp"}, "99:" + user, "secret", time.Now().Add(time.Hour)
 }
-func (l ledger) CallStarted(call, a, b string)   { l.note("started %s %s", a, b) }
-func (l ledger) Candidate(call, user, ip string) { l.note("%s at %s", user, ip) }
-func (l ledger) CallEnded(call string)           { l.note("ended") }
+func (l ledger) CallStarted(call, a, b string)        { l.note("started %s %s", a, b) }
+func (l ledger) Candidate(call, user, ip string)      { l.note("%s at %s", user, ip) }
+func (l ledger) CallEnded(call string)                { l.note("ended") }
+func (l ledger) Fared(string) ([]string, bool, []int) { return nil, false, l.refused }
 
 func TestTURNHearsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

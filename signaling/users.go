@@ -226,7 +226,7 @@ func (h *Hub) drain() {
 	}
 	h.mu.Lock()
 	defer h.unlock()
-	for _, t := range h.ringing {
+	for _, t := range h.timers {
 		t.Stop()
 	}
 	for _, s := range h.sessions {

@@ -248,6 +248,7 @@ func (f *front) answered(b []byte) []byte {
 func (f *front) wrong(code int) []byte {
 	r := &f.req
 	f.server.stats.refuse(code)
+	f.server.refusals.note(r.who.id, code, r.now)
 	f.scratch = appendError(f.scratch[:0], r.method, r.id(), code, reasons[code], r.key)
 	return f.scratch
 }

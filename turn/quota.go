@@ -80,6 +80,13 @@ func (a *accounts) admits(who identity) int {
 	return 0
 }
 
+// knows says whether a user has allocations.
+func (a *accounts) knows(user string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.users[user] != nil
+}
+
 // open books an allocation; the account lasts until the last one is closed.
 func (a *accounts) enter(who identity) *account {
 	a.mu.Lock()

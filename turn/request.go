@@ -73,7 +73,11 @@ func (f *front) request() []byte {
 	}
 	key, who, ok := f.server.credentials.authenticate(&r.message)
 	if !ok || !f.lease(who) {
-		return f.ask(codeUnauthorized)
+		b := f.ask(codeUnauthorized)
+		if b != nil {
+			f.server.refusals.note(claimedID(r.username), codeUnauthorized, r.now)
+		}
+		return b
 	}
 	r.key, r.who = key, who
 	if len(r.unknown) > 0 {
@@ -238,6 +242,7 @@ func (f *front) ask(code int) []byte {
 func (f *front) refuse(code int) []byte {
 	r := &f.req
 	f.server.stats.refuse(code)
+	f.server.refusals.note(r.who.id, code, r.now)
 	var attrs []attribute
 	if code == codeUnknownAttribute {
 		var list []byte

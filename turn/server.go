@@ -75,6 +75,7 @@ type Server struct {
 	streams      *streams
 	parties      *parties
 	accounts     *accounts
+	refusals     refusals
 	reservations *reservations
 	stats        *stats
 

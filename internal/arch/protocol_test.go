@@ -35,9 +35,6 @@ func (t telling) each(other telling, visit func(direction, name string, mine, th
 // common are fields that any message may carry; the document tells of them in prose.
 var common = []string{"type", "seq", "ack", "ref", "callId", "target"}
 
-// ahead are messages that the page understands before any server sends them.
-var ahead = []string{"verdict", "diagnosis"}
-
 func TestProtocolIsToldThreeTimesAlike(t *testing.T) {
 	document, prose := documentTelling(t)
 	server := serverTelling(t)
@@ -66,12 +63,6 @@ func TestProtocolIsToldThreeTimesAlike(t *testing.T) {
 		telling
 	}{{"the server", server}, {"protocol.js", page}} {
 		other.each(document, func(direction, name string, mine, _ []string, known bool) {
-			if slices.Contains(ahead, name) {
-				if known {
-					t.Errorf("PROTOCOL.md tells of %s: it is no longer ahead", name)
-				}
-				return
-			}
 			if !known {
 				t.Errorf("%s knows %s (%s), PROTOCOL.md does not tell of it", other.name, name, direction)
 				return

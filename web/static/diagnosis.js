@@ -1,5 +1,4 @@
-// diagnosis.js: why a call does not connect, as far as this end can see it. The server, which hears both ends, may know
-// better; until it says so, this is what the user is told.
+// diagnosis.js: what this end can see of a call that does not connect. The server, which hears both ends, judges.
 
 /**
  * What was seen of one attempt.
@@ -11,11 +10,6 @@
  * @property {boolean} answered the other side has said anything at all
  * @property {{url: string, code: number}[]} blocked servers that did not serve us; 701: no answer, else a STUN error code
  * @property {"" | "refused" | "silent" | "connected"} relay how the leg to the server's relay fared
- */
-
-/**
- * @typedef {"no-udp" | "turn-unreachable" | "credentials-refused" | "relay-firewalled" | "wrong-public-address"
- *   | "ip-mismatch" | "browser-blocked" | "peer-gone" | "unknown"} Verdict
  */
 
 /** Most of what is kept of the servers that failed us. */
@@ -62,32 +56,6 @@ export class Findings {
       theirFamilies: [...this.#theirs], answered: this.#answered, blocked: [...this.#blocked], relay,
     };
   }
-}
-
-/**
- * @param {Diagnosis} seen
- * @param {string[]} urls of the servers that we were given
- * @returns {Verdict}
- */
-export function judge(seen, urls) {
-  const turn = urls.filter((url) => /^turns?:/.test(url));
-  const stunned = urls.length > 0 && !seen.candidates.includes("srflx") && !seen.candidates.includes("relay");
-  if (!seen.candidates.length) return "browser-blocked";
-  if (seen.blocked.some(({ code }) => code === 401 || code === 403 || code === 437 || code === 441)) return "credentials-refused";
-  if (!seen.answered) return "peer-gone";
-  if (mismatch(seen.families, seen.theirFamilies) && !seen.candidates.includes("relay")) return "ip-mismatch";
-  // Nothing came back from any server, by whatever protocol, or by none but TCP.
-  if (turn.length && stunned) return "turn-unreachable";
-  const deaf = seen.blocked.some(({ url, code }) => code === 701 && !/^turns:|transport=tcp/.test(url));
-  if (deaf && !seen.candidates.includes("srflx")) return "no-udp";
-  if (seen.relay === "silent") return "relay-firewalled";
-  return "unknown";
-}
-
-/** @param {string[]} ours @param {string[]} theirs */
-function mismatch(ours, theirs) {
-  if (!ours.length || !theirs.length || ours.includes("hidden") || theirs.includes("hidden")) return false;
-  return !ours.some((family) => theirs.includes(family));
 }
 
 /** @param {string} line */

@@ -24,7 +24,7 @@ import { Socket } from "./socket.js";
  */
 
 /** What a call is built from; the second half is there for tests. */
-/** @typedef {{force?: import("./protocol.js").PathName | null, transport?: string | null, RTCPeerConnection?: typeof RTCPeerConnection}} CallOptions */
+/** @typedef {{force?: import("./protocol.js").PathName | null, transport?: string | null, RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} CallOptions */
 
 /**
  * Events: `phase`; `path`: how media travels; `media`: what the other side sends; `tracks`: to be seen and heard;
@@ -72,11 +72,7 @@ export class Call extends Emitter {
       this.#paths.on("tracks", (tracks) => this.emit("tracks", tracks)),
       this.#paths.on("path", (path) => this.emit("path", path)),
       this.#paths.on("state", (state) => this.emit("state", state)),
-      this.#paths.on("failed", ({ diagnosis, verdict }) => {
-        // A server that composes verdicts hears both ends, and answers with a better one.
-        if (duet.has("verdict")) this.#send({ type: "diagnosis", ...diagnosis });
-        else this.emit("notice", verdict);
-      }),
+      this.#paths.on("failed", (diagnosis) => duet.has("verdict") && this.#send({ type: "diagnosis", ...diagnosis })),
     );
     this.#paths.prepare();
   }
@@ -168,7 +164,7 @@ export class Call extends Emitter {
         if (this.#paths.state !== "connected") this.emit("notice", "relay-unavailable");
         return this.#paths.receive(message);
       case "verdict":
-        return this.emit("notice", message.code);
+        return this.emit("notice", `${message.code}_${message.where}`);
       default:
         return this.#paths.receive(message);
     }

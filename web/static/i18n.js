@@ -102,13 +102,21 @@ export const TEXTS = {
     "login_other": "Joining failed ({code}).",
 
     "notice_relay-unavailable": "The server's relay cannot serve this call.",
-    "verdict_no-udp": "A network between you lets no UDP through, and the other ways failed as well.",
-    "verdict_turn-unreachable": "The TURN server cannot be reached from your network.",
-    "verdict_credentials-refused": "The TURN server refused the credentials.",
-    "verdict_relay-firewalled": "The server's relay ports are closed by a firewall.",
+    "verdict_no-udp_self": "Your network lets no UDP out, and no other way was found.",
+    "verdict_no-udp_peer": "{name}'s network lets no UDP out, and no other way was found.",
+    "verdict_no-udp_both": "Neither network lets UDP out, and no other way was found.",
+    "verdict_turn-unreachable_self": "The TURN server cannot be reached from your network.",
+    "verdict_turn-unreachable_peer": "The TURN server cannot be reached from {name}'s network.",
+    "verdict_turn-unreachable_both": "The TURN server cannot be reached, neither from your network nor from {name}'s.",
+    "verdict_credentials-refused": "The TURN server refused the credentials. Its operator must look into it.",
+    "verdict_relay-firewalled_self": "A firewall stands between your network and the server's relay ports.",
+    "verdict_relay-firewalled_peer": "A firewall stands between {name}'s network and the server's relay ports.",
+    "verdict_relay-firewalled_both": "The server's relay ports are closed by a firewall. Its operator must open them.",
     "verdict_wrong-public-address": "The server announces an address at which it cannot be reached. Its operator must correct it.",
-    "verdict_ip-mismatch": "One of you has only IPv4 and the other only IPv6.",
-    "verdict_browser-blocked": "A browser at one end forbids these connections (a setting, or an extension).",
+    "verdict_ip-mismatch": "One of you has only IPv4, the other only IPv6, and no server stands between you.",
+    "verdict_browser-blocked_self": "Your browser forbids these connections (a setting, or an extension).",
+    "verdict_browser-blocked_peer": "{name}'s browser forbids these connections (a setting, or an extension).",
+    "verdict_browser-blocked_both": "Both browsers forbid these connections (a setting, or an extension).",
     "verdict_peer-gone": "{name} is no longer reachable.",
     "verdict_unknown": "No way was found, and the reason is not known.",
   },
@@ -209,13 +217,21 @@ export const TEXTS = {
     "login_other": "加入失败（{code}）。",
 
     "notice_relay-unavailable": "服务器的转发服务无法用于本次通话。",
-    "verdict_no-udp": "你们之间的网络不允许 UDP 通过，其他线路也都失败了。",
-    "verdict_turn-unreachable": "从你的网络无法连接 TURN 服务器。",
-    "verdict_credentials-refused": "TURN 服务器拒绝了凭据。",
-    "verdict_relay-firewalled": "服务器的转发端口被防火墙拦截。",
+    "verdict_no-udp_self": "你的网络不允许 UDP 通过，也没有找到其他线路。",
+    "verdict_no-udp_peer": "{name} 的网络不允许 UDP 通过，也没有找到其他线路。",
+    "verdict_no-udp_both": "双方的网络都不允许 UDP 通过，也没有找到其他线路。",
+    "verdict_turn-unreachable_self": "从你的网络无法连接 TURN 服务器。",
+    "verdict_turn-unreachable_peer": "从 {name} 的网络无法连接 TURN 服务器。",
+    "verdict_turn-unreachable_both": "从你和 {name} 的网络都无法连接 TURN 服务器。",
+    "verdict_credentials-refused": "TURN 服务器拒绝了凭据，需要管理员处理。",
+    "verdict_relay-firewalled_self": "你的网络与服务器的转发端口之间有防火墙拦截。",
+    "verdict_relay-firewalled_peer": "{name} 的网络与服务器的转发端口之间有防火墙拦截。",
+    "verdict_relay-firewalled_both": "服务器的转发端口被防火墙拦截，需要管理员开放。",
     "verdict_wrong-public-address": "服务器公布的地址无法访问，需要管理员更正。",
-    "verdict_ip-mismatch": "你们一方只有 IPv4,另一方只有 IPv6。",
-    "verdict_browser-blocked": "一方的浏览器禁止此类连接（设置或扩展程序）。",
+    "verdict_ip-mismatch": "你们一方只有 IPv4，另一方只有 IPv6，中间也没有可用的服务器。",
+    "verdict_browser-blocked_self": "你的浏览器禁止此类连接（设置或扩展程序）。",
+    "verdict_browser-blocked_peer": "{name} 的浏览器禁止此类连接（设置或扩展程序）。",
+    "verdict_browser-blocked_both": "双方的浏览器都禁止此类连接（设置或扩展程序）。",
     "verdict_peer-gone": "已无法连接到 {name}。",
     "verdict_unknown": "没有找到可用的线路，原因不明。",
   },
@@ -241,10 +257,11 @@ export function translate(language, key, values = {}) {
 }
 
 /**
- * The text for a code in a family of texts, or the family's `other`.
+ * The text for a code in a family of texts, or the family's `other`. What follows an underscore in a code is told apart
+ * by some texts and not by others.
  * @param {Language} language @param {string} family @param {string} code @param {Record<string, string | number>} [values]
  */
 export function explain(language, family, code, values = {}) {
-  const key = `${family}_${code}` in TEXTS.en ? `${family}_${code}` : `${family}_other`;
-  return translate(language, key, { ...values, code });
+  const keys = [code, code.split("_")[0], "other"].map((name) => `${family}_${name}`);
+  return translate(language, keys.find((key) => key in TEXTS.en) ?? code, { ...values, code });
 }

@@ -57,11 +57,6 @@ export class Legs extends Emitter {
     for (const leg of this) void leg.peer.setTrack(kind, track);
   }
 
-  /** The servers' URLs. */
-  get urls() {
-    return this.#iceServers.flatMap(({ urls }) => urls);
-  }
-
   /** For legs and restarts to come; what flows is left alone. @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) {
     this.#iceServers = iceServers;

@@ -5,7 +5,6 @@
 // is built beside the current one, becomes current when it carries media, and only then is the other closed. Paths is
 // the one owner of media recovery: dead paths, ICE's complaints and network changes all end in recovery.repair.
 
-import { judge } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
 import { RELAY } from "./protocol.js";
@@ -25,8 +24,7 @@ import { PATHS as TIMES } from "./times.js";
 
 /**
  * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `failed`: no way was found, and what was seen.
- * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState,
- *   failed: {diagnosis: import("./diagnosis.js").Diagnosis, verdict: import("./diagnosis.js").Verdict}}>}
+ * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, failed: import("./diagnosis.js").Diagnosis}>}
  */
 export class Paths extends Emitter {
   #role;
@@ -480,11 +478,9 @@ export class Paths extends Emitter {
 
   /** Says what was seen of the attempt that failed. */
   #explain() {
-    const { direct, relay, urls } = this.#legs;
+    const { direct, relay } = this.#legs;
     const seen = direct ?? relay;
-    if (!seen) return;
-    const diagnosis = seen.peer.findings.tell(this.#terms.fared(relay?.peer.state));
-    this.emit("failed", { diagnosis, verdict: judge(diagnosis, urls) });
+    if (seen) this.emit("failed", seen.peer.findings.tell(this.#terms.fared(relay?.peer.state)));
   }
 
   /** Says by which path media travels, when that has changed. */

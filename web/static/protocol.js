@@ -66,7 +66,7 @@
  *   | {type: "relayReady", callId: string}
  *   | {type: "relayStop", callId: string}
  *   | {type: "relayFailed", callId: string, code: string, message: string}
- *   | {type: "verdict", callId: string, code: string, message?: string}
+ *   | {type: "verdict", callId: string, code: string, where: "self" | "peer" | "both"}
  *   | {type: "pong", t?: number}
  *   | {type: "goingAway", reconnectInMs: number}
  *   | {type: "error", code: string, message: string, request?: string, ref?: unknown, retryAfterMs?: number}} ServerMessage

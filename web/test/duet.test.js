@@ -38,7 +38,7 @@ afterEach(() => {
 
 async function online(more) {
   const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
-  duet = new Duet({ url: "", media, socket, RTCPeerConnection: web.FakePeerConnection });
+  duet = new Duet({ url: "", media, socket, RTCPeerConnection: web.FakePeerConnection, now });
   duet.on("call", (call) => calls.push(call));
   const joining = duet.join("alice");
   net.newest().accept();
@@ -115,12 +115,42 @@ for (const [what, message, reason] of [
 test("refusing, cancelling and hanging up are told", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  await settle();
+  web.newest().gather();
   calls[0].refuse();
   assert.equal(last("callResponse").accepted, false);
+  await settle();
+  assert.deepEqual(types(), ["join", "callResponse"], "nobody learns an address by ringing");
   const call = duet.dial(duet.users[0]);
   call.hangUp();
   assert.equal(types().at(-1), "endCall");
   assert.equal(duet.call, null);
+});
+
+test("a call that does not connect: what was seen is told once, and the verdict is passed on with where it lies", async () => {
+  await online({ features: ["resume", "call-state", "presence-delta", "verdict"] });
+  const call = duet.dial(duet.users[0]);
+  const notices = [];
+  call.on("notice", (code) => notices.push(code));
+  say({ type: "callAnswered", accepted: true, callee: "bob", calleeId: BOB.id, callId: "c_1" });
+  say(started());
+  await settle();
+  web.newest().gather();
+  const passes = async (seconds) => {
+    for (; seconds; seconds--) {
+      net.newest().say({ type: "pong" });
+      await advance(1_000);
+    }
+  };
+  await passes(19);
+  assert.equal(last("diagnosis"), undefined);
+  await passes(2);
+  const { type, callId, candidates, answered } = last("diagnosis");
+  assert.deepEqual([type, callId, candidates, answered], ["diagnosis", "c_1", ["host"], false]);
+  await passes(20);
+  assert.equal(types().filter((one) => one === "diagnosis").length, 1);
+  say({ type: "verdict", callId: "c_1", code: "no-udp", where: "peer" });
+  assert.deepEqual(notices, ["no-udp_peer"]);
 });
 
 test("both call at once: theirs counts as ours accepted", async () => {

@@ -23,6 +23,22 @@ test("every reason of the protocol has its sentence", () => {
   for (const reason of ["hangup", "cancelled", "timeout", "disconnected", "server-shutdown", "declined", "busy", "unavailable", "lost"]) assert.ok(`end_${reason}` in TEXTS.en, reason);
 });
 
+for (const code of ["peer-gone", "browser-blocked", "credentials-refused", "wrong-public-address", "turn-unreachable", "no-udp", "relay-firewalled", "ip-mismatch", "unknown"]) {
+  test(`the verdict ${code} has its sentence, wherever the cause lies`, () => {
+    for (const language of ["en", "zh"]) {
+      for (const where of ["self", "peer", "both"]) {
+        const text = explain(language, "verdict", `${code}_${where}`, { name: "Bob" });
+        assert.ok(!/[{}]/.test(text) && !text.includes(code), text);
+      }
+    }
+  });
+}
+
+test("a verdict on the other end names it, one on this end does not", () => {
+  assert.match(explain("en", "verdict", "no-udp_peer", { name: "Bob" }), /^Bob's network/);
+  assert.match(explain("en", "verdict", "no-udp_self", { name: "Bob" }), /^Your network/);
+});
+
 for (const [preferences, want] of [[["zh-CN", "en"], "zh"], [["zh"], "zh"], [["fr", "zh-TW"], "zh"], [["en-GB", "zh"], "en"], [["fr"], "en"], [[], "en"]]) {
   test(`a browser that prefers ${preferences.join(", ") || "nothing"} sees ${want}`, () => assert.equal(preferred(preferences), want));
 }

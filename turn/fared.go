@@ -1,0 +1,73 @@
+package turn
+
+// This file remembers for a while whom TURN refused, so that a call that does not connect can be explained.
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	refusalsKept = 1024
+	refusalsLast = 2 * time.Minute
+)
+
+// refusals are the last ones, of users of ours; strangers who claim to be one can push others out, and no more.
+type refusals struct {
+	mu   sync.Mutex // a leaf; guards what follows
+	ring [refusalsKept]refusal
+	next int
+}
+
+type refusal struct {
+	user string // id
+	code int
+	at   time.Time
+}
+
+func (r *refusals) note(user string, code int, now time.Time) {
+	if user == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring[r.next] = refusal{user, code, now}
+	r.next = (r.next + 1) % refusalsKept
+}
+
+// of are the codes with which user was refused lately, each once.
+func (r *refusals) of(user string, now time.Time) (codes []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, each := range r.ring {
+		if each.user == user && now.Sub(each.at) < refusalsLast && !slices.Contains(codes, each.code) {
+			codes = append(codes, each.code)
+		}
+	}
+	return codes
+}
+
+// Fared tells how a user of ours fares: the transports of its allocations, each once, whether anything has come to one of
+// them from a peer, and the STUN error codes of requests with credentials that were refused in the last two minutes.
+func (s *Server) Fared(user string) (allocations []string, heard bool, refused []int) {
+	refused = s.refusals.of(user, time.Now())
+	if !s.accounts.knows("rest:" + user) {
+		return nil, false, refused
+	}
+	s.fabric.each(func(a *allocation) {
+		if a.who.id != user {
+			return
+		}
+		heard = heard || a.down.packets.Load() > 0
+		if transport := a.front.link.transport(); !slices.Contains(allocations, transport) {
+			allocations = append(allocations, transport)
+		}
+	})
+	slices.Sort(allocations)
+	return allocations, heard, refused
+}
+
+// Announced are the addresses that allocations have.
+func (s *Server) Announced() []netip.Addr { return slices.Clone(s.policy.announced) }
