@@ -16,13 +16,15 @@ import (
 const (
 	Off      = "off"      // never
 	Fallback = "fallback" // when the two ends cannot reach each other
+	Prefer   = "prefer"   // the same, but before TURN
 	Always   = "always"   // for every call
 )
 
 // Config is what an operator may change.
 type Config struct {
 	// Mode says when calls go through the relay: off, fallback (the default: only when the two ends do not reach each
-	// other), or always (for example to hide the ends' addresses from each other).
+	// other), prefer (when they do not reach each other without TURN, which then is for calls that the relay cannot serve),
+	// or always (for example to hide the ends' addresses from each other).
 	Mode string `yaml:"mode"`
 	// Listen is host:port of the one UDP port and the one TCP port that carry all relayed media (":3480"). Both must be
 	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on.
@@ -59,9 +61,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("relay."+key+": "+format, args...))
 	}
 	switch c.Mode {
-	case Off, Fallback, Always:
+	case Off, Fallback, Prefer, Always:
 	default:
-		fault("mode", "%q is none of off, fallback, always", c.Mode)
+		fault("mode", "%q is none of off, fallback, prefer, always", c.Mode)
 	}
 	if _, err := splitListen(c.Listen); err != nil {
 		fault("listen", "%w", err)

@@ -152,7 +152,7 @@ func (s *Server) Addrs() (udp, tcp net.Addr) {
 	return s.udp, s.tcp.Addr()
 }
 
-// Mode is what clients are told: off, fallback or always, and how long they wait for a direct connection.
+// Mode is what clients are told: off, fallback, prefer or always, and how long they wait for a direct connection.
 func (s *Server) Mode() (mode string, fallbackAfter time.Duration) {
 	return s.cfg.Mode, s.cfg.FallbackAfter
 }

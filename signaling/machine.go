@@ -91,7 +91,7 @@ func (p *party) peers(target string) bool {
 
 // machine is all parties and their calls.
 type machine struct {
-	relayMode string // "off", "fallback" or "always"
+	relayMode string // "off", "fallback", "prefer" or "always"
 	newCallID func() string
 
 	parties map[string]*party // by id

@@ -28,7 +28,7 @@ type Deps struct {
 // Relay is what a call needs of a media relay. Open, Candidate, Mute and Close
 // return at once; notify is called from the relay's own goroutines.
 type Relay interface {
-	// Mode is "off", "fallback" or "always", and how long a client tries the
+	// Mode is "off", "fallback", "prefer" or "always", and how long a client tries the
 	// direct path before it asks for the relay.
 	Mode() (mode string, fallbackAfter time.Duration)
 	// Open reserves a room. notify hears ("ready", "") when both legs carry

@@ -64,15 +64,15 @@ export class Leg {
 
 /**
  * The configuration of a connection. `force` is the page's ?path=: direct leaves TURN out, turn leaves all else out.
- * @param {{iceServers: RTCIceServer[], force?: PathName | null, transport?: string | null, relay?: boolean}} options
- *   transport: udp, tcp or tls, for tests: only TURN URLs of this kind; relay: the leg towards the server
+ * @param {{iceServers: RTCIceServer[], force?: PathName | null, transport?: string | null, turn?: boolean, relay?: boolean}} options
+ *   transport: udp, tcp or tls, for tests: only TURN URLs of this kind; turn: as RelayTerms says; relay: the leg towards the server
  * @returns {RTCConfiguration}
  */
-export function iceConfig({ iceServers, force = null, transport = null, relay = false }) {
+export function iceConfig({ iceServers, force = null, transport = null, turn = true, relay = false }) {
   /** @param {string} url */
   const wanted = (url) => {
     if (!/^turns?:/.test(url)) return true;
-    if (force === "direct" && !relay) return false;
+    if ((force === "direct" || !turn) && !relay) return false;
     return !transport || transport === turnTransport(url);
   };
   const servers = [];

@@ -36,7 +36,7 @@ export class Legs extends Emitter {
 
   /**
    * @param {{iceServers: RTCIceServer[], tracks: Tracks, force: PathName | null, transport: string | null,
-   *   send: (message: ClientMessage) => void, RTCPeerConnection: typeof RTCPeerConnection, now: () => number}} options
+   *   turn: () => boolean, send: (message: ClientMessage) => void, RTCPeerConnection: typeof RTCPeerConnection, now: () => number}} options
    */
   constructor({ iceServers, tracks, ...options }) {
     super();
@@ -146,7 +146,7 @@ export class Legs extends Emitter {
 
   /** @param {"direct" | "relay"} name */
   #config(name) {
-    const { force, transport } = this.#options;
-    return iceConfig({ iceServers: this.#iceServers, force, transport, relay: name === "relay" });
+    const { force, transport, turn } = this.#options;
+    return iceConfig({ iceServers: this.#iceServers, force, transport, turn: turn(), relay: name === "relay" });
   }
 }

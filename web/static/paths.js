@@ -56,7 +56,7 @@ export class Paths extends Emitter {
   #closed = false;
 
   /**
-   * @param {{role: import("./protocol.js").Role, iceServers: RTCIceServer[], relay: "off" | "fallback" | "always",
+   * @param {{role: import("./protocol.js").Role, iceServers: RTCIceServer[], relay: "off" | "fallback" | "prefer" | "always",
    *   relayAfterMs?: number, force?: PathName | null, transport?: string | null, tracks: Tracks,
    *   send: (message: ClientMessage, options?: {lossy?: boolean}) => void, renew: () => Promise<void>,
    *   RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} options
@@ -73,7 +73,7 @@ export class Paths extends Emitter {
     this.#now = now;
     this.#recovery = new Recovery({ renew, now });
     this.#reporter = new Reporter(send);
-    this.#legs = new Legs({ iceServers, tracks, force, transport, send, RTCPeerConnection: ctor, now });
+    this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, send, RTCPeerConnection: ctor, now });
     this.#legs.on("track", (leg) => this.#arrived(leg));
     this.#legs.on("state", () => this.#decide());
     this.#legs.on("collision", (leg) => leg === this.#legs.direct && this.#anew("direct"));
@@ -160,8 +160,7 @@ export class Paths extends Emitter {
       case "relayStart":
         return this.#startRelay(message.reason);
       case "relayReady":
-        this.#terms.readyAt ||= this.#now();
-        return;
+        return this.#terms.ready();
       case "relayStop":
         return this.#stopRelay();
       case "relayFailed":
@@ -305,11 +304,19 @@ export class Paths extends Emitter {
     this.#leavingSince = 0;
     const { direct, relay } = this.#legs;
     if (relay) this.#retire(relay);
+    this.#allowTurn();
     if (direct) return;
     this.#terms.askAgain();
     // Where the relay is the operator's or the user's wish, nothing else takes its place.
     if (this.#terms.first) this.#become(this.#firstMediaAt ? "reconnecting" : "failed");
     else if (this.#role === "caller") this.#goDirect();
+  }
+
+  /** The relay is not to be had, so even an operator who prefers it has TURN. */
+  #allowTurn() {
+    if (this.#terms.turn) return;
+    this.#terms.turn = true;
+    if (this.#legs.direct) void this.#recovery.repair(this.#legs.direct, { force: true });
   }
 
   /** Shows and plays this leg. @param {Leg} leg */
@@ -346,6 +353,7 @@ export class Paths extends Emitter {
     this.#watch(now);
     this.#succeed(now);
     if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
+    if (this.#terms.overdue && this.#state !== "connected") this.#allowTurn();
     if (now >= this.#probeAt) this.#probe();
     this.#endProbe(now);
   }
@@ -473,14 +481,9 @@ export class Paths extends Emitter {
     if (this.#state === state) return;
     this.#state = state;
     this.emit("state", state);
-    if (state === "failed") this.#explain();
-  }
-
-  /** Says what was seen of the attempt that failed. */
-  #explain() {
     const { direct, relay } = this.#legs;
     const seen = direct ?? relay;
-    if (seen) this.emit("failed", seen.peer.findings.tell(this.#terms.fared(relay?.peer.state)));
+    if (state === "failed" && seen) this.emit("failed", seen.peer.findings.tell(this.#terms.fared(relay?.peer.state)));
   }
 
   /** Says by which path media travels, when that has changed. */

@@ -36,7 +36,7 @@
 /**
  * The first message after join or resume.
  * @typedef {{type: "welcome", id: string, username: string, session: string, iceServers: RTCIceServer[],
- *   iceExpiresAt?: number, relay: "off" | "fallback" | "always", relayAfterMs?: number, resumeGraceMs: number,
+ *   iceExpiresAt?: number, relay: "off" | "fallback" | "prefer" | "always", relayAfterMs?: number, resumeGraceMs: number,
  *   resumed: boolean, restored: boolean, ack: number, call: CallSnapshot | null, features: string[],
  *   server?: {name: string, version: string, protocol: number}}} Welcome
  */

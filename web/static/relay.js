@@ -4,9 +4,10 @@
 
 /**
  * In milliseconds: a relay that was lost may be had again soon; one that says it is not to be had is asked again after
- * twice the time at each refusal, from `refused` to `most`; a request without any answer died with a server.
+ * twice the time at each refusal, from `refused` to `most`; a request without any answer died with a server; one that was
+ * granted should be ready after `ready`.
  */
-const TIMES = Object.freeze({ again: 500, refused: 2_000, most: 60_000, unheard: 5_000 });
+const TIMES = Object.freeze({ again: 500, refused: 2_000, most: 60_000, unheard: 5_000, ready: 5_000 });
 
 export class RelayTerms {
   /** We asked for it, so we may also take it back. */
@@ -19,7 +20,10 @@ export class RelayTerms {
   readyAt = 0;
   /** When to ask for it. */
   dueAt = Infinity;
+  /** TURN may be used towards the other person: not where the operator prefers the relay, unless that fails. */
+  turn;
   #askedAt = 0;
+  #startedAt = 0;
   #refusals = 0;
   #refusedUntil = 0;
   #mode;
@@ -28,7 +32,7 @@ export class RelayTerms {
   #now;
 
   /**
-   * @param {{mode: "off" | "fallback" | "always", force: import("./protocol.js").PathName | null,
+   * @param {{mode: "off" | "fallback" | "prefer" | "always", force: import("./protocol.js").PathName | null,
    *   send: (message: ClientMessage) => void, now: () => number}} options
    */
   constructor({ mode, force, send, now }) {
@@ -36,6 +40,17 @@ export class RelayTerms {
     this.#force = force;
     this.#send = send;
     this.#now = now;
+    this.turn = !this.#instead;
+  }
+
+  /** The relay comes before TURN. */
+  get #instead() {
+    return this.#mode === "prefer" && this.#force !== "turn";
+  }
+
+  /** It was granted and does not come up. */
+  get overdue() {
+    return this.started && !this.readyAt && this.#now() - this.#startedAt > TIMES.ready;
   }
 
   /** The relay is the path from the start. */
@@ -69,8 +84,15 @@ export class RelayTerms {
   start(reason) {
     this.dueAt = Infinity;
     this.started = true;
+    this.#startedAt = this.#now();
     this.#refusals = 0;
     if (reason === "user") this.wanted = true;
+  }
+
+  /** Both ends carry. */
+  ready() {
+    this.readyAt ||= this.#now();
+    this.turn = !this.#instead;
   }
 
   /** The server cannot, or can no longer. @param {string} code */

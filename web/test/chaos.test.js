@@ -48,6 +48,47 @@ test("mode always meets at the relay at once", async () => {
   assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
 });
 
+test("where TURN is as good as the relay, TURN it is", async () => {
+  await begin({}, { direct: false, turn: true });
+  assert.deepEqual(both(), [["connected", "turn"], ["connected", "turn"]]);
+});
+
+test("mode prefer: direct where that is possible", async () => {
+  await begin({ mode: "prefer" }, { turn: true });
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+});
+
+test("mode prefer: the relay where TURN would have been, and no way back to TURN", async () => {
+  await begin({ mode: "prefer" }, { direct: false, turn: true });
+  await world.run(9_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  await world.run(130_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  world.direct = true;
+  await world.run(70_000);
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+  assert.deepEqual(world.open, [1, 1]);
+});
+
+for (const [name, change] of [["is full", { full: true }], ["does not come up", { relay: false }]]) {
+  test(`mode prefer: TURN when the relay ${name}`, async () => {
+    await begin({ mode: "prefer" }, { direct: false, turn: true, ...change });
+    await world.run(15_000);
+    assert.deepEqual(both(), [["connected", "turn"], ["connected", "turn"]]);
+  });
+}
+
+test("mode prefer: a call on TURN that loses it goes to the relay, and forgets TURN", async () => {
+  await begin({ mode: "prefer" }, { direct: false, turn: true, full: true });
+  await world.run(15_000);
+  world.full = world.turn = false;
+  await world.run(90_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+  world.turn = true;
+  await world.run(130_000);
+  assert.deepEqual(both(), [["connected", "relay"], ["connected", "relay"]]);
+});
+
 test("a direct way that dies moves to the relay within 4 s, and one that comes back is taken again", async () => {
   await begin();
   world.direct = false;
@@ -89,7 +130,7 @@ const seeds = process.env.DUET_TEST_ALL ? 400 : 25;
 for (let seed = 1; seed <= seeds; seed++) {
   test(`random weather, seed ${seed}`, async () => {
     const roll = dice(seed);
-    await begin({ mode: roll(5) ? "fallback" : "always" }, { direct: roll(4) > 0 });
+    await begin({ mode: ["always", "prefer", "fallback", "fallback", "fallback"][roll(5)] }, { direct: roll(4) > 0 });
     const story = [];
     for (let i = 0; i < 12; i++) {
       const side = world.sides[roll(2)];

@@ -14,7 +14,10 @@ export class World {
   /** What the network lets through. */
   direct = true;
   relay = true;
+  turn = false;
   signaling = true;
+  /** The relay refuses whoever asks. */
+  full = false;
   /** The server's relay. */
   room = false;
   #ready = false;
@@ -29,7 +32,7 @@ export class World {
       const web = fakeWebRTC();
       const side = { role, index, web, inbox: [], states: [], waiting: [] };
       side.paths = new Paths({
-        role, iceServers: [], relay: mode, relayAfterMs: 8_000, tracks: { audio: track("audio"), video: track("video") },
+        role, iceServers: [{ urls: "turn:server" }], relay: mode, relayAfterMs: 8_000, tracks: { audio: track("audio"), video: track("video") },
         send: (message) => this.#send(side, structuredClone(message)),
         renew: () => (this.signaling ? Promise.resolve() : new Promise((resolve) => side.waiting.push(resolve))),
         RTCPeerConnection: web.FakePeerConnection, now,
@@ -92,6 +95,7 @@ export class World {
       case "iceCandidate":
         return other.inbox.push({ ...message, ...sender });
       case "relayRequest":
+        if (this.full) return side.inbox.push({ type: "relayFailed", callId: "c", code: "relay-unavailable", message: "" });
         return this.room || this.#startRoom();
       case "relayStop":
         if (!this.room) return;
@@ -118,17 +122,18 @@ export class World {
   /** Whatever fits and is let through carries media for this step; whatever is not goes bad as ICE would tell it. */
   #connect() {
     const [a, b] = this.sides;
-    const carried = new Set();
+    const carried = new Map(); // by what kind of candidate
     for (const x of a.web.peers) {
       for (const y of b.web.peers) {
         const fits = id(x.localDescription) && id(x.localDescription) === id(y.remoteDescription) && id(y.localDescription) === id(x.remoteDescription);
         const same = ufrag(x.localDescription) === ufrag(y.remoteDescription) && ufrag(y.localDescription) === ufrag(x.remoteDescription);
-        if (fits && same && this.direct && !x.closed && !y.closed) carried.add(x).add(y);
+        const by = this.direct ? "host" : this.turn && [x, y].some((pc) => pc.config.iceServers.length) ? "relay" : "";
+        if (fits && same && by && !x.closed && !y.closed) carried.set(x, by).set(y, by);
       }
     }
     const legs = this.sides.map(({ web }) => web.peers.find((pc) => !pc.closed && id(pc.remoteDescription) === `relay${this.#rooms}`));
     if (this.room && this.relay && legs[0] && legs[1]) {
-      for (const leg of legs) carried.add(leg);
+      for (const leg of legs) carried.set(leg, "host");
       if (!this.#ready) {
         this.#ready = true;
         for (const side of this.sides) side.inbox.push({ type: "relayReady", callId: "c" });
@@ -140,7 +145,7 @@ export class World {
         pc.dark = carried.has(pc) ? 0 : (pc.dark ?? 0) + STEP;
         if (carried.has(pc)) {
           if (pc.connectionState !== "connected" || pc.iceConnectionState !== "connected") pc.become("connected");
-          pc.flow();
+          pc.flow({ local: carried.get(pc) });
         } else if (pc.connectionState === "new") pc.become("connecting", "checking");
         else if (pc.connectionState === "connected" && pc.iceConnectionState === "connected" && pc.dark > 6_000) pc.become("connected", "disconnected");
         else if (pc.connectionState !== "failed" && pc.dark > 15_000) pc.become("failed");
