@@ -19,7 +19,7 @@ const (
 // roster is everybody online, and who hears about it.
 type roster struct {
 	listEvery, deltaEvery time.Duration
-	wake                  chan struct{} // capacity 1
+	wake                  chan struct{} // capacity 1: something is to be told, and no timer runs for it
 
 	mu      sync.Mutex // above conn.mu, below Hub.mu
 	entries []*entry
@@ -32,6 +32,7 @@ type roster struct {
 	deltas []*conn
 	lists  []*conn
 	next   time.Time // when the next delta may go
+	timed  bool      // a timer runs that is due before anybody may hear more
 }
 
 // entry is one user in the roster.
@@ -64,7 +65,12 @@ func newRoster(listEvery, deltaEvery time.Duration) *roster {
 
 func (r *roster) changedLocked(e *entry, from string) {
 	r.version++
-	r.log = append(r.log, rosterChange{e, from})
+	if len(r.deltas) > 0 {
+		r.log = append(r.log, rosterChange{e, from})
+	}
+	if r.timed || len(r.deltas)+len(r.lists) == 0 {
+		return // waking a goroutine costs more than all of this
+	}
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -206,38 +212,43 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	later := func(at time.Time) {
-		if d := at.Sub(now); next == 0 || d < next {
-			next = d
+	var soon, due time.Time // when anybody may hear more, and when somebody who waits does
+	later := func(at time.Time, waiting bool) {
+		if soon.IsZero() || at.Before(soon) {
+			soon = at
+		}
+		if waiting && (due.IsZero() || at.Before(due)) {
+			due = at
 		}
 	}
-	switch {
-	case len(r.deltas) == 0:
+	if len(r.deltas) == 0 {
 		r.log = r.log[:0]
-	case len(r.log) == 0:
-	case now.Before(r.next):
-		later(r.next)
-	default:
-		reached = r.sendDeltasLocked()
-		clear(r.log)
-		r.log = r.log[:0]
-		r.next = now.Add(max(r.deltaEvery, time.Duration(len(r.deltas))*time.Second/deltasPerSecond))
+	} else {
+		if len(r.log) > 0 && !now.Before(r.next) {
+			reached = r.sendDeltasLocked()
+			clear(r.log)
+			r.log = r.log[:0]
+			r.next = now.Add(max(r.deltaEvery, time.Duration(len(r.deltas))*time.Second/deltasPerSecond))
+		}
+		later(r.next, len(r.log) > 0)
 	}
 	for _, c := range r.lists {
 		w := &c.watch
-		if w.seen == r.version {
-			continue
+		if w.seen != r.version && !now.Before(w.next) {
+			list := r.listLocked()
+			w.seen, w.next = r.version, now.Add(r.listPause(list))
+			c.push(list)
+			reached = append(reached, c)
 		}
-		if now.Before(w.next) {
-			later(w.next)
-			continue
-		}
-		list := r.listLocked()
-		w.seen, w.next = r.version, now.Add(r.listPause(list))
-		c.push(list)
-		reached = append(reached, c)
+		later(w.next, w.seen != r.version)
 	}
-	return next
+	switch r.timed = !due.IsZero() && soon.After(now); {
+	case r.timed:
+		return soon.Sub(now)
+	case !due.IsZero():
+		return due.Sub(now)
+	}
+	return 0
 }
 
 // sendDeltasLocked sends the changes of the log: the same frame to all who had

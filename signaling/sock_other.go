@@ -1,8 +1,8 @@
-//go:build !unix
+//go:build !linux
 
 package signaling
 
-// This file stands in where sockets cannot be read without waiting.
+// This file stands in on other systems, where reads and writes block.
 
 import "errors"
 
