@@ -237,16 +237,17 @@ func (c *conn) writeBatches(wait bool, rings []string) (rest []string, finished 
 }
 
 func (c *conn) writeFrame(f frame) error {
+	if f.kind == textFrame || f.kind == listFrame {
+		return c.ws.WriteMessage(websocket.TextMessage, f.data)
+	}
 	deadline := time.Now().Add(c.hub.cfg.WriteTimeout) // for gorilla's lock alone
 	switch f.kind {
 	case pingFrame:
 		return c.ws.WriteControl(websocket.PingMessage, f.data, deadline)
 	case pongFrame:
 		return c.ws.WriteControl(websocket.PongMessage, f.data, deadline)
-	case closeFrame:
-		return c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(f.code), string(f.data)), deadline)
 	}
-	return c.ws.WriteMessage(websocket.TextMessage, f.data)
+	return c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(f.code), string(f.data)), deadline)
 }
 
 // inbound holds the readers' buffers; a connection has one only while a frame
@@ -338,6 +339,7 @@ func halfCloser(c net.Conn) interface{ CloseWrite() error } {
 // prepare is the beginning of the reader.
 func (c *conn) prepare() {
 	c.sock.idle = c.settle
+	c.sock.owes = func() bool { return len(c.owed) > 0 }
 	c.ws.SetReadLimit(maxFrame)
 	c.ws.SetPingHandler(func(data string) error {
 		c.alive()

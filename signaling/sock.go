@@ -18,6 +18,7 @@ const (
 	gatherSize  = 8 << 10
 	gatherKeep  = 64 << 10
 	directWrite = 16 << 10 // frames from this size are not copied
+	readsAtOnce = 8        // before what they led to is written
 )
 
 // sock is a net.Conn for gorilla: buffered on both sides, with buffers that it
@@ -31,8 +32,11 @@ type sock struct {
 	// The reader's.
 	ahead    *[]byte // read and not taken
 	taken    int
-	own      []byte // buffer of a connection without raw
-	idle     func() // called before a read that may wait
+	own      []byte      // buffer of a connection without raw
+	owes     func() bool // something is to be done before a read that waits
+	idle     func()      // does it
+	reads    int         // since it was done
+	now      bool        // this read does not wait
 	attempt  func(fd uintptr) bool
 	readN    int
 	readErr  error
@@ -48,7 +52,7 @@ type sock struct {
 }
 
 func newSock(c net.Conn, timeout time.Duration) *sock {
-	s := &sock{Conn: c, timeout: timeout, idle: func() {}}
+	s := &sock{Conn: c, timeout: timeout, idle: func() {}, owes: func() bool { return false }}
 	if tcp := plainTCP(c); tcp != nil && nonblocking {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			s.raw = raw
@@ -85,8 +89,21 @@ func (s *sock) await() error {
 	if s.ahead != nil {
 		return nil
 	}
+	if s.raw != nil && s.reads < readsAtOnce && s.owes() && s.another() {
+		s.reads++
+		return nil
+	}
+	s.reads = 0
 	s.idle()
 	return s.fill()
+}
+
+// another reads what has come meanwhile: a sender's burst becomes one write.
+func (s *sock) another() bool {
+	s.now = true
+	err := s.raw.Read(s.attempt)
+	s.now = false
+	return err == nil && s.ahead != nil
 }
 
 func (s *sock) Read(p []byte) (int, error) {
@@ -144,7 +161,7 @@ func (s *sock) readOnce(fd uintptr) bool {
 	s.readN, again, s.readErr = readFD(fd, *buf)
 	if again || s.readErr != nil || s.readN == 0 {
 		aheads.Put(buf)
-		return !again
+		return !again || s.now
 	}
 	*buf = (*buf)[:s.readN]
 	s.ahead = buf
