@@ -61,7 +61,7 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 	}
 	var typ string
 	var rawSDP []byte
-	isString := false
+	isString, pure := false, true
 	members(raw, func(name, value []byte) bool {
 		switch string(name) {
 		case "type":
@@ -69,15 +69,13 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 		case "sdp":
 			rawSDP = value
 			sdp, isString = unquote(value)
+		default:
+			pure = false
 		}
 		return true
 	})
-	allowed := false
-	for _, t := range types {
-		allowed = allowed || t == typ
-	}
 	switch {
-	case !allowed:
+	case !slices.Contains(types, typ):
 		return nil, "", at, refBadMessage.because(key + ".type must be " + strings.Join(types, " or "))
 	case !isString:
 		return nil, "", at, refBadMessage.because(key + ".sdp must be a string")
@@ -96,8 +94,11 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 			at.note(line[2:])
 		}
 	}
-	o := append(make(object, 0, len(raw)+32), '{').str("type", typ).raw("sdp", rawSDP)
-	return append(o, '}'), sdp, at, ok
+	if !pure {
+		o := append(make(object, 0, len(raw)), '{').str("type", typ).raw("sdp", rawSDP)
+		raw = append(o, '}')
+	}
+	return raw, sdp, at, ok
 }
 
 // candidate reads an RTCIceCandidateInit or null.
@@ -111,12 +112,10 @@ func (f fields) candidate() (init []byte, at addresses, r refusal) {
 	case raw[0] != '{':
 		return nil, at, refBadMessage.because("candidate must be an RTCIceCandidateInit or null")
 	}
-	o := append(make(object, 0, len(raw)+8), '{')
+	pure := len(raw) <= maxCandidate // and not blown up with white space
 	members(raw, func(name, value []byte) bool {
-		key := ""
-		switch string(name) {
+		switch key := string(name); key {
 		case "candidate":
-			key = "candidate"
 			line, isString := unquote(value)
 			if !isString {
 				r = refBadMessage.because("candidate.candidate must be a string")
@@ -125,26 +124,37 @@ func (f fields) candidate() (init []byte, at addresses, r refusal) {
 			}
 			at.note(line)
 		case "sdpMid", "usernameFragment":
-			if key = "sdpMid"; len(name) != len(key) {
-				key = "usernameFragment"
-			}
-			if s, isString := unquote(value); !isString && !isNull(value) {
+			if s, isString := unquoted(value); !isString && !isNull(value) {
 				r = refBadMessage.because("candidate." + key + " must be a string or null")
 			} else if len(s) > maxField {
 				r = refTooLarge.because("candidate." + key + " is too long")
 			}
 		case "sdpMLineIndex":
-			key = "sdpMLineIndex"
 			if n, valid := counter(value); !isNull(value) && (!valid || n > math.MaxUint16) {
 				r = refBadMessage.because("candidate.sdpMLineIndex must be a small whole number or null")
 			}
 		default:
-			return true
+			pure = false
 		}
-		o = o.raw(key, value)
 		return r == ok
 	})
-	return append(o, '}'), at, r
+	if r == ok && !pure {
+		raw = onlyCandidate(raw)
+	}
+	return raw, at, r
+}
+
+// onlyCandidate leaves out what an RTCIceCandidateInit does not have.
+func onlyCandidate(raw []byte) []byte {
+	o := append(make(object, 0, len(raw)), '{')
+	members(raw, func(name, value []byte) bool {
+		switch key := string(name); key {
+		case "candidate", "sdpMid", "sdpMLineIndex", "usernameFragment":
+			o = o.raw(key, value)
+		}
+		return true
+	})
+	return append(o, '}')
 }
 
 // candidateAddress reads the address and the type of an RFC 8839 candidate line;

@@ -23,6 +23,9 @@ func validObject(b []byte) bool {
 
 // shallow reports whether no bracket outside of strings is nested too deeply.
 func shallow(b []byte) bool {
+	if bytes.Count(b, []byte{'{'})+bytes.Count(b, []byte{'['}) <= maxLevels {
+		return true
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -93,11 +96,7 @@ func skipValue(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			for i++; b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
+			i = closingQuote(b, i)
 			if depth == 0 {
 				return i + 1
 			}
@@ -119,16 +118,37 @@ func skipValue(b []byte, i int) int {
 	return i
 }
 
+// closingQuote returns the end of the valid string that begins at i: the first
+// quote with an even number of backslashes before it.
+func closingQuote(b []byte, i int) int {
+	for {
+		i += 1 + bytes.IndexByte(b[i+1:], '"')
+		n := i
+		for b[n-1] == '\\' {
+			n--
+		}
+		if (i-n)%2 == 0 {
+			return i
+		}
+	}
+}
+
 // unquote decodes a valid JSON string; ok is false for any other value.
 func unquote(raw []byte) (s string, ok bool) {
+	b, ok := unquoted(raw)
+	return string(b), ok
+}
+
+// unquoted is unquote that needs no memory for what is not escaped.
+func unquoted(raw []byte) (b []byte, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1]), true
+		return raw[1 : len(raw)-1], true
 	}
-	b, err := jsontext.AppendUnquote(nil, raw)
-	return string(b), err == nil
+	b, err := jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
+	return b, err == nil
 }
 
 func isNull(raw []byte) bool { return string(raw) == "null" }
