@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	listBytesPerSecond = 1 << 20 // of user lists to one client
+	listBytesPerSecond = 1 << 20   // of user lists to one client
+	listBytesInAll     = 100 << 20 // and to all together: with thousands of them the interval grows
+	listBurst          = 250 * time.Millisecond
 	rosterPause        = 20 * time.Millisecond
 	deltasPerSecond    = 10000 // to all clients together: with more than 1,000 of them the interval grows
 )
@@ -31,7 +33,9 @@ type roster struct {
 	stamp  uint64         // of the diff being made
 	deltas []*conn
 	lists  []*conn
+	turn   int       // of lists
 	next   time.Time // when the next delta may go
+	room   time.Time // when the next list may go, whoever it is for
 	timed  bool      // a timer runs that is due before anybody may hear more
 }
 
@@ -129,8 +133,8 @@ func (r *roster) attach(c *conn, f features) {
 		list.kind = textFrame // deltas follow: it cannot be replaced
 		list.size = 0
 	} else {
-		w.pos, w.seen = len(r.lists), r.version
-		w.next = time.Now().Add(r.listPause(list))
+		w.pos = len(r.lists)
+		r.toldLocked(w, list, time.Now())
 		r.lists = append(r.lists, c)
 	}
 	w.on = true
@@ -179,8 +183,14 @@ func (r *roster) listLocked() frame {
 	return r.list
 }
 
-func (r *roster) listPause(list frame) time.Duration {
-	return max(r.listEvery, time.Duration(list.size)*time.Second/listBytesPerSecond)
+// toldLocked notes that a plain client gets the list.
+func (r *roster) toldLocked(w *watcher, list frame, now time.Time) {
+	size := time.Duration(list.size) * time.Second
+	w.seen, w.next = r.version, now.Add(max(r.listEvery, size/listBytesPerSecond))
+	if least := now.Add(-listBurst); r.room.Before(least) {
+		r.room = least
+	}
+	r.room = r.room.Add(size / listBytesInAll)
 }
 
 // run sends what is due until ctx ends.
@@ -232,15 +242,26 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 		}
 		later(r.next, len(r.log) > 0)
 	}
-	for _, c := range r.lists {
+	for range r.lists {
+		r.turn = (r.turn + 1) % len(r.lists)
+		c := r.lists[r.turn]
 		w := &c.watch
 		if w.seen != r.version && !now.Before(w.next) {
+			if r.room.After(now) {
+				r.turn-- // it is the first when there is room
+				later(r.room, true)
+				break
+			}
 			list := r.listLocked()
-			w.seen, w.next = r.version, now.Add(r.listPause(list))
+			r.toldLocked(w, list, now)
 			c.push(list)
 			reached = append(reached, c)
 		}
-		later(w.next, w.seen != r.version)
+		at := w.next
+		if at.Before(r.room) {
+			at = r.room
+		}
+		later(at, w.seen != r.version)
 	}
 	switch r.timed = !due.IsZero() && soon.After(now); {
 	case r.timed:

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -105,6 +106,117 @@ func TestFoldedDeltas(t *testing.T) {
 			if f.fold(t); !maps.Equal(f.has, want) {
 				t.Fatalf("seed %d: %s folds to\n%v, want\n%v", seed, f.self, f.has, want)
 			}
+		}
+	}
+}
+
+// TestListsShareTheLine: lists for thousands of plain clients take turns, each
+// the newest, and together no more than a line carries.
+func TestListsShareTheLine(t *testing.T) {
+	const clients = 1000
+	r := newRoster(250*time.Millisecond, time.Second)
+	h := &Hub{cfg: DefaultConfig()}
+	var e *entry
+	for i := range clients {
+		e = r.add(fmt.Sprint("u", i), strings.Repeat("n", 1000), "available")
+	}
+	var all []*conn
+	for range clients {
+		c := &conn{hub: h, writing: true}
+		r.attach(c, 0)
+		all = append(all, c)
+	}
+	got := make([]int, clients)
+	take := func() (bytes int) {
+		for i, c := range all {
+			for _, f := range c.queue {
+				got[i]++
+				bytes += f.size
+			}
+			c.queue = c.queue[:0]
+		}
+		return bytes
+	}
+	first := take()
+	now := time.Now()
+	const second = 100 << 20
+	due := now.Add(time.Duration(first) * time.Second / second) // what the first lists took
+	start, sent := now, 0
+	for i := 0; now.Sub(start) < 60*time.Second; i++ { // all the time something changes
+		r.set(e, []string{"busy", "available"}[i%2])
+		next := r.flush(now)
+		n := take()
+		if n > 0 && now.Before(due.Add(-time.Second)) {
+			t.Fatalf("%d bytes at %s", n, now.Sub(start))
+		}
+		sent += n
+		if next <= 0 {
+			t.Fatal("somebody waits, but no timer runs")
+		}
+		now = now.Add(max(next, rosterPause))
+	}
+	if most := int(now.Sub(due).Seconds()+1) * second; sent > most || sent < most*9/10 {
+		t.Errorf("%d MB in a minute, want %d", sent>>20, most>>20)
+	}
+	if least, most := slices.Min(got), slices.Max(got); most-least > 1 {
+		t.Errorf("clients got %d to %d lists", least, most)
+	}
+	// When nothing changes any more, everybody hears the last of it.
+	for next := r.flush(now); next > 0; next = r.flush(now) {
+		now = now.Add(next)
+	}
+	for _, c := range all {
+		if c.watch.seen != r.version {
+			t.Fatal("somebody was left with an old list")
+		}
+	}
+}
+
+// TestTimedChanges: a change wakes the roster only when no timer will.
+func TestTimedChanges(t *testing.T) {
+	woken := func(r *roster) bool {
+		select {
+		case <-r.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	for _, f := range []features{0, featPresenceDelta} {
+		r := newRoster(time.Second, time.Second)
+		e := r.add("u", "U", "available")
+		if woken(r) {
+			t.Error("nobody is there to be told")
+		}
+		c := &conn{hub: &Hub{cfg: DefaultConfig()}, writing: true}
+		told := 0
+		tell := func(at time.Time) time.Duration {
+			next := r.flush(at)
+			told += len(c.queue)
+			c.queue = nil
+			return next
+		}
+		r.attach(c, f)
+		c.queue = nil
+		now := time.Now().Add(2 * time.Second)
+		r.set(e, "busy")
+		if !woken(r) || tell(now) != 0 || told != 1 {
+			t.Fatal("a change after a pause was not told at once")
+		}
+		r.set(e, "available")
+		if !woken(r) || tell(now.Add(time.Millisecond)) != 999*time.Millisecond {
+			t.Error("a change within the interval has no timer")
+		}
+		r.set(e, "ringing")
+		if woken(r) {
+			t.Error("woken although a timer runs")
+		}
+		if tell(now.Add(time.Second)) != 0 || told != 2 {
+			t.Error("the timer told nothing")
+		}
+		r.set(e, "busy")
+		if !woken(r) {
+			t.Error("not woken when no timer runs")
 		}
 	}
 }
