@@ -129,6 +129,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	if ports.admin != nil {
 		parts.serve(admin, ports.admin)
 	}
+	parts.add(paceCollections)
 	announce(stdout, cfg, ports, found, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
 }

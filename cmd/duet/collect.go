@@ -1,0 +1,54 @@
+package main
+
+// This file lets the garbage collector wait while a small server is busy.
+// Signaling makes megabytes of garbage a second and holds few, so the heap, and
+// with it the stack of every connection, would be collected several times a second.
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	collectPause = 4 * time.Second // between two collections, unless
+	collectAt    = 32 << 20        // so much garbage is there
+)
+
+// paceCollections follows how much garbage is made, until ctx ends. Who has set
+// GOGC keeps it.
+func paceCollections(ctx context.Context) error {
+	const usual = 100
+	if was := debug.SetGCPercent(usual); was != usual {
+		debug.SetGCPercent(was)
+		return nil
+	}
+	defer debug.SetGCPercent(usual)
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
+	metrics.Read(samples)
+	last, set := samples[0].Value.Uint64(), usual
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		metrics.Read(samples)
+		made := samples[0].Value.Uint64() - last
+		last += made
+		percent := gcPercent(made, samples[1].Value.Uint64()+samples[2].Value.Uint64())
+		if max(percent-set, set-percent) > set/4 { // each change stops the world for a moment
+			debug.SetGCPercent(percent)
+			set = percent
+		}
+	}
+}
+
+// gcPercent is the GOGC for what was allocated in a second, over what is in use.
+func gcPercent(made, inUse uint64) int {
+	garbage := min(made*uint64(collectPause/time.Second), collectAt)
+	return int(max(100, garbage*100/max(inUse, 1)))
+}
