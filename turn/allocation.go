@@ -12,11 +12,7 @@ import (
 	"time"
 )
 
-const (
-	permissionLifetime = 5 * time.Minute // the library's
-
-	queueLength = 32
-)
+const permissionLifetime = 5 * time.Minute // the library's
 
 // allocation implements net.PacketConn for the library. Close is called by the library, once.
 type allocation struct {
@@ -32,8 +28,6 @@ type allocation struct {
 	born       time.Time
 	pair       bool // the next port is claimed for it; the read loop's own
 
-	queue  chan *packet
-	ended  chan struct{}               // closed when the library has closed it
 	socket atomic.Pointer[relaySocket] // nil: no peer outside is permitted
 	over   atomic.Bool                 // closed or doomed
 	// never changed, only replaced
@@ -48,7 +42,6 @@ type allocation struct {
 
 	mu          sync.Mutex // a leaf; guards what follows
 	closed      bool
-	gated       bool // ending from outside: Close opens the front's gate
 	timer       *time.Timer
 	permissions []permission // few: a map would take more memory than all else
 }
@@ -74,7 +67,6 @@ func (c *counter) add(n int) {
 func newAllocation(f *front, r *request) *allocation {
 	a := &allocation{
 		front: f, client: r.from, local: r.local, clientAddr: r.fromAddr, who: r.who, born: r.now,
-		queue: make(chan *packet, queueLength), ended: make(chan struct{}),
 		sockaddr: f.link.sockaddr(route{r.from, r.local}),
 	}
 	a.bindings.Store(new([]*binding))
@@ -83,38 +75,12 @@ func newAllocation(f *front, r *request) *allocation {
 
 func (a *allocation) route() route { return route{a.client, a.local} }
 
-// ReadFrom gives the library the next payload for the client. It ends in one of two ways. Closed by the library, the
-// goroutine is over at once: an error would make the library delete the client's allocation a second time, by address,
-// and hit a new one. Doomed by us, it returns an error, and the library closes the allocation on this goroutine; the
-// gate keeps requests out until it has.
-func (a *allocation) ReadFrom(b []byte) (int, net.Addr, error) {
-	// One receive and no select: it keeps the goroutine of an idle allocation on the smallest stack.
-	if p, ok := <-a.queue; ok && !a.over.Load() {
-		n := copy(b, p.buf[:p.n])
-		from := net.UDPAddrFromAddrPort(p.from)
-		a.down.add(n)
-		a.front.server.stats.down[p.path].add(n)
-		packets.Put(p)
-		return n, from, nil
-	}
-	a.leave()
+// ReadFrom ends the library's packet handler at once. Whatever comes for the client goes around it (fast.go), so that an
+// idle allocation has no goroutine and no buffer, which are half of the memory it would take. And a handler that got an
+// error would delete its client's allocation by address, which by then may be another one.
+func (a *allocation) ReadFrom([]byte) (int, net.Addr, error) {
+	runtime.Goexit()
 	return 0, nil, net.ErrClosed
-}
-
-// leave returns if the library is to close the allocation, and else ends the goroutine.
-func (a *allocation) leave() {
-	if a.isClosed() {
-		runtime.Goexit()
-	}
-	a.front.gate.Lock()
-	a.mu.Lock()
-	if a.closed {
-		a.mu.Unlock()
-		a.front.gate.Unlock()
-		runtime.Goexit()
-	}
-	a.gated = true
-	a.mu.Unlock()
 }
 
 func (a *allocation) isClosed() bool {
@@ -184,35 +150,27 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	}
 }
 
-// deliver queues a payload from another allocation for the client; a full queue loses it. The caller keeps b.
+// deliver gives the client a payload from another allocation that has no channel.
 func (a *allocation) deliver(b []byte, from netip.AddrPort) {
-	if !a.permitted(from.Addr()) {
-		a.front.server.stats.drop(errNoPermission)
-		return
+	s := a.front.server
+	switch {
+	case a.over.Load():
+	case !a.permitted(from.Addr()):
+		s.stats.drop(errNoPermission)
+	case !s.accounts.pass(a.account, len(b), s.clock()):
+		s.stats.drop(errOverQuota)
+	default:
+		a.indicate(b, from, pathMemory)
 	}
-	p := packets.Get().(*packet)
-	p.n, p.from, p.path = copy(p.buf[:], b), from, pathMemory
-	a.push(p)
 }
 
-func (a *allocation) push(p *packet) {
-	s := a.front.server
-	if !s.accounts.pass(a.account, p.n, s.clock()) {
-		packets.Put(p)
-		s.stats.drop(errOverQuota)
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.over.Load() {
-		select {
-		case a.queue <- p:
-			return
-		default:
-		}
-	}
+// indicate sends the client a payload as a Data indication.
+func (a *allocation) indicate(b []byte, from netip.AddrPort, way path) {
+	a.down.add(len(b))
+	a.front.server.stats.down[way].add(len(b))
+	p := packets.Get().(*packet)
+	a.front.link.write(appendData(p.buf[:0], from, b), a.route())
 	packets.Put(p)
-	s.stats.drop(errQueueFull)
 }
 
 // openSocket makes peers outside reachable; called by the front before it lets a permission for one pass.
@@ -332,16 +290,10 @@ func (a *allocation) lives(lifetime time.Duration) {
 	}
 }
 
-// doom ends the allocation from outside the library; it is over soon after.
+// doom ends the allocation from outside the library: nothing is relayed any more, and soon the library forgets it.
 func (a *allocation) doom() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.overLocked()
-}
-
-func (a *allocation) overLocked() {
 	if !a.over.Swap(true) {
-		close(a.queue)
+		a.front.dismiss(a)
 	}
 }
 
@@ -359,26 +311,21 @@ func (a *allocation) dying() bool { return a.over.Load() }
 
 // Close is the library's word that the allocation is over.
 func (a *allocation) Close() error {
+	a.over.Store(true)
 	a.mu.Lock()
 	if a.closed {
 		a.mu.Unlock()
 		return nil
 	}
 	a.closed = true
-	a.overLocked()
-	gated := a.gated
 	if a.timer != nil {
 		a.timer.Stop()
 	}
 	a.mu.Unlock()
-	close(a.ended)
 	if socket := a.socket.Load(); socket != nil {
 		(*socket).close()
 	}
 	a.front.forget(a)
-	if gated {
-		a.front.gate.Unlock()
-	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (l *crowd) write(b []byte, _ route) { l.out <- append([]byte{}, b...) }
 // newCrowd starts a front that thousands of clients use; ask makes a request of client number i.
 func newCrowd(t testing.TB, s *Server) (f *front, ask func(i int, method uint16, attrs ...attribute) answer) {
 	t.Helper()
-	l := &crowd{pipeLink: pipeLink{in: make(chan []byte), out: make(chan []byte, 1), done: make(chan struct{})}}
+	l := &crowd{pipeLink: newPipeLink(1)}
 	f, err := newFront(s, l)
 	if err != nil {
 		t.Fatal(err)

@@ -298,7 +298,7 @@ func TestOldAllocationDoesNotTakeTheNewOneAlong(t *testing.T) {
 		old := s.fabric.lookup(c.allocate())
 		c.mustAsk(methodRefresh, lifetime(0))
 		c.allocate()
-		// The old handler wakes up late: it must end here, not return and delete by address.
+		// However late the old handler wakes up, it must end here, not return and delete by address.
 		over, returned := make(chan struct{}), false
 		go func() {
 			defer close(over)
@@ -329,28 +329,36 @@ func TestEndingRacesWithRequests(t *testing.T) {
 						a.doom()
 					}
 				}
-				<-a.ended
+				a.awaitEnd(t)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// The same without luck: an allocation that is ended from outside waits until the library has handled its request.
-func TestEndingWaitsForTheRequest(t *testing.T) {
-	s := start(t)
-	c := dial(t, s, "udp")
-	a := s.fabric.lookup(c.allocate())
-	a.front.gate.Lock() // as while a request is handled
-	a.doom()
-	select {
-	case <-a.ended:
-		t.Error("closed in the middle of a request")
-	case <-time.After(50 * time.Millisecond):
+// An allocation that is ended from outside is the library's until it has been told, which hits this one only.
+func TestEndingSparesTheNext(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		s := start(t)
+		c := dial(t, s, network)
+		for range 20 {
+			old := s.fabric.lookup(c.allocate())
+			old.front.dismiss(old) // waits its turn, perhaps behind the client's own wish
+			c.ask(methodRefresh, lifetime(0))
+			old.awaitEnd(t)
+			fresh := s.fabric.lookup(c.allocate())
+			fresh.front.dismiss(old)
+			c.mustAsk(methodRefresh)
+			if fresh.dying() {
+				t.Fatal("the next allocation has ended too")
+			}
+			fresh.doom()
+			if code := c.ask(methodRefresh).code; code != codeMismatch {
+				t.Fatalf("Refresh of what is over: got %d, want 437", code)
+			}
+			fresh.awaitEnd(t)
+		}
 	}
-	a.front.gate.Unlock()
-	<-a.ended
-	c.allocate()
 }
 
 // Payloads over the library's buffer were cut and forwarded.

@@ -20,13 +20,12 @@
 //
 // # Goroutines
 //
-// One for each loop. For each front: the library's read loop, which runs all of the front's request handling, and for each
-// allocation the library's packet handler, which sleeps unless there is no channel. Streams have a writer as well. Accept
-// loops and a housekeeper belong to [Server.Run]. Where there are no loops, each relay socket has a reader.
+// One for each loop. For each front: the library's read loop, which runs all of the front's request handling. It also ends
+// allocations that are over for another reason than their client's wish, so that nothing happens in the library meanwhile.
+// The library's packet handlers end at once. Streams have a writer as well. Accept loops and a housekeeper belong to
+// [Server.Run]. Where there are no loops, each relay socket has a reader.
 //
 // # Locks
 //
-// front.gate is held by the read loop while the library handles one request, and taken by whoever ends an allocation
-// from outside, because the library does not guard the one against the other. A relay socket's lock comes before its
-// loop's. All other locks are leaves. A packet between two bound channels takes none.
+// A relay socket's lock comes before its loop's. All other locks are leaves. A packet between two bound channels takes none.
 package turn

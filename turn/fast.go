@@ -2,7 +2,8 @@ package turn
 
 // This file forwards ChannelData around the library. A binding is made when the library has answered a ChannelBind with
 // success, and lives no longer than the library's own: until its time, its allocation's end, or a new verdict. From the
-// lookup to the emitter there is no allocation of memory and no lock that two flows share.
+// lookup to the emitter there is no allocation of memory and no lock that two flows share. What finds no channel at its
+// receiver becomes a Data indication, if the library has granted a permission.
 
 import (
 	"encoding/binary"
@@ -134,8 +135,8 @@ func (s *Server) target(b *binding) *allocation {
 	return to
 }
 
-// handOver gives a frame of a to the client of to: on its own channel if it has one for a, else through the library,
-// which makes a Data indication of it.
+// handOver gives a frame of a to the client of to: on its own channel if it has one for a, else as a
+// Data indication.
 func (s *Server) handOver(a *allocation, b *binding, to *allocation, frame []byte, now int64, e emitter) {
 	if !a.meets(to) {
 		s.stats.drop(errForbidden)
@@ -178,9 +179,11 @@ func (s *Server) arrived(a *allocation, frame []byte, from netip.AddrPort, now i
 			s.stats.drop(errForbidden)
 			return
 		}
-		p := packets.Get().(*packet)
-		p.n, p.path, p.from = copy(p.buf[:], frame[4:]), pathSocket, from
-		a.push(p)
+		if !s.accounts.pass(a.account, n, now) {
+			s.stats.drop(errOverQuota)
+			return
+		}
+		a.indicate(frame[4:], from, pathSocket)
 	case !a.verdictFor(b).outside:
 		s.stats.drop(errForbidden)
 	case !s.accounts.pass(a.account, n, now):

@@ -78,17 +78,17 @@ func TestFastPathEnds(t *testing.T) {
 		{"the sender's allocation expires", func(s *Server, a, _ *client, atA, _ netip.AddrPort) {
 			x := s.fabric.lookup(atA)
 			a.mustAsk(methodRefresh, lifetime(1))
-			<-x.ended
+			x.awaitEnd(t)
 		}},
 		{"the receiver's allocation expires", func(s *Server, _, b *client, _, atB netip.AddrPort) {
 			x := s.fabric.lookup(atB)
 			b.mustAsk(methodRefresh, lifetime(1))
-			<-x.ended
+			x.awaitEnd(t)
 		}},
 		{"the server ends it", func(s *Server, _, _ *client, _, atB netip.AddrPort) {
 			x := s.fabric.lookup(atB)
 			x.doom()
-			<-x.ended
+			x.awaitEnd(t)
 		}},
 	} {
 		for _, network := range []string{"udp", "tcp"} {

@@ -14,8 +14,9 @@ import (
 
 // link is what a front reads from and writes to: a UDP socket or one stream.
 type link interface {
-	// read gives one datagram or frame. An error means that the link is over.
+	// read gives one datagram or frame, or nothing when it was woken. An error means that the link is over.
 	read(b []byte) (int, route, error)
+	wake()
 	// write sends one; it must not keep b, nor wait for a slow client.
 	write(b []byte, to route)
 	close() error
@@ -39,18 +40,18 @@ type route struct {
 type front struct {
 	server *Server
 	link   link
-
-	gate sync.Mutex     // see doc.go
-	over chan struct{}  // closed when the link is over
-	live sync.WaitGroup // allocations
+	over   chan struct{}  // closed when the link is over
+	live   sync.WaitGroup // allocations
 
 	// Touched by the library's read loop alone.
-	holding bool    // the gate
 	req     request // being handled, until the next ReadFrom
 	scratch []byte
+	leaving *allocation // being dismissed
+	nonce   []byte      // for that; empty: not known yet
 
-	mu          sync.Mutex // a leaf; guards allocations
+	mu          sync.Mutex // a leaf; guards what follows
 	allocations map[netip.AddrPort]*allocation
+	dismissed   []*allocation // that the library does not know to be over
 }
 
 // request is a packet that the front has judged.
@@ -65,6 +66,7 @@ type request struct {
 	allocation *allocation // of this client, may be nil
 	probed     *allocation // made for EVEN-PORT, not yet asked for by its number
 	challenge  bool        // the library sees a made-up message whose answer carries a nonce
+	own        bool        // nobody has sent it, and nobody gets the answer
 }
 
 // newFront starts a library server on l. It ends when l does.
@@ -95,25 +97,25 @@ func (f *front) wait() {
 
 // ReadFrom gives the library the next packet that it may see.
 func (f *front) ReadFrom(b []byte) (int, net.Addr, error) {
-	if f.holding {
-		f.holding = false
-		if a := f.req.probed; a != nil { // never the case with this library
-			f.server.ended(a)
-		}
-		f.gate.Unlock()
+	if a := f.req.probed; a != nil { // never the case with this library
+		f.server.ended(a)
 	}
+	f.req.probed = nil
 	for {
+		if out := f.dismissal(); out != nil {
+			return copy(b, out), f.req.fromAddr, nil
+		}
 		n, from, err := f.link.read(b)
 		if err != nil {
 			close(f.over) // the library does not read again, but closes all allocations
 			return 0, nil, err
 		}
-		f.gate.Lock()
+		if n == 0 {
+			continue
+		}
 		if out := f.admit(b[:n], from.client, from.local); out != nil {
-			f.holding = true
 			return copy(b, out), f.req.fromAddr, nil
 		}
-		f.gate.Unlock()
 	}
 }
 
@@ -186,20 +188,13 @@ func (f *front) mayAnswer() bool {
 	return !f.link.datagrams() || f.server.budget.spend(f.req.from.Addr(), f.req.now)
 }
 
-// WriteTo takes the library's answers and what it relays.
-func (f *front) WriteTo(b []byte, to net.Addr) (int, error) {
-	var dst netip.AddrPort
-	switch a := to.(type) {
-	case *net.UDPAddr:
-		dst = a.AddrPort()
-	case *net.TCPAddr:
-		dst = a.AddrPort()
-	}
-	dst = netip.AddrPortFrom(canonical(dst.Addr()), dst.Port())
-	if len(b) >= headerSize && b[0]&0xC1 == 0x01 { // a response: this is the read loop's goroutine
-		f.link.write(f.answered(b), route{dst, f.req.local})
-	} else if a := f.lookup(dst); a != nil {
-		f.link.write(b, a.route())
+// WriteTo takes the library's answer to the current request; it sends nothing else.
+func (f *front) WriteTo(b []byte, _ net.Addr) (int, error) {
+	r := &f.req
+	if r.own {
+		f.nonce = append(f.nonce[:0], attributeOf(b, attrNonce)...)
+	} else {
+		f.link.write(f.answered(b), route{r.from, r.local})
 	}
 	return len(b), nil
 }
@@ -208,9 +203,6 @@ func (f *front) WriteTo(b []byte, to net.Addr) (int, error) {
 func (f *front) answered(b []byte) []byte {
 	r := &f.req
 	method, class := splitType(binary.BigEndian.Uint16(b))
-	if string(b[8:headerSize]) != string(r.id()) {
-		return b
-	}
 	if class == classError {
 		if r.challenge {
 			binary.BigEndian.PutUint16(b, messageType(r.method, classError))

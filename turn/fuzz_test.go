@@ -15,6 +15,11 @@ type pipeLink struct {
 	in   chan []byte
 	out  chan []byte
 	done chan struct{}
+	woke chan struct{}
+}
+
+func newPipeLink(backlog int) pipeLink {
+	return pipeLink{in: make(chan []byte), out: make(chan []byte, backlog), done: make(chan struct{}), woke: make(chan struct{}, 1)}
 }
 
 var pipeClient = netip.MustParseAddrPort("192.0.2.9:1234")
@@ -23,8 +28,17 @@ func (l *pipeLink) read(b []byte) (int, route, error) {
 	select {
 	case p := <-l.in:
 		return copy(b, p), route{client: pipeClient}, nil
+	case <-l.woke:
+		return 0, route{}, nil
 	case <-l.done:
 		return 0, route{}, net.ErrClosed
+	}
+}
+
+func (l *pipeLink) wake() {
+	select {
+	case l.woke <- struct{}{}:
+	default:
 	}
 }
 
@@ -70,7 +84,8 @@ func FuzzFront(f *testing.F) {
 	f.Add(packet(channelData(0x4000, "bound"), channelData(0x4001, "not bound"), []byte{0x40, 0, 0xff, 0xfc, 0}))
 
 	f.Fuzz(func(t *testing.T, script []byte) {
-		l := &pipeLink{in: make(chan []byte), out: make(chan []byte, 64), done: make(chan struct{})}
+		link := newPipeLink(64)
+		l := &link
 		f, err := newFront(s, l)
 		if err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ type loop struct {
 	addr    *net.UDPAddr
 	wild    bool // the socket has all addresses of this machine, so each client's must be kept
 	epoll   int
-	wake    int // an eventfd: the loop is to end
+	event   int // an eventfd: the loop is to end
 	front   *front
 	control chan *packet
 	done    chan struct{} // closed when the link is over
@@ -108,18 +108,18 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{
-		server: s, fd: fd, family: family, addr: local, wild: local.IP.IsUnspecified(), epoll: -1, wake: -1,
+		server: s, fd: fd, family: family, addr: local, wild: local.IP.IsUnspecified(), epoll: -1, event: -1,
 		control: make(chan *packet, waiting), done: make(chan struct{}),
 		flows: map[netip.AddrPort]*allocation{}, sockets: map[int32]*epollSocket{},
 		in: new(inbox), out: newOutbox(fd, s.stats),
 	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
-		l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		l.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
 	if err == nil && l.wild {
 		err = wantLocal(fd, family)
 	}
-	for _, fd := range []int{l.fd, l.wake} {
+	for _, fd := range []int{l.fd, l.event} {
 		if err == nil {
 			err = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 		}
@@ -307,11 +307,22 @@ func (l *loop) flush() {
 func (l *loop) read(b []byte) (int, route, error) {
 	select {
 	case p := <-l.control:
+		if p == nil {
+			return 0, route{}, nil
+		}
 		n, from := copy(b, p.buf[:p.n]), route{p.from, p.to}
 		packets.Put(p)
 		return n, from, nil
 	case <-l.done:
 		return 0, route{}, net.ErrClosed
+	}
+}
+
+// wake need not wait when the queue is full: then the front is not waiting either.
+func (l *loop) wake() {
+	select {
+	case l.control <- nil:
+	default:
 	}
 }
 
@@ -345,12 +356,12 @@ func (l *loop) close() error {
 		l.release()
 		return nil
 	}
-	unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	unix.Write(l.event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	return nil
 }
 
 func (l *loop) release() {
-	for _, fd := range []int{l.fd, l.epoll, l.wake} {
+	for _, fd := range []int{l.fd, l.epoll, l.event} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

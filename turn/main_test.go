@@ -338,4 +338,9 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
+func (a *allocation) awaitEnd(t testing.TB) {
+	t.Helper()
+	eventually(t, "the library has closed the allocation", a.isClosed)
+}
+
 func (c *client) key() []byte { return pion.GenerateAuthKey(c.user, c.realm, c.pass) }

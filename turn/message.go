@@ -5,6 +5,7 @@ package turn
 import (
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 )
 
@@ -22,6 +23,7 @@ const (
 	methodAllocate         = 0x003
 	methodRefresh          = 0x004
 	methodSend             = 0x006
+	methodData             = 0x007
 	methodCreatePermission = 0x008
 	methodChannelBind      = 0x009
 
@@ -292,6 +294,31 @@ func xorAddress(v, id []byte) (netip.AddrPort, bool) {
 		return netip.AddrPortFrom(netip.AddrFrom16(a), port), true
 	}
 	return netip.AddrPort{}, false
+}
+
+// appendHeader begins a message of ours, whose length is yet to be set.
+func appendHeader(b []byte, method, class uint16) []byte {
+	b = binary.BigEndian.AppendUint16(b, messageType(method, class))
+	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, magicCookie)
+	b = binary.BigEndian.AppendUint64(b, rand.Uint64())
+	return binary.BigEndian.AppendUint32(b, rand.Uint32())
+}
+
+// appendData makes a Data indication (RFC 8656 section 11.4).
+func appendData(b []byte, from netip.AddrPort, payload []byte) []byte {
+	b = appendHeader(b, methodData, classIndication)
+	family, ip := byte(family6), from.Addr().AsSlice()
+	if from.Addr().Is4() {
+		family = family4
+	}
+	for i := range ip {
+		ip[i] ^= b[4+i] // cookie and transaction
+	}
+	b = appendAttribute(b, attrXORPeerAddress, append([]byte{0, family, byte(from.Port()>>8) ^ b[4], byte(from.Port()) ^ b[5]}, ip...))
+	b = appendAttribute(b, attrData, payload)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
+	return b
 }
 
 // attributeOf finds an attribute in a message that the library built.

@@ -13,9 +13,9 @@ import (
 type path int
 
 const (
-	pathMemory path = iota // between two allocations, through the library
-	pathSocket             // to or from a peer outside, through the library
-	pathFast               // around the library
+	pathMemory path = iota // between two allocations, as an indication at one end
+	pathSocket             // to or from a peer outside
+	pathFast               // between two channels
 	paths
 )
 

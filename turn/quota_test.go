@@ -200,13 +200,9 @@ func TestIdleAllocationsEnd(t *testing.T) {
 	a, b := s.fabric.lookup(idle.allocate()), s.fabric.lookup(busy.allocate())
 	_, addr := peer(t)
 	busy.bind(0x4000, addr)
-	for over := false; !over; {
+	for !a.isClosed() {
 		busy.send(channelData(0x4000, "x"))
-		select {
-		case <-a.ended:
-			over = true
-		case <-time.After(10 * time.Millisecond):
-		}
+		<-time.After(10 * time.Millisecond)
 	}
 	if b.dying() {
 		t.Error("the busy one has ended too")

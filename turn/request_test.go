@@ -200,13 +200,13 @@ func TestAllocationsExpire(t *testing.T) {
 			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 500*time.Millisecond })
 			c := dial(t, s, network)
 			a := s.fabric.lookup(c.allocate(lifetime(3)))
-			<-a.ended
+			a.awaitEnd(t)
 			if got := c.ask(methodRefresh); got.code != codeMismatch {
 				t.Errorf("Refresh after expiry: got %d, want 437", got.code)
 			}
 			b := s.fabric.lookup(c.allocate(lifetime(600)))
 			c.mustAsk(methodRefresh, lifetime(1))
-			<-b.ended
+			b.awaitEnd(t)
 			eventually(t, "all are forgotten", func() bool { return s.fabric.count() == 0 })
 		})
 	}

@@ -8,9 +8,9 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,7 +141,7 @@ type stream struct {
 	r      *bufio.Reader
 	from   netip.AddrPort
 	limits *limits
-	wake   chan struct{} // something waits in out
+	queued chan struct{} // something waits in out
 
 	seen atomic.Bool // a whole frame has come
 
@@ -149,10 +149,11 @@ type stream struct {
 	out    []byte
 	closed bool
 	holds  bool // an allocation
+	woken  bool // read has not noticed yet
 }
 
 func newStream(c net.Conn, from netip.AddrPort, l *limits) *stream {
-	return &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: l, wake: make(chan struct{}, 1)}
+	return &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: l, queued: make(chan struct{}, 1)}
 }
 
 // read gives one whole frame. The length is judged before the body is read; after nonsense there is no way to find the
@@ -164,17 +165,38 @@ func (l *stream) read(b []byte) (int, route, error) {
 	}
 	head, err := l.r.Peek(4)
 	if err != nil {
-		return 0, from, err
+		return 0, from, l.unlessWoken(err)
 	}
 	n, padded, err := frameSize(head)
 	if err != nil || padded > len(b) {
 		return 0, from, errFrame
 	}
-	if _, err := io.ReadFull(l.r, b[:padded]); err != nil {
-		return 0, from, err
+	frame, err := l.r.Peek(padded) // stays where it is when this is interrupted
+	if err != nil {
+		return 0, from, l.unlessWoken(err)
 	}
+	copy(b, frame)
+	l.r.Discard(padded)
 	l.seen.Store(true)
 	return n, from, nil
+}
+
+// wake ends a read by means of a deadline that has passed.
+func (l *stream) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken = true
+	l.deadlineLocked()
+}
+
+// unlessWoken is nil when the error is wake's.
+func (l *stream) unlessWoken(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.woken && errors.Is(err, os.ErrDeadlineExceeded) {
+		l.woken, err = false, nil
+	}
+	return err
 }
 
 // frameSize says how long the frame is that begins with head, and how much of the stream it takes.
@@ -204,6 +226,8 @@ func (l *stream) deadlineLocked() error {
 	switch {
 	case l.closed:
 		return net.ErrClosed
+	case l.woken:
+		return l.conn.SetReadDeadline(time.Unix(1, 0))
 	case l.holds:
 		return l.conn.SetReadDeadline(time.Time{})
 	case l.seen.Load():
@@ -233,7 +257,7 @@ func (l *stream) write(b []byte, _ route) {
 		}
 	}
 	select {
-	case l.wake <- struct{}{}:
+	case l.queued <- struct{}{}:
 	default:
 	}
 }
@@ -243,7 +267,7 @@ func (l *stream) write(b []byte, _ route) {
 func (l *stream) writeLoop(patience time.Duration) {
 	single := l.transport() == "tls"
 	var spare []byte
-	for range l.wake {
+	for range l.queued {
 		l.mu.Lock()
 		out := l.out
 		l.out = spare[:0]
@@ -273,7 +297,7 @@ func (l *stream) close() error {
 		return nil
 	}
 	l.closed = true
-	close(l.wake)
+	close(l.queued)
 	return l.conn.Close()
 }
 

@@ -11,11 +11,10 @@ import (
 // maxPacket is the largest payload that is relayed. One that is larger is dropped and counted, never cut.
 const maxPacket = 1500
 
-// packet is one payload on its way to an allocation.
+// packet is a datagram on its way to the front, or a buffer to make one in.
 type packet struct {
 	from netip.AddrPort
-	to   netip.Addr // of a client's request: see route
-	path path
+	to   netip.Addr // see route
 	n    int
 	buf  [maxFrame + 1]byte
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -38,10 +39,15 @@ func (l *udpLink) read(b []byte) (int, route, error) {
 		if errors.Is(err, net.ErrClosed) {
 			return 0, route{}, err
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) { // woken
+			l.conn.SetReadDeadline(time.Time{})
+			return 0, route{}, nil
+		}
 		time.Sleep(time.Millisecond) // whatever it is, do not spin on it
 	}
 }
 
+func (l *udpLink) wake()                          { l.conn.SetReadDeadline(time.Unix(1, 0)) }
 func (l *udpLink) write(b []byte, to route)       { l.conn.WriteToUDPAddrPort(b, to.client) }
 func (l *udpLink) close() error                   { return l.conn.Close() }
 func (l *udpLink) local() net.Addr                { return l.conn.LocalAddr() }
