@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"duet/internal/netaddr"
 )
 
 // Modes of the relay.
@@ -30,7 +32,8 @@ type Config struct {
 	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on.
 	Listen string `yaml:"listen"`
 	// PublicIP is the address that clients are told to send to, or several separated by commas (one IPv4, one IPv6).
-	// Empty: found at start. Set it behind NAT, where the server cannot see its public address.
+	// Empty: found at start. Set it behind NAT, where the server cannot see its public address; or name a STUN server that
+	// is to be asked at start, such as "stun:stun.example.org:3478".
 	PublicIP string `yaml:"public_ip"`
 	// FallbackAfter is how long clients wait for a direct connection before they ask for the relay ("8s"). Lower
 	// connects faster behind strict firewalls, higher saves the server's traffic.
@@ -102,8 +105,11 @@ func splitListen(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
 
-// parseIPs reads addresses separated by commas.
+// parseIPs reads addresses separated by commas; there is none where a STUN server is named.
 func parseIPs(s string) ([]netip.Addr, error) {
+	if server, err := netaddr.STUNServer(s); server != "" || err != nil {
+		return nil, err
+	}
 	var all []netip.Addr
 	for part := range strings.SplitSeq(s, ",") {
 		if part = strings.TrimSpace(part); part == "" {

@@ -35,7 +35,7 @@ var (
 type Deps struct {
 	Log     *slog.Logger          // nil: silent
 	Metrics prometheus.Registerer // nil: none
-	// PublicIPs are announced when Config.PublicIP is empty.
+	// PublicIPs are announced when Config.PublicIP names none.
 	PublicIPs []netip.Addr
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"duet/internal/netaddr"
 )
 
 // Config is the part of the configuration below the key turn. The field comments are its manual.
@@ -34,7 +36,8 @@ type Config struct {
 	// that does not pass TURN on. Default: empty, the host by which the client reached the page.
 	Host string `yaml:"host"`
 	// PublicIP is the address under which clients and peers reach this machine; one IPv4 and one IPv6 address may be
-	// given, with a comma. Set it behind a 1:1 NAT. Default: empty, found by looking at the interfaces.
+	// given, with a comma. Set it behind a 1:1 NAT, or name a STUN server that is to be asked at start, such as
+	// "stun:stun.example.org:3478". Default: empty, found by looking at the interfaces.
 	PublicIP string `yaml:"public_ip"`
 	// RelayPorts is the range of UDP ports for peers outside, or "none": then relayed calls work between users of this
 	// server only and no port but the listening one needs to be open. Default: "49152-65535".
@@ -179,8 +182,11 @@ func printable(s string) bool {
 	return true
 }
 
-// parseAddrs reads at most one IPv4 and one IPv6 address, with a comma between.
+// parseAddrs reads at most one IPv4 and one IPv6 address, with a comma between; there is none where a STUN server is named.
 func parseAddrs(s string) ([]netip.Addr, error) {
+	if server, err := netaddr.STUNServer(s); server != "" || err != nil {
+		return nil, err
+	}
 	var out []netip.Addr
 	for field := range strings.SplitSeq(s, ",") {
 		if field = strings.TrimSpace(field); field == "" {

@@ -22,7 +22,7 @@ import (
 type Deps struct {
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // nil: none
-	PublicIPs []netip.Addr          // announced when Config.PublicIP is empty
+	PublicIPs []netip.Addr          // announced when Config.PublicIP names none
 	Secret    []byte                // when Config.Secret is empty
 	TLS       *tls.Config           // for Config.TLSListen; nil: none
 	// TLSPort is where clients reach TURN over TLS when the HTTP side hands such streams to ServeConn; 0: nowhere.

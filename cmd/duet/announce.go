@@ -18,7 +18,10 @@ import (
 // listening are the open TCP ports; nil is off.
 type listening struct{ plain, tls, admin net.Listener }
 
-func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.Found, tlsHow string) {
+// reachable are the addresses of the interfaces, and those that TURN and the relay announce where the configuration names none.
+type reachable struct{ own, turn, relay []netaddr.Found }
+
+func announce(w io.Writer, cfg configs.Config, open listening, at reachable, tlsHow string) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -30,7 +33,7 @@ func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.F
 		port             net.Listener
 	}{{"http", "80", open.plain}, {"https", "443", open.tls}} {
 		if l.port != nil {
-			line("open", "%s", strings.Join(pageURLs(l.scheme, l.standard, l.port.Addr(), found), "  "))
+			line("open", "%s", strings.Join(pageURLs(l.scheme, l.standard, l.port.Addr(), at.own), "  "))
 		}
 	}
 	if open.tls == nil {
@@ -40,12 +43,12 @@ func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.F
 	}
 
 	if cfg.TURN.Enabled {
-		line("TURN", "%s, UDP and TCP; announces %s", cfg.TURN.Listen, announced(cfg.TURN.PublicIP, "turn.public_ip", found))
+		line("TURN", "%s, UDP and TCP; announces %s", cfg.TURN.Listen, announced(cfg.TURN.PublicIP, "turn.public_ip", at.turn))
 	} else {
 		off = append(off, "TURN (turn.enabled): peers behind strict NATs need it or the relay")
 	}
 	if cfg.Relay.Mode != relay.Off {
-		line("relay", "%s, mode %s, UDP and TCP; announces %s", cfg.Relay.Listen, cfg.Relay.Mode, announced(cfg.Relay.PublicIP, "relay.public_ip", found))
+		line("relay", "%s, mode %s, UDP and TCP; announces %s", cfg.Relay.Listen, cfg.Relay.Mode, announced(cfg.Relay.PublicIP, "relay.public_ip", at.relay))
 	} else {
 		off = append(off, "relay (relay.mode)")
 	}
@@ -61,7 +64,7 @@ func announce(w io.Writer, cfg configs.Config, open listening, found []netaddr.F
 
 // announced is the address that clients are told, and how it was found.
 func announced(configured, key string, found []netaddr.Found) string {
-	if configured != "" {
+	if configured != "" && !strings.HasPrefix(configured, "stun:") {
 		return configured + " (" + key + ")"
 	}
 	var all []string

@@ -210,6 +210,10 @@ func TestFaultsAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	_, deaf, err := net.SplitHostPort(taken.Addr().String()) // over UDP nobody has it
+	if err != nil {
+		t.Fatal(err)
+	}
 	damaged := t.TempDir()
 	if err := os.WriteFile(filepath.Join(damaged, "state.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
@@ -229,6 +233,9 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"a mistyped file, all faults at once", nil, []string{"serve", "-config", mistyped}, 1, []string{"http.lisen", "did you mean http.listen?", "relay.mode", "sometimes"}},
 		{"a file that is not there", nil, []string{"-config", "/nonexistent/duet.yaml"}, 1, []string{"/nonexistent/duet.yaml"}},
 		{"a mistyped variable", []string{"DUET_TURN_SECERT=x"}, nil, 1, []string{"DUET_TURN_SECERT", "turn.secret"}},
+		{"a STUN server that is not there", []string{"DUET_TURN_PUBLIC_IP=stun:127.0.0.1:" + deaf}, nil, 1, []string{"turn.public_ip", "STUN server 127.0.0.1:" + deaf}},
+		{"another one for the relay", []string{"DUET_RELAY_PUBLIC_IP=stun:127.0.0.1:" + deaf}, nil, 1, []string{"relay.public_ip", "STUN server 127.0.0.1:" + deaf}},
+		{"no STUN server", []string{"DUET_TURN_PUBLIC_IP=stun:", "DUET_RELAY_PUBLIC_IP=stun:a:b"}, nil, 1, []string{"turn.public_ip", "relay.public_ip"}},
 		{"a damaged state file", []string{"DUET_STATE_DIR=" + damaged}, nil, 1, []string{"state.json", "damaged"}},
 		{"an unknown command", nil, []string{"dance"}, 2, []string{`"dance"`, "usage:"}},
 		{"an argument too many", nil, []string{"serve", "now"}, 2, []string{`"now"`}},

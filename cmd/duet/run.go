@@ -38,12 +38,21 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	if err != nil {
 		return err
 	}
-	var addrs []netip.Addr
-	for _, f := range found {
-		addrs = append(addrs, f.Addr)
+	if cfg.Relay.PublicIP == "" { // one machine, one address: what is said of TURN holds for the relay
+		cfg.Relay.PublicIP = cfg.TURN.PublicIP
+	}
+	turnIPs, err := publicIPs(ctx, "turn.public_ip", cfg.TURN.PublicIP, found)
+	if err != nil {
+		return err
+	}
+	relayIPs := turnIPs
+	if cfg.Relay.PublicIP != cfg.TURN.PublicIP {
+		if relayIPs, err = publicIPs(ctx, "relay.public_ip", cfg.Relay.PublicIP, found); err != nil {
+			return err
+		}
 	}
 	registry := metrics.New(version)
-	secure, err := newTLS(ctx, cfg.HTTP, dir, addrs, log)
+	secure, err := newTLS(ctx, cfg.HTTP, dir, addrs(found), log)
 	if err != nil {
 		return err
 	}
@@ -86,7 +95,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	var credentials http.Handler
 	if cfg.TURN.Enabled {
 		server, err := turn.New(cfg.TURN, turn.Deps{
-			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs,
+			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
 			Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
 		})
 		if err != nil {
@@ -99,10 +108,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		}
 	}
 	if cfg.Relay.Mode != relay.Off {
-		if cfg.Relay.PublicIP == "" { // one machine, one address: what is said of TURN holds for the relay
-			cfg.Relay.PublicIP = cfg.TURN.PublicIP
-		}
-		server, err := relay.New(cfg.Relay, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs})
+		server, err := relay.New(cfg.Relay, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs(relayIPs)})
 		if err != nil {
 			return err
 		}
@@ -130,8 +136,28 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		parts.serve(admin, ports.admin)
 	}
 	parts.add(paceCollections)
-	announce(stdout, cfg, ports, found, secure.how)
+	announce(stdout, cfg, ports, reachable{found, turnIPs, relayIPs}, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
+}
+
+// publicIPs are announced where key names no address: the STUN server's answer if it names one, else what the interfaces have.
+func publicIPs(ctx context.Context, key, configured string, own []netaddr.Found) ([]netaddr.Found, error) {
+	server, err := netaddr.STUNServer(configured)
+	if server == "" || err != nil {
+		return own, err
+	}
+	seen, err := netaddr.FromSTUN(ctx, server)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return seen, nil
+}
+
+func addrs(found []netaddr.Found) (all []netip.Addr) {
+	for _, f := range found {
+		all = append(all, f.Addr)
+	}
+	return all
 }
 
 // portOf is the port of a listener, 0 when it is off.

@@ -28,6 +28,7 @@ var keepers = map[string][]string{
 	"github.com/gorilla/websocket":         {"signaling"},
 	"github.com/pion/turn/v3":              {"turn"},
 	"github.com/pion/webrtc/v4":            {"relay"},
+	"github.com/pion/stun/v4":              {"internal/netaddr"},
 	"github.com/pion/interceptor":          {"relay"},
 	"go.yaml.in/yaml/v3":                   {"configs"},
 	"github.com/chromedp/chromedp":         {},

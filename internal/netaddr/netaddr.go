@@ -1,6 +1,6 @@
-// Package netaddr finds the addresses under which this machine can be reached,
-// from its interfaces alone: nothing is sent. It keeps no state, starts no
-// goroutine and holds no lock; its one type is [Found].
+// Package netaddr finds the addresses under which this machine can be reached:
+// from its interfaces, or by asking a STUN server. It keeps no state and holds
+// no lock; its one type is [Found], and no goroutine outlives a call.
 package netaddr
 
 import (
