@@ -56,7 +56,8 @@ type HTTP struct {
 	AdminListen string `yaml:"admin_listen"`
 	// AllowedOrigins are origins (https://host[:port]) of other pages that may use the signaling.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// ProxyProtocol lists networks (CIDR) of load balancers whose PROXY protocol header is believed.
+	// ProxyProtocol lists networks (CIDR) of load balancers whose PROXY protocol header is believed, on these ports
+	// and on TURN's.
 	ProxyProtocol []string `yaml:"proxy_protocol"`
 	// APIToken lets other software ask for TURN credentials (POST /api/v1/turn-credentials). Empty: off.
 	APIToken string `yaml:"api_token" secret:"true"`

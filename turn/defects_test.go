@@ -94,9 +94,8 @@ func TestStreamSplitAtEveryByte(t *testing.T) {
 // One failing Accept ended the library's listener and all its allocations.
 func TestAcceptErrorsPass(t *testing.T) {
 	fails := &failingListener{}
-	s := start(t, func(_ *Config, l *limits) {
-		l.wrapListener = func(l net.Listener) net.Listener { fails.Listener = l; fails.left.Store(3); return fails }
-	})
+	fails.left.Store(3)
+	s := startWith(t, Deps{WrapListener: func(l net.Listener) net.Listener { fails.Listener = l; return fails }})
 	c := dial(t, s, "tcp")
 	c.allocate()
 	if left := fails.left.Load(); left > 0 {

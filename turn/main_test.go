@@ -26,11 +26,17 @@ const (
 // start runs a server on loopback that lets loopback peers be reached, until the test ends.
 func start(t testing.TB, change ...func(*Config, *limits)) *Server {
 	t.Helper()
+	return startWith(t, Deps{}, change...)
+}
+
+func startWith(t testing.TB, deps Deps, change ...func(*Config, *limits)) *Server {
+	t.Helper()
 	cfg, lim := testConfig()
 	for _, f := range change {
 		f(&cfg, &lim)
 	}
-	s, err := newServer(cfg, Deps{Secret: []byte(testSecret)}, lim)
+	deps.Secret = []byte(testSecret)
+	s, err := newServer(cfg, deps, lim)
 	if err != nil {
 		t.Fatal(err)
 	}

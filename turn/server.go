@@ -25,6 +25,8 @@ type Deps struct {
 	PublicIPs []netip.Addr          // announced when Config.PublicIP names none
 	Secret    []byte                // when Config.Secret is empty
 	TLS       *tls.Config           // for Config.TLSListen; nil: none
+	// WrapListener is given each TCP listener before anything is read from it, such as to believe a proxy; nil: nobody is.
+	WrapListener func(net.Listener) net.Listener
 	// TLSPort is where clients reach TURN over TLS when the HTTP side hands such streams to ServeConn; 0: nowhere.
 	TLSPort int
 }
@@ -42,8 +44,6 @@ type limits struct {
 	housekeeping    time.Duration
 	channelLifetime time.Duration // the library is told
 	idle            time.Duration // 0: none
-
-	wrapListener func(net.Listener) net.Listener // nil: as it is
 }
 
 func defaultLimits() limits {
@@ -147,16 +147,21 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	if cfg.TLSListen != "" && deps.TLS == nil {
 		return nil, errors.New("turn.tls_listen: there is no certificate; see http.tls_cert")
 	}
+	wrap := deps.WrapListener
+	if wrap == nil {
+		wrap = func(l net.Listener) net.Listener { return l }
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
+	s.tcp = wrap(s.tcp)
 	if cfg.TLSListen != "" {
 		l, err := net.Listen("tcp", cfg.TLSListen)
 		if err != nil {
 			s.close()
 			return nil, fmt.Errorf("turn.tls_listen: listen tcp %s: %w", cfg.TLSListen, err)
 		}
-		s.tls = tls.NewListener(l, deps.TLS)
+		s.tls = tls.NewListener(wrap(l), deps.TLS)
 		if s.tlsPort == 0 {
 			s.tlsPort = l.Addr().(*net.TCPAddr).Port
 		}
@@ -186,9 +191,6 @@ func (s *Server) listen() error {
 		tcp, err := net.Listen("tcp", net.JoinHostPort(host, port))
 		if err == nil {
 			s.udp, s.tcp = udp, tcp
-			if wrap := s.limits.wrapListener; wrap != nil {
-				s.tcp = wrap(tcp)
-			}
 			return nil
 		}
 		for _, l := range udp {

@@ -69,6 +69,15 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 	return c
 }
 
+func dialText(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	to, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dial(t, to)
+}
+
 // httpSays asks over c and returns the answer's body.
 func httpSays(t *testing.T, c net.Conn, before string) string {
 	t.Helper()

@@ -97,6 +97,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		server, err := turn.New(cfg.TURN, turn.Deps{
 			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
 			Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
+			WrapListener: func(l net.Listener) net.Listener { return believeProxies(l, cfg.HTTP.ProxyProtocol) },
 		})
 		if err != nil {
 			return err
