@@ -56,8 +56,12 @@ type Config struct {
 	// is shown. It keeps the server from being used to flood somebody else. Default: 10; raise it for many clients behind one NAT.
 	UnauthenticatedPerIP int `yaml:"unauthenticated_per_ip"`
 	// UserAllocations is how many allocations one user may have at a time; a browser takes one for each network interface
-	// and transport. Static users stand for other software and are bounded by the total only. 0: no limit. Default: 64.
+	// and transport. Static users stand for other software, with many people behind one name, and are not bounded by this.
+	// 0: no limit. Default: 64.
 	UserAllocations int `yaml:"user_allocations"`
+	// AllocationsPerIP is how many there may be from one address (IPv6: one /64), whoever asks, so that somebody with many
+	// names cannot have them all. 0: no limit. Default: 1000; raise it for more callers than 500 behind one NAT.
+	AllocationsPerIP int `yaml:"allocations_per_ip"`
 	// TotalAllocations is how many there may be in all; one takes about 12 KiB. 0: no limit. Default: 20000.
 	TotalAllocations int `yaml:"total_allocations"`
 	// UserBPS is how many bytes a second are relayed for one user, both directions together. What is over is lost, as on
@@ -88,6 +92,7 @@ func DefaultConfig() Config {
 		CredentialTTL:        8 * time.Hour,
 		UnauthenticatedPerIP: 10,
 		UserAllocations:      64,
+		AllocationsPerIP:     1000,
 		TotalAllocations:     20_000,
 		UserBPS:              5_000_000,
 		UserPPS:              10_000,
@@ -149,7 +154,7 @@ func (c Config) Validate() error {
 		add("unauthenticated_per_ip: %d would answer nobody; at least 1", c.UnauthenticatedPerIP)
 	}
 	for key, n := range map[string]int64{
-		"user_allocations": int64(c.UserAllocations), "total_allocations": int64(c.TotalAllocations),
+		"user_allocations": int64(c.UserAllocations), "allocations_per_ip": int64(c.AllocationsPerIP), "total_allocations": int64(c.TotalAllocations),
 		"user_bps": c.UserBPS, "user_pps": c.UserPPS, "total_bps": c.TotalBPS, "total_pps": c.TotalPPS,
 	} {
 		if n < 0 {

@@ -29,11 +29,15 @@ type stats struct {
 	traffic
 	refusals map[error]*atomic.Uint64
 	codes    map[int]*atomic.Uint64
+	bounds   map[string]*atomic.Uint64
 	opened   atomic.Uint64
 }
 
 func newStats() *stats {
-	s := &stats{refusals: map[error]*atomic.Uint64{}, codes: map[int]*atomic.Uint64{}}
+	s := &stats{refusals: map[error]*atomic.Uint64{}, codes: map[int]*atomic.Uint64{}, bounds: map[string]*atomic.Uint64{}}
+	for _, bound := range []string{boundUser, boundIP, boundTotal} {
+		s.bounds[bound] = new(atomic.Uint64)
+	}
 	for _, err := range []error{
 		errShort, errNotSTUN, errLength, errClass, errMethod, errAttribute, errDuplicate, errCount,
 		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept,
@@ -68,7 +72,9 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // descriptions of what collector gives.
-type descriptions struct{ allocations, opened, packets, bytes, refusals, drops, streams, kernel *prometheus.Desc }
+type descriptions struct {
+	allocations, opened, packets, bytes, refusals, bounds, drops, streams, kernel *prometheus.Desc
+}
 
 func describe() descriptions {
 	return descriptions{
@@ -77,6 +83,7 @@ func describe() descriptions {
 		packets:     desc("packets_total", "Payloads relayed: up from clients, down to clients.", "direction", "path"),
 		bytes:       desc("bytes_total", "Bytes of the payloads relayed.", "direction", "path"),
 		refusals:    desc("refusals_total", "Requests answered with an error, by code.", "code"),
+		bounds:      desc("quota_refusals_total", "Allocations refused, by the key of the configuration that bounds them.", "key"),
 		drops:       desc("drops_total", "Packets that were not answered or relayed, by reason; budget is for strangers who ask too often.", "reason"),
 		streams:     desc("streams", "TCP and TLS connections that exist now."),
 		kernel:      desc("receive_drops_total", "Datagrams that the kernel lost because this process was too slow, on the listening sockets."),
@@ -86,7 +93,7 @@ func describe() descriptions {
 // Describe implements prometheus.Collector.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
 	d := describe()
-	for _, each := range []*prometheus.Desc{d.allocations, d.opened, d.packets, d.bytes, d.refusals, d.drops, d.streams, d.kernel} {
+	for _, each := range []*prometheus.Desc{d.allocations, d.opened, d.packets, d.bytes, d.refusals, d.bounds, d.drops, d.streams, d.kernel} {
 		out <- each
 	}
 }
@@ -113,6 +120,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for code, n := range s.stats.codes {
 		count(d.refusals, n.Load(), strconv.Itoa(code))
+	}
+	for key, n := range s.stats.bounds {
+		count(d.bounds, n.Load(), "turn."+key)
 	}
 	for reason, n := range s.stats.refusals {
 		count(d.drops, n.Load(), reason.Error())

@@ -3,6 +3,7 @@ package turn
 // This file keeps one user, or all together, from taking more than their share.
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,36 +49,49 @@ type account struct {
 	meter       meter
 }
 
-// accounts is fixed after New, but for the map.
+// accounts is fixed after New, but for the maps.
 type accounts struct {
-	perUser, total int // allocations; 0: no limit
-	bytes, packets int64
-	all            meter
+	perUser, perIP, total int // allocations; 0: no limit
+	bytes, packets        int64
+	all                   meter
 
 	mu    sync.Mutex // a leaf; guards what follows
 	users map[string]*account
+	byIP  map[netip.Addr]int // allocations; an IPv6 /64 is one address
 	open  int
 }
 
+// The bounds that may refuse an allocation, by the keys that set them; also the label of the metric that counts them.
+const (
+	boundUser  = "user_allocations"
+	boundIP    = "allocations_per_ip"
+	boundTotal = "total_allocations"
+)
+
 func newAccounts(c Config) *accounts {
-	a := &accounts{perUser: c.UserAllocations, total: c.TotalAllocations, bytes: c.UserBPS, packets: c.UserPPS, users: map[string]*account{}}
+	a := &accounts{
+		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBPS, packets: c.UserPPS,
+		users: map[string]*account{}, byIP: map[netip.Addr]int{},
+	}
 	a.all.set(c.TotalBPS, c.TotalPPS)
 	return a
 }
 
-// admits says whether who may have one more allocation, else the code of the refusal. Static users are software that the
-// operator has set up, with many people behind one name: only the total bounds them.
-func (a *accounts) admits(who identity) int {
+// admits says whether who may have one more allocation from an address, else the code of the refusal and the bound. Static
+// users are software that the operator has set up, with many people behind one name, which is not bounded.
+func (a *accounts) admits(who identity, from netip.Addr) (code int, bound string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	u := a.users[who.user]
 	switch {
 	case a.total > 0 && a.open >= a.total:
-		return codeCapacity
+		return codeCapacity, boundTotal
 	case a.perUser > 0 && u != nil && u.allocations >= a.perUser && !who.static():
-		return codeQuota
+		return codeQuota, boundUser
+	case a.perIP > 0 && a.byIP[network(from)] >= a.perIP:
+		return codeQuota, boundIP
 	}
-	return 0
+	return 0, ""
 }
 
 // knows says whether a user has allocations.
@@ -87,8 +101,8 @@ func (a *accounts) knows(user string) bool {
 	return a.users[user] != nil
 }
 
-// open books an allocation; the account lasts until the last one is closed.
-func (a *accounts) enter(who identity) *account {
+// enter books an allocation; the account lasts until the last one is closed.
+func (a *accounts) enter(who identity, from netip.Addr) *account {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	u := a.users[who.user]
@@ -100,14 +114,19 @@ func (a *accounts) enter(who identity) *account {
 		a.users[who.user] = u
 	}
 	u.allocations++
+	a.byIP[network(from)]++
 	a.open++
 	return u
 }
 
-func (a *accounts) leave(u *account) {
+func (a *accounts) leave(u *account, from netip.Addr) {
+	from = network(from)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open--
+	if a.byIP[from]--; a.byIP[from] == 0 {
+		delete(a.byIP, from)
+	}
 	if u.allocations--; u.allocations == 0 {
 		delete(a.users, u.user)
 	}

@@ -81,6 +81,48 @@ func TestQuotas(t *testing.T) {
 	if n := len(s.accounts.users); n != 3 {
 		t.Errorf("%d accounts, want 3", n)
 	}
+	for key, want := range map[string]uint64{boundUser: 1, boundTotal: 1, boundIP: 0} {
+		if got := s.stats.bounds[key].Load(); got != want {
+			t.Errorf("%d refusals for %s, want %d", got, key, want)
+		}
+	}
+}
+
+// Somebody with many names is bounded by the address, and takes nothing from others.
+func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.Listen, c.AllocationsPerIP = ":0", 3 })
+	from := func(ip, user string) *client {
+		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.port())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return (&client{t: t, conn: conn, user: "alice", pass: "wonder", timeout: 5 * time.Second}).own(s, user)
+	}
+	first := from("127.0.0.2", "a")
+	for _, c := range []*client{first, from("127.0.0.2", "b"), from("127.0.0.2", "c"), from("127.0.0.3", "a")} {
+		c.allocate()
+	}
+	refused := from("127.0.0.2", "d")
+	if got := refused.ask(methodAllocate, transport(protocolUDP)).code; got != codeQuota {
+		t.Errorf("one too many from an address: got %d, want 486", got)
+	}
+	if got := s.stats.bounds[boundIP].Load(); got != 1 {
+		t.Errorf("%d refusals are counted, want 1", got)
+	}
+	first.mustAsk(methodRefresh, lifetime(0))
+	refused.allocate()
+
+	a := newAccounts(Config{AllocationsPerIP: 1})
+	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"))
+	for ip, want := range map[string]int{"2001:db8::ffff:0:0:1": codeQuota, "2001:db8:0:1::1": 0} {
+		if got, _ := a.admits(identity{user: "b"}, netip.MustParseAddr(ip)); got != want {
+			t.Errorf("from %s beside 2001:db8::1: got %d, want %d", ip, got, want)
+		}
+	}
+	if a.leave(u, netip.MustParseAddr("2001:db8::1")); len(a.byIP) != 0 || len(a.users) != 0 {
+		t.Errorf("left behind: %v, %v", a.byIP, a.users)
+	}
 }
 
 // A user who sends too much loses packets, a neighbour does not.
@@ -296,7 +338,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"duet_turn_drops_total budget": 1, "duet_turn_refusals_total 486": 1, "duet_turn_packets_total up fast": 1,
-		"duet_turn_bytes_total up fast": 1200, "duet_turn_bytes_total down fast": 0, "duet_turn_allocations ipv4 udp": 0,
+		"duet_turn_quota_refusals_total turn.allocations_per_ip": 0, "duet_turn_bytes_total up fast": 1200, "duet_turn_bytes_total down fast": 0, "duet_turn_allocations ipv4 udp": 0,
 		"duet_turn_receive_drops_total ": 0,
 	} {
 		if v, ok := got[name]; !ok || v != want {
@@ -312,13 +354,13 @@ func TestValidateReportsAll(t *testing.T) {
 	c := Config{
 		Enabled: true, Listen: "3478", Realm: "a:b", Secret: "short", SecretPrevious: "short", PublicIP: "example.org",
 		RelayPorts: "1-2-3", AllowPeers: []string{"nonsense"}, Users: map[string]string{"a:b": "", "c": ""}, Permissions: "some",
-		UserAllocations: -1, TotalAllocations: -1, UserBPS: 1, UserPPS: -1, TotalBPS: 1, TotalPPS: -1, IdleTimeout: time.Second,
+		UserAllocations: -1, AllocationsPerIP: -1, TotalAllocations: -1, UserBPS: 1, UserPPS: -1, TotalBPS: 1, TotalPPS: -1, IdleTimeout: time.Second,
 		TLSListen: "x", Listeners: -1,
 	}
 	err := c.Validate()
 	for _, key := range []string{
 		"listen", "realm", "secret", "secret_previous", "public_ip", "relay_ports", "allow_peers", "users", "permissions", "credential_ttl",
-		"unauthenticated_per_ip", "user_allocations", "total_allocations", "user_bps", "user_pps", "total_bps", "total_pps", "idle_timeout", "tls_listen", "listeners",
+		"unauthenticated_per_ip", "user_allocations", "allocations_per_ip", "total_allocations", "user_bps", "user_pps", "total_bps", "total_pps", "idle_timeout", "tls_listen", "listeners",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "turn."+key+":") {
 			t.Errorf("no fault names turn.%s", key)

@@ -132,7 +132,8 @@ func (f *front) allocate() int {
 	case r.carries(hasReservation) && !s.reservations.known(string(r.token)):
 		return codeCapacity
 	}
-	if code := s.accounts.admits(r.who); code != 0 {
+	if code, bound := s.accounts.admits(r.who, r.from.Addr()); code != 0 {
+		s.stats.bounds[bound].Add(1)
 		return code
 	}
 	f.clampLifetime()

@@ -298,7 +298,7 @@ func (s *Server) began(a *allocation, r *request) error {
 	if a.who.id != "" && s.cfg.Permissions == "call" {
 		a.party = s.parties.hold(a.who.id)
 	}
-	a.account = s.accounts.enter(a.who)
+	a.account = s.accounts.enter(a.who, a.client.Addr())
 	relay, reserved := netip.AddrPort{}, false
 	if r.carries(hasReservation) {
 		if relay, reserved = s.reservations.take(string(r.token)); reserved {
@@ -329,7 +329,7 @@ func (s *Server) ended(a *allocation) {
 }
 
 func (s *Server) released(a *allocation) {
-	s.accounts.leave(a.account)
+	s.accounts.leave(a.account, a.client.Addr())
 	if a.party != nil {
 		s.parties.release(a.party)
 	}
