@@ -117,12 +117,15 @@ func (l *failingListener) Accept() (net.Conn, error) {
 
 // Streams had no deadline: a few thousand silent ones took all descriptors.
 func TestSilentStreamsEnd(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.firstFrame, l.idleStream = 2*time.Second, 2*time.Second })
+	const slow = 200
+	s := start(t, func(_ *Config, l *limits) {
+		l.firstFrame, l.idleStream, l.streamsPerIP = 2*time.Second, 2*time.Second, slow+1
+	})
 	running := dial(t, s, "tcp")
 	running.allocate()
 	outside, addr := peer(t)
 	running.bind(0x4000, addr)
-	for i := range 190 {
+	for i := range slow {
 		c := dial(t, s, "tcp")
 		if i%2 == 0 {
 			c.send([]byte{0, 1, 0}) // the beginning of a frame
@@ -130,6 +133,8 @@ func TestSilentStreamsEnd(t *testing.T) {
 		if i == 0 {
 			c.roundTrip(c.build(methodBinding, classRequest)) // seen is not allocated
 		}
+		running.send(channelData(0x4000, "among them"))
+		expectAt(t, outside, "among them")
 	}
 	eventually(t, "the silent streams end", func() bool { return s.streams.count() == 1 })
 	running.send(channelData(0x4000, "still here"))
