@@ -62,7 +62,7 @@ type Config struct {
 	// AllocationsPerIP is how many there may be from one address (IPv6: one /64), whoever asks, so that somebody with many
 	// names cannot have them all. 0: no limit. Default: 1000; raise it for more callers than 500 behind one NAT.
 	AllocationsPerIP int `yaml:"allocations_per_ip"`
-	// TotalAllocations is how many there may be in all; one takes about 12 KiB. 0: no limit. Default: 20000.
+	// TotalAllocations is how many there may be in all; one takes about 10 KiB. 0: no limit. Default: 20000.
 	TotalAllocations int `yaml:"total_allocations"`
 	// UserBPS is how many bytes a second are relayed for one user, both directions together. What is over is lost, as on
 	// a slow line. 0: no limit. Default: 5000000, a dozen video calls. Not for static users.
