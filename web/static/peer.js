@@ -37,6 +37,8 @@ export class Peer extends Emitter {
   #tracks;
   /** @type {{audio: RTCRtpSender | null, video: RTCRtpSender | null}} */
   #senders = { audio: null, video: null };
+  /** Holds nothing, but what is said to belong to one stream is played in time with each other. */
+  #together = new MediaStream();
 
   #makingOffer = false;
   #settingAnswer = false;
@@ -98,7 +100,7 @@ export class Peer extends Emitter {
    */
   start() {
     for (const kind of KINDS) {
-      this.#senders[kind] = this.#pc.addTransceiver(kind, { direction: "sendrecv" }).sender;
+      this.#senders[kind] = this.#pc.addTransceiver(kind, { direction: "sendrecv", streams: [this.#together] }).sender;
       void this.#replace(kind);
     }
   }
@@ -232,6 +234,7 @@ export class Peer extends Emitter {
       if (!transceiver) continue;
       transceiver.direction = "sendrecv";
       this.#senders[kind] = transceiver.sender;
+      transceiver.sender.setStreams(this.#together);
       await this.#replace(kind);
     }
   }

@@ -97,6 +97,9 @@ let serial = 0;
 /** A track, as far as anybody looks at it. */
 export const track = (kind) => ({ kind, id: `${kind}-${++serial}`, enabled: true, stop() {} });
 
+/** Node has none. */
+globalThis.MediaStream ??= /** @type {any} */ (class {});
+
 /** An RTCPeerConnection class whose instances the test finds in `peers`, newest last. */
 export function fakeWebRTC() {
   const peers = [];
@@ -132,10 +135,11 @@ export function fakeWebRTC() {
       peers.push(this);
     }
 
-    addTransceiver(trackOrKind, { direction }) {
+    addTransceiver(trackOrKind, { direction, streams }) {
       this.lines.push(trackOrKind);
       const kind = typeof trackOrKind === "string" ? trackOrKind : trackOrKind.kind;
       const transceiver = this.#transceiver(kind, direction, typeof trackOrKind === "string" ? null : trackOrKind);
+      transceiver.sender.streams = streams;
       this.#need();
       return transceiver;
     }
@@ -143,6 +147,10 @@ export function fakeWebRTC() {
     #transceiver(kind, direction, first) {
       const sender = {
         track: first,
+        streams: [],
+        setStreams(...streams) {
+          this.streams = streams;
+        },
         encodings: [{ active: true }],
         refusals: 0, // of setParameters, as if the parameters had changed meanwhile
         async replaceTrack(next) {

@@ -52,6 +52,17 @@ test("lines are made without tracks, which would lend them their ids", async () 
   assert.deepEqual(pc.getTransceivers().map((t) => t.sender.track), [tracks.audio, tracks.video]);
 });
 
+test("sound and picture belong to one stream at both ends, or a browser would not play them in time", async () => {
+  const { a, b } = pair();
+  a.peer.start();
+  await settle();
+  for (const { pc } of [a, b]) {
+    const [audio, video] = pc.getTransceivers().map((t) => t.sender.streams);
+    assert.equal(audio.length, 1);
+    assert.deepEqual(audio, video);
+  }
+});
+
 test("what is held is said only when released, in its order", async () => {
   const { peer, said, pc } = make({ hold: true });
   peer.start();
