@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,8 +54,10 @@ type BrowserOptions struct {
 	Flags     map[string]any // more for Chromium's command line
 	Language  string         // "en" when empty
 	URL       string         // of the page; the server's own when empty
-	// Wrap changes the command before it starts: to run it in another network, say (Chromium).
+	// Wrap changes the command before it starts: to run it in another network, say.
 	Wrap func(*exec.Cmd)
+	// Dial connects to the browser from outside of that network (Firefox; Chromium is led by a pipe).
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // settle prepares a browser that has just started.

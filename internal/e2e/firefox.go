@@ -44,7 +44,7 @@ user_pref("media.gmp-manager.updateEnabled", false);
 user_pref("services.settings.server", "http://127.0.0.1:1/");
 `
 
-// StartFirefox opens a Firefox that ends with the test. Of the options it heeds the scripts.
+// StartFirefox opens a Firefox that ends with the test. Of the options it heeds Scripts, URL, Wrap and Dial.
 func StartFirefox(t testing.TB, s *Server, name string, o BrowserOptions) *Browser {
 	t.Helper()
 	exe, err := exec.LookPath("firefox-esr")
@@ -62,6 +62,9 @@ func StartFirefox(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 	cmd.Env = append(os.Environ(), "HOME="+dir, "MOZ_CRASHREPORTER_DISABLE=1")
 	output := &Log{}
 	cmd.Stdout, cmd.Stderr = output, output
+	if o.Wrap != nil {
+		o.Wrap(cmd)
+	}
 	p, err := start(cmd)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +82,8 @@ func StartFirefox(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 			t.Fatalf("%s: Firefox offers no BiDi: %v\n%s", name, p.err, output.tail(20))
 		}
 	}
-	conn, _, err := websocket.DefaultDialer.Dial(url+"/session", nil)
+	dialer := websocket.Dialer{NetDialContext: o.Dial, HandshakeTimeout: patience}
+	conn, _, err := dialer.Dial(url+"/session", nil)
 	if err != nil {
 		t.Fatalf("%s: connect to Firefox: %v", name, err)
 	}
@@ -182,7 +186,7 @@ func (f *firefox) call(ctx context.Context, method string, params, result any) e
 type object = map[string]any
 
 func (f *firefox) begin(ctx context.Context) error {
-	if err := f.call(ctx, "session.new", object{"capabilities": object{}}, nil); err != nil {
+	if err := f.call(ctx, "session.new", object{"capabilities": object{"alwaysMatch": object{"acceptInsecureCerts": true}}}, nil); err != nil {
 		return err
 	}
 	if err := f.call(ctx, "session.subscribe", object{"events": []string{"log.entryAdded"}}, nil); err != nil {

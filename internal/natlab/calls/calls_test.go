@@ -54,6 +54,20 @@ func TestServers(t *testing.T) {
 				{A: natlab.DualStack, B: natlab.DualStackOffice, Want: direct},
 			},
 		},
+		{
+			name:      "TURN has one allocation to give",
+			world:     WorldOptions{Settings: []string{"turn.total_allocations=1"}},
+			scenarios: []Scenario{{A: natlab.Office, B: natlab.Office}},
+		},
+		{
+			name:      "TURN's own port is refused",
+			scenarios: []Scenario{{A: natlab.Office, B: natlab.Office, Before: refuse(turnPort)}},
+		},
+		{
+			name:      "Relay mode always, and the relay's own port is refused",
+			world:     WorldOptions{Settings: []string{"relay.mode=always"}},
+			scenarios: []Scenario{{A: natlab.Home, B: natlab.Office, Want: relay, Before: refuse(relayPort)}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) { runAll(t, c) })
 	}

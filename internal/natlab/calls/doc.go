@@ -4,9 +4,15 @@
 // # Types
 //
 // A [World] is one internet with the program in it; a [Person] is a browser in some network. [World.Call] has one person
-// call another and measures it, a [Result]; a [Scenario] says who calls whom and which path must come of it. [Table]
-// writes the results for people to read. A [Transition] is something that happens to a running call, a [Moved] what the
-// call made of it.
+// call another and measures it, a [Result]; a [Scenario] says who calls whom and which path must come of it. A
+// [Transition] is something that happens to a running call, a [Moved] what the call made of it. A [Weather] is a link that
+// loses, delays or throttles, a [Compared] the relay beside the direct way in it. [Table], [Moves] and [Weathers] write
+// what was found for people to read, into RESULTS.md when all of it was tried.
+//
+// # Limits
+//
+// Times are judged by the limits of an idle machine; where others use it too, four times as much is let pass and called
+// slow. See slack.
 //
 // # Goroutines and locks
 //

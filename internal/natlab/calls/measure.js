@@ -11,10 +11,20 @@
     m = { accepted: 0, first: 0, last: 0, frames: 0, count: 0, longest: 0, freezes: 0, marked: 0, timer: 0, gaps: [] }
     m.timer = setInterval(look, 10)
   }
+  // Firefox counts the pictures of a stream nowhere, but tells of each.
+  let told = 0, followed = null
+  function follow(video) {
+    followed = video
+    video.requestVideoFrameCallback(() => {
+      told++
+      follow(video)
+    })
+  }
   // A timer and not a frame callback: no picture means no callback either.
   function look() {
     const video = document.querySelector('[data-testid=remote-video]')
-    const count = video?.srcObject ? (video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0) : 0
+    if (video && video !== followed && /Firefox/.test(navigator.userAgent)) follow(video)
+    const count = followed ? told : video?.srcObject ? video.getVideoPlaybackQuality().totalVideoFrames : 0
     if (count > m.count) {
       const now = clock()
       m.frames += count - m.count

@@ -4,7 +4,9 @@ package calls
 
 import (
 	"fmt"
+	"time"
 
+	"duet/internal/e2e"
 	"duet/internal/natlab"
 )
 
@@ -17,17 +19,29 @@ const (
 
 // A Scenario is one call between two networks.
 type Scenario struct {
-	A, B   natlab.Spec
-	Within bool   // both are in one network of kind A
-	Want   string // empty: what the theory of NATs says, with TURN where it says no
-	Query  string // of both pages
+	A, B    natlab.Spec
+	Within  bool          // both are in one network of kind A
+	Want    string        // empty: what the theory of NATs says, with TURN where it says no
+	Query   string        // of both pages
+	Watch   time.Duration // see CallOptions
+	Firefox bool          // the caller's browser; Chromium otherwise
+	// Before makes the world what it is when the call begins. It may be nil.
+	Before func(a, b *Person)
 }
 
 func (s Scenario) String() string {
+	from, to := s.from(), s.B.Name
 	if s.Within {
-		return s.A.Name + " calls the same"
+		to = "the same"
 	}
-	return s.A.Name + " calls " + s.B.Name
+	return from + " calls " + to
+}
+
+func (s Scenario) from() string {
+	if s.Firefox {
+		return s.A.Name + " (Firefox)"
+	}
+	return s.A.Name
 }
 
 func (s Scenario) want() string {
@@ -45,6 +59,9 @@ func (s Scenario) Run(w *World) Result {
 	var r Result
 	err := w.a.try(func() {
 		a := w.At(s.A, 0)
+		if s.Firefox {
+			a = w.person("firefox-"+s.A.Name, w.Network(s.A, 0), e2e.StartFirefox, nil)
+		}
 		var b *Person
 		switch {
 		case s.Within:
@@ -54,13 +71,17 @@ func (s Scenario) Run(w *World) Result {
 		default:
 			b = w.At(s.B, 0)
 		}
-		r = w.Call(a, b, s.want(), CallOptions{Query: s.Query})
+		if s.Before != nil {
+			s.Before(a, b)
+		}
+		r = w.Call(a, b, s.want(), CallOptions{Query: s.Query, Watch: s.Watch})
+		r.From = s.from()
 		if s.Within {
 			r.To = "the same"
 		}
 	})
 	if err != nil {
-		r = Result{From: s.A.Name, To: s.B.Name, Want: s.want(), Fault: err.Error()}
+		r = Result{From: s.from(), To: s.B.Name, Want: s.want(), Fault: err.Error()}
 	}
 	return r
 }
@@ -73,6 +94,15 @@ func (w *World) At(s natlab.Spec, number int) *Person {
 		name = fmt.Sprintf("%s-%d", name, number+1)
 	}
 	return w.Person(name, w.Network(s, number))
+}
+
+// refuse has the routers of both turn away what goes to a port of the server's.
+func refuse(port string) func(a, b *Person) {
+	return func(a, b *Person) {
+		for _, p := range []*Person{a, b} {
+			p.Net.Block(natlab.Block{Proto: "udp", Ports: port, Refuse: true}, natlab.Block{Proto: "tcp", Ports: port, Refuse: true})
+		}
+	}
 }
 
 // representative is what make test can afford: each kind of network once, and each way of going through.
@@ -94,6 +124,7 @@ var representative = []Scenario{
 	{A: natlab.IPv6, B: natlab.Home},
 	{A: natlab.IPv6, B: natlab.DualStack},
 	{A: natlab.DualStackOffice, B: natlab.DualStack},
+	{A: natlab.Home, B: natlab.Home, Firefox: true},
 }
 
 // whole is every pair of kinds, and every kind with itself, within one network too where that says something.
@@ -106,6 +137,9 @@ func whole() []Scenario {
 	}
 	for _, s := range []natlab.Spec{natlab.Home, natlab.HomeHairpin, natlab.Guest, natlab.GuestHairpin, natlab.Cloud, natlab.DualStack, natlab.UDPBlocked, natlab.Port443} {
 		all = append(all, Scenario{A: s, Within: true})
+	}
+	for _, s := range []natlab.Spec{natlab.Home, natlab.Office, natlab.Mobile, natlab.UDPBlocked, natlab.Port443, natlab.IPv6} {
+		all = append(all, Scenario{A: s, B: natlab.Home, Firefox: true})
 	}
 	return all
 }

@@ -37,12 +37,18 @@ func Table(results []Result) string {
 	for _, r := range results {
 		verdict := "ok"
 		if r.Fault != "" {
-			verdict = "**" + strings.ReplaceAll(strings.SplitN(r.Fault, "\n", 2)[0], "|", "/") + "**"
+			verdict = "**" + oneLine(r.Fault) + "**"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d / %d ms | %d / %d | %d / %d | %s |\n", r.From, r.To, r.Path, r.How,
 			r.Setup[0].Milliseconds(), r.Setup[1].Milliseconds(), r.Frames[0], r.Frames[1], r.Freezes[0], r.Freezes[1], verdict)
 	}
 	return b.String()
+}
+
+// oneLine is the beginning of a fault, for a cell of a table.
+func oneLine(fault string) string {
+	line, _, _ := strings.Cut(fault, "\n")
+	return strings.ReplaceAll(line, "|", "/")
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -43,10 +43,6 @@ type Moved struct {
 // every minute.
 const recovers = 90 * time.Second
 
-// slow is how much more than its Limit a transition may take before it is a failure and not only slow: the machine may be
-// busy with other things.
-const slow = 4
-
 // Run makes the call in a world of its own and has it happen.
 func (tr Transition) Run(w *World) (m Moved) {
 	m.Transition = tr
@@ -90,11 +86,10 @@ func (tr Transition) Run(w *World) (m Moved) {
 			w.a.Errorf("afterwards the path is %s, want %s", m.Is, tr.Then)
 		}
 		for i, p := range []*Person{a, b} {
-			switch gap := m.Gap[i] - tr.Away - m.Base; {
-			case gap > slow*tr.Limit:
+			gap := m.Gap[i] - tr.Away
+			m.Slow = m.Slow || gap > tr.Limit
+			if gap > time.Duration(w.slack)*tr.Limit {
 				w.a.Errorf("%s saw no new picture for %v; %v is the goal", p.Name, m.Gap[i], tr.Away+tr.Limit)
-			case gap > tr.Limit:
-				m.Slow = true
 			}
 		}
 	})
@@ -176,6 +171,16 @@ var transitions = []Transition{
 		},
 	},
 	{
+		// Nothing replaces what works.
+		Name: "the relay is asked for, and its port is refused", A: natlab.Open, B: natlab.Open, Then: direct, Limit: planned, Long: true,
+		World: WorldOptions{Settings: []string{"turn.enabled=false"}},
+		Happens: func(w *World, a, b *Person) {
+			refuse(relayPort)(a, b)
+			say(a, "duet.call.useRelay(true)")
+			<-time.After(35 * time.Second) // the server gives up after 30 s
+		},
+	},
+	{
 		Name: "address change (another lease)", A: natlab.Home, B: natlab.Home, Then: direct, Limit: unplanned,
 		Happens: func(w *World, a, b *Person) { a.Host.Renumber() },
 	},
@@ -212,6 +217,8 @@ var transitions = []Transition{
 		Name: "the office router restarts and forgets", A: natlab.Office, B: natlab.Cone, Then: direct, Limit: unplanned, Long: true,
 		Happens: func(w *World, a, b *Person) { a.Net.Reboot() },
 	},
+	idle("direct", natlab.Home),
+	idle("through TURN", natlab.Office),
 	down("no carrier for 2 s", 2*time.Second, (*natlab.Link).Carrier, false),
 	down("no carrier for 10 s", 10*time.Second, (*natlab.Link).Carrier, true),
 	down("no carrier for 25 s", 25*time.Second, (*natlab.Link).Carrier, true),
@@ -254,6 +261,28 @@ func down(name string, d time.Duration, set func(*natlab.Link, bool), long bool)
 	}
 }
 
+// idle is a call in which nobody shows or says anything for longer than the bindings of their NATs live.
+func idle(name string, s natlab.Spec) Transition {
+	s.Binding = 30 * time.Second
+	s.Name += ", bindings of 30 s"
+	const away = 40 * time.Second
+	return Transition{
+		Name: "nothing is sent for 40 s, and bindings live 30 s: " + name, A: s, B: s, Then: Scenario{A: s, B: s}.want(),
+		Limit: unplanned, Away: away, Long: true,
+		Happens: func(w *World, a, b *Person) {
+			press := func() {
+				for _, p := range []*Person{a, b} {
+					p.Click("toggle-video")
+					p.Click("toggle-audio")
+				}
+			}
+			press()
+			<-time.After(away)
+			press()
+		},
+	}
+}
+
 func alive(l *natlab.Link, on bool) { l.Silence(!on) }
 
 func restart(w *World, crash bool) {
@@ -270,7 +299,7 @@ func Moves(all []Moved) string {
 	for _, m := range all {
 		verdict := "ok"
 		if m.Fault != "" {
-			verdict = "**" + strings.ReplaceAll(strings.SplitN(m.Fault, "\n", 2)[0], "|", "/") + "**"
+			verdict = "**" + oneLine(m.Fault) + "**"
 		}
 		if m.Slow {
 			verdict = fmt.Sprintf("slow: %v is the goal", m.Limit)

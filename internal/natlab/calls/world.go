@@ -18,6 +18,7 @@ type World struct {
 	Server *Server
 
 	a      *attempt
+	slack  int // see there
 	spki   string
 	people map[string]*Person
 	nets   map[string]*natlab.Network
@@ -44,6 +45,10 @@ func NewWorld(t testing.TB, o WorldOptions) *World {
 	t.Helper()
 	a := &attempt{TB: t}
 	w := &World{Lab: natlab.New(t), a: a, people: make(map[string]*Person), nets: make(map[string]*natlab.Network)}
+	var err error
+	if w.slack, err = slack(); err != nil {
+		t.Fatal(err)
+	}
 	if o.ServerNet.Name == "" {
 		o.ServerNet = natlab.OpenDual
 	}
@@ -67,6 +72,9 @@ func NewWorld(t testing.TB, o WorldOptions) *World {
 	return w
 }
 
+// startBrowser is e2e.StartBrowser or e2e.StartFirefox.
+type startBrowser func(testing.TB, *e2e.Server, string, e2e.BrowserOptions) *e2e.Browser
+
 // Network is the world's network of this kind and number; made at its first use. The numbers tell apart networks that are
 // alike.
 func (w *World) Network(s natlab.Spec, number int) *natlab.Network {
@@ -78,8 +86,14 @@ func (w *World) Network(s natlab.Spec, number int) *natlab.Network {
 	return w.nets[key]
 }
 
-// Person is the world's person of this name, in the network where they were first asked for.
+// Person is the world's person of this name, with a Chromium in the network where they were first asked for.
 func (w *World) Person(name string, n *natlab.Network, opts ...natlab.LinkOption) *Person {
+	w.a.Helper()
+	return w.person(name, n, e2e.StartBrowser, opts)
+}
+
+// person is Person with any browser.
+func (w *World) person(name string, n *natlab.Network, start startBrowser, opts []natlab.LinkOption) *Person {
 	w.a.Helper()
 	if p := w.people[name]; p != nil {
 		return p
@@ -89,13 +103,14 @@ func (w *World) Person(name string, n *natlab.Network, opts ...natlab.LinkOption
 	if n.Filter == natlab.OnlyProxy {
 		flags["proxy-server"] = "http://" + n.Proxy().String()
 	}
-	p.Browser = e2e.StartBrowser(w.a, &e2e.Server{URL: "https://" + serverName + "/", TURNPort: turnPort, RelayPort: relayPort}, name, e2e.BrowserOptions{
+	p.Browser = start(w.a, &e2e.Server{URL: "https://" + serverName + "/", TURNPort: turnPort, RelayPort: relayPort}, name, e2e.BrowserOptions{
 		Scripts: []string{measureScript},
 		Flags:   flags,
 		Wrap: func(cmd *exec.Cmd) {
 			inside := p.Host.Command(w.a.Context(), cmd.Path, cmd.Args[1:]...)
 			cmd.Path, cmd.Args = inside.Path, inside.Args
 		},
+		Dial: p.Host.Dial,
 	})
 	p.Viewport(640, 480) // two browsers draw on the cores that are measured
 	w.people[name] = p
