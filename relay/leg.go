@@ -54,8 +54,9 @@ type leg struct {
 	connected atomic.Bool
 	heard     atomic.Bool
 	at        atomic.Int64 // when it connected
-	mu        sync.Mutex   // guards path, readers, and the closing of dead against spawn
+	mu        sync.Mutex   // guards path, ufrag, readers, and the closing of dead against spawn
 	path      string       // once decided
+	ufrag     string       // ours, of the newest answer
 	readers   []func()     // until then
 	dead      chan struct{}
 
@@ -127,10 +128,29 @@ func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
 	}
 	text := pc.LocalDescription().SDP
 	l.port.Expect(ufrag(text))
+	onPlane := l.answered(ufrag(text))
 	l.r.tr.SetLeg(l.side, l.describe(pc, sections))
 	l.r.askKeyFrames(plane.Side(0))
 	l.r.askKeyFrames(plane.Side(1))
-	return withCandidates(text, l.r.s.ips, l.r.s.port)
+	return withCandidates(text, l.r.s.ips, l.r.s.port, !onPlane)
+}
+
+// answered notes the name of the newest answer, and says whether the leg is on the plane by now.
+func (l *leg) answered(ufrag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ufrag = ufrag
+	if l.path == pathPlane {
+		l.dropTCPLocked()
+	}
+	return l.path == pathPlane
+}
+
+// dropTCPLocked answers no checks over TCP any more. A browser that reaches the relay by UDP through TURN, and by TCP without,
+// would move to TCP, where the plane cannot follow.
+func (l *leg) dropTCPLocked() {
+	mux, ufrag := l.r.s.tcpMux, l.ufrag
+	l.r.s.wg.Go(func() { mux.RemoveConnByUfrag(ufrag) })
 }
 
 // describe is what was negotiated, in the plane's words.
@@ -225,7 +245,9 @@ func (l *leg) up() {
 	}
 	l.path = pathPlane
 	why := l.onPlane()
-	if why != nil {
+	if why == nil {
+		l.dropTCPLocked()
+	} else {
 		l.path = pathOrdinary
 		run := l.port.Ordinary(l.fromPlane)
 		l.r.s.wg.Go(run)

@@ -3,10 +3,15 @@ package relay
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/binary"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -155,6 +160,57 @@ func TestMixedPaths(t *testing.T) {
 		s.Mute("c_1", c.name, "video", true)
 		until(t, "a request for a key frame", func() bool { return count[*rtcp.PictureLossIndication](c) > plis })
 	}
+}
+
+// A leg of the plane answers no check over TCP, and is told of no TCP when it restarts: a client that reaches the relay by UDP
+// through TURN, and by TCP without, would move to where the plane cannot follow.
+func TestPlaneLegStaysOnUDP(t *testing.T) {
+	s := start(t, nil)
+	a, b, _ := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	if got := paths(s, "c_1"); got != "plane plane" {
+		t.Fatalf("paths %q", got)
+	}
+	first := a.pc.RemoteDescription().SDP
+	if !strings.Contains(first, "tcptype passive") {
+		t.Error("the first answer tells of no TCP")
+	}
+	_, rest, _ := strings.Cut(first, "a=ice-pwd:")
+	password, _, _ := strings.Cut(rest, "\r\n")
+	check := bindingRequest(ufrag(first)+":"+ufrag(a.pc.LocalDescription().SDP), password)
+	conn, err := net.Dial("tcp", s.tcp.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(check))), check...)); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	if n, err := conn.Read(make([]byte, 1500)); err == nil {
+		t.Errorf("a check over TCP was answered with %d bytes", n)
+	}
+
+	if err := a.negotiate(&webrtc.OfferOptions{ICERestart: true}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(a.pc.RemoteDescription().SDP, "tcptype passive") {
+		t.Error("the answer to a restart tells of TCP")
+	}
+}
+
+// bindingRequest is an ICE check (RFC 8489, 14.3 and 14.5).
+func bindingRequest(username, password string) []byte {
+	const cookie = 0x2112a442
+	b := binary.BigEndian.AppendUint32([]byte{0, 1, 0, 0}, cookie)
+	b = append(b, "transaction "...)
+	b = binary.BigEndian.AppendUint16([]byte(string(b)+"\x00\x06"), uint16(len(username)))
+	b = append(b, username...)
+	b = append(b, make([]byte, -len(username)&3)...)
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-20+24))
+	mac := hmac.New(sha1.New, []byte(password))
+	mac.Write(b)
+	return mac.Sum(append(b, 0, 8, 0, sha1.Size))
 }
 
 func TestIPv6(t *testing.T) {

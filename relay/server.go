@@ -152,6 +152,15 @@ func (s *Server) Addrs() (udp, tcp net.Addr) {
 	return s.udp, s.tcp.Addr()
 }
 
+// Reachable are the addresses over UDP that clients are told.
+func (s *Server) Reachable() []netip.AddrPort {
+	var at []netip.AddrPort
+	for _, ip := range s.ips {
+		at = append(at, netip.AddrPortFrom(ip, s.port))
+	}
+	return at
+}
+
 // Mode is what clients are told: off, fallback, prefer or always, and how long they wait for a direct connection.
 func (s *Server) Mode() (mode string, fallbackAfter time.Duration) {
 	return s.cfg.Mode, s.cfg.FallbackAfter

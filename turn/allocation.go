@@ -107,7 +107,7 @@ func (a *allocation) verdict(peer netip.AddrPort) verdict {
 func (a *allocation) narrow(v verdict, peer netip.Addr) verdict {
 	if a.party != nil {
 		v.memory = v.memory && a.party.peer() != nil
-		v.outside = v.outside && a.party.reaches(peer)
+		v.outside = v.outside && (a.party.reaches(peer) || v.relay && a.party.peer() != nil)
 	}
 	return v
 }

@@ -18,7 +18,7 @@ type binding struct {
 	until  atomic.Int64 // on the server's clock
 
 	// what was found last time; all of it is checked before it is believed
-	judged atomic.Uint64 // policy's epoch, and the verdict in the two lowest bits; 0: not yet
+	judged atomic.Uint64 // policy's epoch, and the verdict in the three lowest bits; 0: not yet
 	to     atomic.Pointer[allocation]
 	back   atomic.Pointer[binding] // the channel of to for packets from here
 	missed atomic.Uint64           // fabric's epoch when there was no allocation at peer
@@ -64,12 +64,12 @@ func (a *allocation) verdictFor(b *binding) verdict {
 	p := a.front.server.policy
 	epoch := p.epoch.Load()
 	judged := b.judged.Load()
-	if judged>>2 != epoch {
+	if judged>>3 != epoch {
 		v := p.judge(b.peer)
-		judged = epoch<<2 | uint64(btoi(v.memory)) | uint64(btoi(v.outside))<<1
+		judged = epoch<<3 | uint64(btoi(v.memory)) | uint64(btoi(v.outside))<<1 | uint64(btoi(v.relay))<<2
 		b.judged.Store(judged)
 	}
-	return a.narrow(verdict{memory: judged&1 != 0, outside: judged&2 != 0}, b.peer.Addr())
+	return a.narrow(verdict{memory: judged&1 != 0, outside: judged&2 != 0, relay: judged&4 != 0}, b.peer.Addr())
 }
 
 func btoi(b bool) int {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 )
 
@@ -14,6 +15,7 @@ import (
 type verdict struct {
 	memory  bool // to another allocation of this server, if there is one at that port
 	outside bool // through a real socket
+	relay   bool // which leads to the media relay of this process
 }
 
 func (v verdict) any() bool { return v.memory || v.outside }
@@ -22,8 +24,9 @@ func (v verdict) any() bool { return v.memory || v.outside }
 type policy struct {
 	allow     atomic.Pointer[[]netip.Prefix]
 	announced []netip.Addr
-	listeners map[uint16]bool // UDP ports of our own
-	none      bool            // no relay ports: nothing outside can be reached
+	relay     []netip.AddrPort // media relay
+	listeners map[uint16]bool  // UDP ports of our own
+	none      bool             // no relay ports: nothing outside can be reached
 	own       atomic.Pointer[map[netip.Addr]bool]
 	epoch     atomic.Uint64 // grows when a verdict may have changed; from 1
 }
@@ -101,7 +104,10 @@ func (p *policy) judge(peer netip.AddrPort) (v verdict) {
 			v.memory = true
 		}
 	}
-	v.outside = !p.none && p.reachable(a, peer.Port())
+	v.relay = !p.none && slices.ContainsFunc(p.relay, func(at netip.AddrPort) bool {
+		return a == canonical(at.Addr()) && (peer.Port() == at.Port() || peer.Port() == 0)
+	})
+	v.outside = v.relay || !p.none && p.reachable(a, peer.Port())
 	return v
 }
 

@@ -259,6 +259,45 @@ func TestPermissionsFollowTheCall(t *testing.T) {
 	s.CallEnded("two")
 }
 
+// The media relay of this process may be reached through TURN, by a client whose network lets nothing else out: by no user
+// of ours without a call, and nothing else at its address.
+func TestMediaRelayIsReached(t *testing.T) {
+	media, at := peerOn(t, "127.0.0.1")
+	elsewhere, other := peerOn(t, "127.0.0.1")
+	cfg, lim := testConfig()
+	cfg.Permissions, cfg.AllowPeers = "call", nil
+	s, err := newServer(cfg, Deps{Secret: []byte(testSecret)}, lim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Reach([]netip.AddrPort{at})
+	run(t, s)
+	a := dial(t, s, "udp").own(s, ownUser)
+	a.allocate()
+	if got := a.ask(methodChannelBind, channelNumber(0x4000), peerAddress(at)).code; got != codeForbidden {
+		t.Errorf("without a call: got %d, want %d", got, codeForbidden)
+	}
+	s.CallStarted("c", ownUser, "other")
+	a.bind(0x4000, at)
+	a.send(channelData(0x4000, "out"))
+	from := expectAt(t, media, "out")
+	media.WriteToUDPAddrPort([]byte("in"), from)
+	a.expectChannel(0x4000, "in")
+
+	a.send(a.build(methodSend, classIndication, peerAddress(other), attribute{attrData, []byte("wrong")}))
+	a.send(channelData(0x4000, "again"))
+	expectAt(t, media, "again")
+	elsewhere.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, _, err := elsewhere.ReadFromUDP(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes arrived beside the media relay", n)
+	}
+	s.CallEnded("c")
+	a.send(channelData(0x4000, "late"))
+	media.WriteToUDPAddrPort([]byte("late"), from)
+	a.mustAsk(methodRefresh)
+	a.expectSilence("after the call")
+}
+
 // Two users who agree reach no private network.
 func TestCallsDoNotOpenDeniedRanges(t *testing.T) {
 	s := start(t, func(c *Config, _ *limits) { c.Permissions, c.AllowPeers = "call", nil })

@@ -176,6 +176,10 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	return s, nil
 }
 
+// Reach opens the addresses at which this process relays media to users in a call: a client whose network lets nothing else
+// out comes to them through TURN. To be called before Run.
+func (s *Server) Reach(mediaRelay []netip.AddrPort) { s.policy.relay = mediaRelay }
+
 // listen opens UDP and TCP on the same port, also when the system is to choose it.
 func (s *Server) listen() error {
 	for try := 0; ; try++ {

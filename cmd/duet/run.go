@@ -92,6 +92,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		Version:        version,
 	}
 	var turnStreams func(context.Context, net.Conn)
+	reach := func([]netip.AddrPort) {}
 	var credentials http.Handler
 	if cfg.TURN.Enabled {
 		server, err := turn.New(cfg.TURN, turn.Deps{
@@ -103,7 +104,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 			return err
 		}
 		parts.add(server.Run)
-		deps.TURN, turnStreams = server, server.ServeConn
+		deps.TURN, turnStreams, reach = server, server.ServeConn, server.Reach
 		if cfg.HTTP.APIToken != "" {
 			credentials = credentialAPI{cfg, turnSecret(cfg, secrets), server.ICEServers}
 		}
@@ -115,6 +116,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		}
 		parts.add(server.Run)
 		deps.Relay = server
+		reach(server.Reachable())
 	}
 	hub, err := signaling.New(cfg.Signaling, deps)
 	if err != nil {

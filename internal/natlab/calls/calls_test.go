@@ -43,7 +43,7 @@ func TestServers(t *testing.T) {
 			world: WorldOptions{Settings: []string{"relay.mode=always"}},
 			scenarios: []Scenario{
 				{A: natlab.Home, B: natlab.Office, Want: relay}, {A: natlab.UDPBlocked, B: natlab.Home, Want: relay},
-				{A: natlab.IPv6, B: natlab.Home, Want: relay},
+				{A: natlab.IPv6, B: natlab.Home, Want: relay}, {A: natlab.Port443, B: natlab.ProxyOnly, Want: relay},
 			},
 		},
 		{
