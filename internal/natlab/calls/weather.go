@@ -22,7 +22,7 @@ type flow struct {
 	At        float64 `json:"at"`        // ms
 	Decoded   float64 `json:"decoded"`   // pictures that came
 	Sent      float64 `json:"sent"`      // pictures that went
-	Bytes     float64 `json:"bytes"`     // of pictures that came
+	Coded     float64 `json:"coded"`     // bytes of pictures that went, without repeats, of which padding is made too
 	Freezes   float64 `json:"freezes"`   // as the browser counts them
 	Samples   float64 `json:"samples"`   // of sound that was played
 	Concealed float64 `json:"concealed"` // of these, made up
@@ -52,7 +52,7 @@ type Weather struct {
 // A stretch is how one direction of a call fared in it, as seen by the one who receives.
 type stretch struct {
 	FPS, Sent float64 // pictures a second: seen, and sent at the other end
-	KBits     float64 // a second, of pictures
+	KBits     float64 // a second, of pictures, as the other end's encoder makes them
 	Freezes   float64 // a minute, as the browser counts them
 	Longest   float64 // ms without a new picture
 	Concealed float64 // percent of the sound
@@ -152,9 +152,9 @@ func look(here, there []flow, limit float64) (s stretch) {
 	}
 	end, last := len(here)-1, len(there)-1
 	s.FPS = rate(here, 0, end, func(f flow) float64 { return f.Decoded })
-	s.KBits = rate(here, 0, end, func(f flow) float64 { return f.Bytes * 8 / 1000 })
 	s.Freezes = 60 * rate(here, 0, end, func(f flow) float64 { return f.Freezes })
 	s.Asked = rate(here, 0, end, func(f flow) float64 { return f.Asked })
+	s.KBits = rate(there, 0, last, func(f flow) float64 { return f.Coded * 8 / 1000 })
 	s.Sent = rate(there, 0, last, func(f flow) float64 { return f.Sent })
 	s.Repeated = rate(there, 0, last, func(f flow) float64 { return f.Repeated })
 	s.PLIs = rate(there, 0, last, func(f flow) float64 { return f.PLIs })
