@@ -64,6 +64,7 @@ type leg struct {
 	keys *plane.Keys
 
 	negotiating sync.Mutex
+	agreed      []section // guarded by negotiating: what the last offer was answered with
 	pc          atomic.Pointer[webrtc.PeerConnection]
 	tracks      [plane.Kinds]atomic.Pointer[track]
 	recent      recent // RTCP packets seen lately
@@ -77,15 +78,25 @@ func newLeg(r *room, side plane.Side, identity string) *leg {
 
 func (l *leg) since() time.Duration { return time.Duration(l.at.Load()) }
 
-// answer negotiates an offer.
-func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
+// answer negotiates an offer. After one that fails, what the last one was answered with is still in force.
+func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
 	l.negotiating.Lock()
 	defer l.negotiating.Unlock()
-	sections, err := l.r.agree(l.side, o)
+	if !continues(l.agreed, o.sections) {
+		return "", errors.New("an offer keeps the sections of the one before (RFC 3264, section 8)")
+	}
+	pc := l.pc.Load()
+	sections, err := l.r.agree(l.side, o, pc == nil)
 	if err != nil {
 		return "", err
 	}
-	pc := l.pc.Load()
+	defer func() {
+		if err != nil {
+			l.r.disagree(l)
+		} else {
+			l.agreed = sections
+		}
+	}()
 	if pc == nil {
 		if pc, err = l.connection(sections); err != nil {
 			return "", err
@@ -112,11 +123,11 @@ func (l *leg) answer(ctx context.Context, o *offer) (string, error) {
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
 		return "", fmt.Errorf("take offer: %w", err)
 	}
-	answer, err := pc.CreateAnswer(nil)
+	description, err := pc.CreateAnswer(nil)
 	if err != nil {
 		return "", fmt.Errorf("make answer: %w", err)
 	}
-	if err := pc.SetLocalDescription(answer); err != nil {
+	if err := pc.SetLocalDescription(description); err != nil {
 		return "", fmt.Errorf("set answer: %w", err)
 	}
 	select {
@@ -258,7 +269,11 @@ func (l *leg) up() {
 	l.readers = nil
 	l.r.s.metrics.legs.WithLabelValues(l.path).Inc()
 	l.r.s.metrics.decided.WithLabelValues(l.path).Inc()
-	l.r.log.Info("relay leg connected", "side", l.side, "path", l.path, "why", why)
+	log := l.r.log
+	if why != nil {
+		log = log.With("why", why)
+	}
+	log.Info("relay leg connected", "side", l.side, "path", l.path)
 	l.at.Store(int64(l.r.s.now()))
 	l.connected.Store(true)
 	l.r.s.wg.Go(func() {

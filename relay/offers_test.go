@@ -53,3 +53,44 @@ func TestNewerOffer(t *testing.T) {
 	}
 	talk(t, a, b)
 }
+
+// A later offer that cannot be answered is refused, and the call goes on as it was.
+func TestBadLaterOffer(t *testing.T) {
+	s := start(t, nil)
+	a, b, e := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	before := s.room("c_1").leg(0)
+	good, err := a.pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	video := strings.Index(good.SDP, "m=video")
+	for name, bad := range map[string]string{
+		"no SDP":                               "junk",
+		"a codec that the other does not have": strings.ReplaceAll(good.SDP, "VP8/90000", "H264/90000"),
+		"no codec at all":                      strings.NewReplacer("/90000", "/1", "/48000", "/1", "/8000", "/1").Replace(good.SDP),
+		"a section less":                       good.SDP[:video],
+		"the sections in another order":        good.SDP[:strings.Index(good.SDP, "m=audio")] + good.SDP[video:] + good.SDP[strings.Index(good.SDP, "m=audio"):video],
+	} {
+		if answer, err := s.Answer(context.Background(), "c_1", a.name, bad); err == nil {
+			t.Errorf("%s: answered\n%s", name, answer)
+		}
+		if now := s.room("c_1").leg(0); now != before {
+			t.Fatalf("%s: the leg is gone", name)
+		}
+		n, m := len(a.received("video")), len(b.received("video"))
+		until(t, "media after "+name, func() bool {
+			a.send("video", keyPayload)
+			b.send("video", keyPayload)
+			return len(a.received("video")) > n+3 && len(b.received("video")) > m+3
+		})
+	}
+	if err := a.negotiate(&webrtc.OfferOptions{ICERestart: true}); err != nil {
+		t.Errorf("a good offer after the bad ones: %v", err)
+	}
+	n := len(b.received("audio"))
+	until(t, "audio after the restart", func() bool { a.send("audio", []byte("a")); return len(b.received("audio")) > n+5 })
+	if e.has("failed") {
+		t.Errorf("events %q", e.seen)
+	}
+}

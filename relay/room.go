@@ -142,7 +142,8 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 	}
 	l := r.legs[side]
 	var old *leg
-	if l == nil || l.identity != o.identity {
+	fresh := l == nil || l.identity != o.identity
+	if fresh {
 		old, l = l, newLeg(r, side, o.identity)
 		r.legs[side] = l
 	}
@@ -164,13 +165,17 @@ func (r *room) answer(ctx context.Context, party, text string) (string, error) {
 			return "", nil
 		}
 		r.log.Warn("relay could not answer", "party", party, "error", err)
+		if fresh { // a leg that was answered before goes on as it was
+			r.lost(l)
+		}
 		return "", err
 	}
 	return answer, nil
 }
 
 // agree cuts an offer down to what the other party speaks: what it was answered with or, before that, what it offers.
-func (r *room) agree(side plane.Side, o *offer) ([]section, error) {
+// fresh says that it is the first offer of its connection.
+func (r *room) agree(side plane.Side, o *offer, fresh bool) ([]section, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	other := r.spoken[side.Other()]
@@ -188,13 +193,29 @@ func (r *room) agree(side plane.Side, o *offer) ([]section, error) {
 	if !speak {
 		return nil, errors.New("the two ends have no codec in common")
 	}
-	r.spoken[side] = sections
 	if strange := foreign(r.spoken[side.Other()], sections); strange != "" {
-		// The other party was answered before this one offered. Asked for anew, both are answered with what they share.
-		r.s.wg.Go(func() { r.fail("the two ends do not share " + strange) })
+		if fresh {
+			// The other party was answered before this one offered. Asked for anew, both are answered with what they share.
+			r.s.wg.Go(func() { r.fail("the two ends do not share " + strange) })
+		}
 		return nil, fmt.Errorf("the other end already speaks %s", strange)
 	}
+	r.spoken[side] = sections
 	return sections, nil
+}
+
+// disagree takes back what agree has noted for a leg.
+func (r *room) disagree(l *leg) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.legs[l.side] == l {
+		r.spoken[l.side] = l.agreed
+	}
+}
+
+// continues reports whether an offer has all sections of the one before, in the same order.
+func continues(before, now []section) bool {
+	return len(now) >= len(before) && slices.EqualFunc(before, now[:len(before)], func(a, b section) bool { return a.kind == b.kind })
 }
 
 // foreign is a codec that a party which was answered with these sections will send, and which mine lack; empty if none.

@@ -4,6 +4,7 @@ package signaling
 // the rules decide.
 
 import (
+	"bytes"
 	"context"
 	"runtime/debug"
 	"time"
@@ -343,10 +344,11 @@ func (h *Hub) openRelay(c *call) {
 }
 
 // askRelay negotiates on a goroutine of the call, as it takes time, and posts
-// the result back as an event.
+// the result back as an event, which may still refuse the offer.
 func (h *Hub) askRelay(c *call, p *party, offer string) {
-	room := c.room
-	h.registry.running.Add(1) // p's reader, which brought the offer, holds one
+	room, hd := c.room, h.replyTo
+	hd.Ref = bytes.Clone(hd.Ref) // of a frame
+	h.registry.running.Add(1)    // p's reader, which brought the offer, holds one
 	go func() {
 		defer h.registry.running.Done()
 		ctx, cancel := context.WithTimeout(context.Background(), relayAnswerTime)
@@ -364,7 +366,9 @@ func (h *Hub) askRelay(c *call, p *party, offer string) {
 		}
 		h.mu.Lock()
 		defer h.unlock()
+		h.replyTo = hd
 		h.apply(e)
+		h.replyTo = header{}
 	}()
 }
 

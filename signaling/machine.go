@@ -49,6 +49,7 @@ type call struct {
 	reason   string       // why it is relayed
 	asked    *party       // who asked for the relay, nil: the server
 	room     int          // counts the relay's rooms, so that news of an older one is ignored
+	answered [2]bool      // whose offer that room has answered
 	started  time.Time    // when it was accepted
 	told     bool         // both were told of the acceptance by this process, not by one before a restart
 	statsAt  [2]time.Time // last callStats

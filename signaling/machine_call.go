@@ -112,7 +112,7 @@ func (m *machine) wantRelay(c *call, by *party, reason string) {
 		m.tell(by, relayFailedMessage{CallID: c.id, Code: "relay-unavailable", Message: "this server does not relay"})
 		return
 	}
-	c.relay, c.reason, c.asked = relayOpening, reason, by
+	c.relay, c.reason, c.asked, c.answered = relayOpening, reason, by, [2]bool{}
 	c.room++
 	m.do(openRelay{c})
 }
@@ -169,10 +169,15 @@ func (m *machine) relayAnswered(e relayAnswered) {
 	if c.relay < relayOpen || e.room != c.room {
 		return
 	}
-	if e.failed {
+	switch {
+	case e.failed && c.answered[e.to.side]: // what was agreed before goes on
+		m.refuse(e.to, refBadMessage.because("the relay cannot answer this offer"))
+		return
+	case e.failed:
 		m.relayLost(c, "the relay could not answer")
 		return
 	}
+	c.answered[e.to.side] = true
 	if end := &c.ends[e.to.side]; end.legAt.IsZero() {
 		end.legAt = m.now
 	}

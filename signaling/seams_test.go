@@ -229,7 +229,11 @@ func TestRelayedCall(t *testing.T) {
 		if got := asked(); got != "mute ann video false" {
 			t.Errorf("muting: %s", got)
 		}
-		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}})
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}, "ref": "again"})
+		a.equal(a.expect("error"), msg{"type": "error", "code": "bad-message", "message": "the relay cannot answer this offer", "request": "offer", "ref": "again"})
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "better"}})
+		a.expect("answer")
+		b.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}})
 		failed := msg{"type": "relayFailed", "callId": call, "code": "relay-failed", "message": "the relay could not answer"}
 		a.equal(a.expect("relayFailed"), failed)
 		b.equal(b.expect("relayFailed"), failed)
