@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +91,50 @@ func Default() Config {
 
 // Validate reports every fault at once, each with the key it belongs to.
 func (c Config) Validate() error {
-	return errors.Join(c.HTTP.validate(), c.Log.validate(), c.Signaling.Validate(), c.TURN.Validate(), c.Relay.Validate())
+	return errors.Join(c.HTTP.validate(), c.Log.validate(), c.Signaling.Validate(), c.TURN.Validate(), c.Relay.Validate(), c.overlap())
+}
+
+// SharedPort reports whether TURN and the relay have one address, whose UDP and TCP ports they share.
+func (c Config) SharedPort() bool {
+	a, b, one := c.sameNumber()
+	return one && a == b
+}
+
+// overlap: with one port on some addresses and another's on others, who opens first would decide who gets what.
+func (c Config) overlap() error {
+	a, b, one := c.sameNumber()
+	if !one || a == b || a != everywhere && b != everywhere {
+		return nil
+	}
+	return fmt.Errorf("relay.listen: %s and turn.listen %s are partly the same; to share the port set both to the same address, else choose another port", c.Relay.Listen, c.TURN.Listen)
+}
+
+// everywhere is the host of a port on all addresses.
+const everywhere = ""
+
+// sameNumber reports whether TURN and the relay use one port number, and at which hosts.
+func (c Config) sameNumber() (turnHost, relayHost string, one bool) {
+	if !c.TURN.Enabled || c.Relay.Mode == "off" {
+		return "", "", false
+	}
+	turnHost, turnPort := place(c.TURN.Listen)
+	relayHost, relayPort := place(c.Relay.Listen)
+	return turnHost, relayHost, turnPort == relayPort && turnPort > 0
+}
+
+// place is where a listen address is; port 0 is one that the system chooses, or none.
+func place(listen string) (host string, port int) {
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if host = addr.Unmap().String(); addr.IsUnspecified() {
+			host = everywhere
+		}
+	}
+	port, _ = strconv.Atoi(text)
+	return host, port
 }
 
 func (h HTTP) validate() error {

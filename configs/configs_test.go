@@ -133,6 +133,7 @@ func TestFaults(t *testing.T) {
 		{"two certificates", "http:\n  tls_listen: \":443\"\n  self_signed: true\n  acme_domain: a.example\n", nil, []string{"choose one of"}},
 		{"nothing to serve", "http:\n  listen: \"\"\n", nil, []string{"nothing would be served"}},
 		{"an origin with a path", "http:\n  allowed_origins: [\"https://a.example/b\", \"null\"]\n", nil, []string{`"https://a.example/b" is not an origin`, `"null" is not an origin`}},
+		{"half a shared port", "relay:\n  listen: 192.0.2.1:3478\n", nil, []string{"relay.listen: 192.0.2.1:3478 and turn.listen :3478 are partly the same"}},
 		{"no network", "http:\n  proxy_protocol: [10.0.0.1]\n", nil, []string{`http.proxy_protocol: "10.0.0.1" is not a network`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,6 +153,40 @@ func TestFaults(t *testing.T) {
 				t.Errorf("a secret is repeated:\n%s", err)
 			}
 		})
+	}
+}
+
+func TestSharedPort(t *testing.T) {
+	for _, tt := range []struct {
+		turn, relay string
+		shared      bool
+		fault       bool
+	}{
+		{":3478", ":3480", false, false},
+		{":3478", ":3478", true, false},
+		{":3478", "[::]:3478", true, false},
+		{"0.0.0.0:3478", ":3478", true, false},
+		{"192.0.2.1:3478", "192.0.2.1:3478", true, false},
+		{"[2001:db8::1]:3478", "[2001:db8:0::1]:3478", true, false},
+		{"192.0.2.1:3478", "192.0.2.2:3478", false, false},
+		{"192.0.2.1:3478", ":3478", false, true},
+		{":3478", "[2001:db8::1]:3478", false, true},
+		{"127.0.0.1:0", "127.0.0.1:0", false, false}, // the system chooses two
+	} {
+		c := Default()
+		c.TURN.Listen, c.Relay.Listen = tt.turn, tt.relay
+		if got := c.SharedPort(); got != tt.shared {
+			t.Errorf("turn.listen %s, relay.listen %s: shared %v, want %v", tt.turn, tt.relay, got, tt.shared)
+		}
+		if err := c.Validate(); (err != nil) != tt.fault {
+			t.Errorf("turn.listen %s, relay.listen %s: %v", tt.turn, tt.relay, err)
+		}
+		for _, off := range []func(*Config){func(c *Config) { c.TURN.Enabled = false }, func(c *Config) { c.Relay.Mode = "off" }} {
+			c := c
+			if off(&c); c.SharedPort() || c.Validate() != nil {
+				t.Errorf("turn.listen %s, relay.listen %s, one of them off: shared %v, %v", tt.turn, tt.relay, c.SharedPort(), c.Validate())
+			}
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ type Config struct {
 	// or always (for example to hide the ends' addresses from each other).
 	Mode string `yaml:"mode"`
 	// Listen is host:port of the one UDP port and the one TCP port that carry all relayed media (":3480"). Both must be
-	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on.
+	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on. A TURN server's address shares
+	// its ports, see Deps.Beside.
 	Listen string `yaml:"listen"`
 	// PublicIP is the address that clients are told to send to, or several separated by commas (one IPv4, one IPv6).
 	// Empty: found at start. Set it behind NAT, where the server cannot see its public address; or name a STUN server that

@@ -143,7 +143,11 @@ func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
 	l.r.tr.SetLeg(l.side, l.describe(pc, sections))
 	l.r.askKeyFrames(plane.Side(0))
 	l.r.askKeyFrames(plane.Side(1))
-	return withCandidates(text, l.r.s.ips, l.r.s.port, !onPlane)
+	streams := l.r.s.streams
+	if onPlane {
+		streams = nil
+	}
+	return withCandidates(text, l.r.s.ips, l.r.s.port, streams)
 }
 
 // answered notes the name of the newest answer, and says whether the leg is on the plane by now.

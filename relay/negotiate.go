@@ -368,8 +368,8 @@ func ufrag(text string) string {
 }
 
 // withCandidates replaces pion's candidates by the addresses that clients can reach. One component, and all of them at
-// once: relay answers need no trickling. tcp says whether those of TCP are among them.
-func withCandidates(answer string, at []netip.Addr, port uint16, tcp bool) (string, error) {
+// once: relay answers need no trickling.
+func withCandidates(answer string, at []netip.Addr, port uint16, streams []uint16) (string, error) {
 	var desc sdp.SessionDescription
 	if err := desc.UnmarshalString(answer); err != nil {
 		return "", fmt.Errorf("read own answer: %w", err)
@@ -384,12 +384,16 @@ func withCandidates(answer string, at []netip.Addr, port uint16, tcp bool) (stri
 		}
 		placed = true
 		// RFC 8445, 5.1.2.1: host candidates, UDP before TCP (RFC 6544, 4.2), and in the order of the addresses.
-		for i, ip := range at {
-			udp := uint32(126)<<24 | uint32(65535-i)<<8 | 255
-			m.WithValueAttribute("candidate", fmt.Sprintf("%d 1 udp %d %s %d typ host", 2*i+1, udp, ip, port))
-			if tcp {
-				tcp := uint32(90)<<24 | uint32(65535-i)<<8 | 255
-				m.WithValueAttribute("candidate", fmt.Sprintf("%d 1 tcp %d %s %d typ host tcptype passive", 2*i+2, tcp, ip, port))
+		n := uint32(0)
+		candidate := func(protocol string, preference uint32, ip netip.Addr, port uint16, more string) {
+			priority := preference<<24 | (65535-n)<<8 | 255
+			n++
+			m.WithValueAttribute("candidate", fmt.Sprintf("%d 1 %s %d %s %d typ host%s", n, protocol, priority, ip, port, more))
+		}
+		for _, ip := range at {
+			candidate("udp", 126, ip, port, "")
+			for _, tcp := range streams {
+				candidate("tcp", 90, ip, tcp, " tcptype passive")
 			}
 		}
 		m.WithPropertyAttribute("end-of-candidates")

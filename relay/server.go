@@ -37,6 +37,8 @@ type Deps struct {
 	Metrics prometheus.Registerer // nil: none
 	// PublicIPs are announced when Config.PublicIP names none.
 	PublicIPs []netip.Addr
+	// Beside is set when Config.Listen is a TURN server's address too.
+	Beside *Beside
 }
 
 // Server relays calls. Its methods may be called from any goroutine; all but Answer and Run return at once.
@@ -46,14 +48,15 @@ type Server struct {
 	log     *slog.Logger
 	pion    pionlog.Factory
 	udp     net.Addr
-	tcp     *net.TCPListener
+	tcp     net.Listener
 	plane   *plane.Plane
 	udpMux  ice.UDPMux
 	tcpMux  ice.TCPMux
 	net     *anyNet
 	certs   []webrtc.Certificate
 	ips     []netip.Addr
-	port    uint16
+	port    uint16   // of UDP
+	streams []uint16 // ports of TCP
 	began   time.Time
 	metrics metrics
 	slow    bool // tests: no leg is for the plane
@@ -85,13 +88,25 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.certs, err = certificate(); err != nil {
 		return nil, err
 	}
-	udp, tcp, err := listen(at)
-	if err != nil {
+	var udp *net.UDPConn
+	var tcp net.Listener
+	if b := deps.Beside; b != nil {
+		tcp, s.streams = b.Streams, b.Ports
+		if udp, err = listenBeside(listenText(at), b.Sockets); err != nil {
+			return nil, fmt.Errorf("listen udp %s: %w", cfg.Listen, err)
+		}
+	} else if udp, tcp, err = listen(at); err != nil {
 		return nil, err
 	}
+	// A smaller buffer than asked for is the operator's limit, not an error.
+	_ = udp.SetReadBuffer(udpBuffer)
+	_ = udp.SetWriteBuffer(udpBuffer)
 	s.udp, s.tcp = udp.LocalAddr(), tcp
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
+	if s.streams == nil {
+		s.streams = []uint16{s.port}
+	}
 	if s.net, err = newAnyNet(s.ips); err != nil {
 		_ = udp.Close()
 		_ = tcp.Close()

@@ -20,12 +20,9 @@ import (
 const udpBuffer = 4 << 20
 
 // listen opens the TCP and the UDP port; both have the same number, also when it is chosen here.
-func listen(at netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
+func listen(at netip.AddrPort) (*net.UDPConn, net.Listener, error) {
+	addr := listenText(at)
 	for try := 0; ; try++ {
-		addr := at.String()
-		if at.Addr() == netip.IPv6Unspecified() {
-			addr = fmt.Sprintf(":%d", at.Port()) // IPv4 as well, and only IPv4 on hosts without IPv6
-		}
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return nil, nil, fmt.Errorf("listen tcp %s: %w", addr, err)
@@ -34,9 +31,6 @@ func listen(at netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
 		local := *tcp.Addr().(*net.TCPAddr)
 		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Port: local.Port, Zone: local.Zone})
 		if err == nil {
-			// A smaller buffer than asked for is the operator's limit, not an error.
-			_ = conn.SetReadBuffer(udpBuffer)
-			_ = conn.SetWriteBuffer(udpBuffer)
 			return conn, tcp, nil
 		}
 		_ = tcp.Close()
@@ -44,6 +38,23 @@ func listen(at netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
 			return nil, nil, fmt.Errorf("listen udp %s: %w", addr, err)
 		}
 	}
+}
+
+func listenText(at netip.AddrPort) string {
+	if at.Addr() == netip.IPv6Unspecified() {
+		return fmt.Sprintf(":%d", at.Port()) // IPv4 as well, and only IPv4 on hosts without IPv6
+	}
+	return at.String()
+}
+
+// Beside is what the relay is told of a TURN server that has its ports as well.
+type Beside struct {
+	// Sockets is how many the TURN server has on the UDP port, with SO_REUSEPORT; it bound them before.
+	Sockets int
+	// Streams gives those TCP streams that begin with a check of ICE. Its address is that of the TCP port.
+	Streams net.Listener
+	// Ports are where clients reach Streams.
+	Ports []uint16
 }
 
 // pion wants a candidate for each address of each interface. We announce addresses ourselves, and only need each leg to
@@ -86,8 +97,8 @@ const (
 
 // anyTCP seems to be bound to all addresses; the connections it accepts seem to have come to any4 or any6.
 type anyTCP struct {
-	net.Listener // of TCP
-	conns        *tcpConns
+	net.Listener
+	conns *tcpConns
 }
 
 func (l anyTCP) Addr() net.Addr {
@@ -108,7 +119,12 @@ func (l anyTCP) Accept() (net.Conn, error) {
 			continue
 		}
 		pause = 0
-		remote := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		from, ok := c.RemoteAddr().(*net.TCPAddr)
+		if !ok { // a load balancer told us nonsense
+			_ = c.Close()
+			continue
+		}
+		remote := from.AddrPort().Addr().Unmap()
 		if !l.conns.enter(remote) {
 			_ = c.Close()
 			continue
@@ -117,12 +133,12 @@ func (l anyTCP) Accept() (net.Conn, error) {
 		if remote.Is4() {
 			local.IP = any4()
 		}
-		return &anyTCPConn{TCPConn: c.(*net.TCPConn), local: &local, leave: sync.OnceFunc(func() { l.conns.leave(remote) })}, nil
+		return &anyTCPConn{Conn: c, local: &local, leave: sync.OnceFunc(func() { l.conns.leave(remote) })}, nil
 	}
 }
 
 type anyTCPConn struct {
-	*net.TCPConn
+	net.Conn
 	local *net.TCPAddr
 	leave func()
 }
@@ -131,7 +147,7 @@ func (c *anyTCPConn) LocalAddr() net.Addr { return c.local }
 
 func (c *anyTCPConn) Close() error {
 	c.leave()
-	return c.TCPConn.Close()
+	return c.Conn.Close()
 }
 
 // tcpConns counts connections; mu is a leaf.

@@ -82,7 +82,8 @@ func listenUDP(s *Server, address string) (out []udpListener, err error) {
 			}
 		}
 	}()
-	if n > 1 { // sharing hides that another program has the port: try without first
+	share := n > 1 || s.shared
+	if share { // which hides that another program has the port: try without first
 		fd, _, local, err := openUDP("udp", address, false, 0)
 		if err != nil {
 			return nil, err
@@ -93,7 +94,7 @@ func listenUDP(s *Server, address string) (out []udpListener, err error) {
 		}
 	}
 	for range n {
-		l, err := newLoop(s, address, n > 1)
+		l, err := newLoop(s, address, share)
 		if err != nil {
 			return out, err
 		}

@@ -25,10 +25,13 @@ type Deps struct {
 	PublicIPs []netip.Addr          // announced when Config.PublicIP names none
 	Secret    []byte                // when Config.Secret is empty
 	TLS       *tls.Config           // for Config.TLSListen; nil: none
-	// WrapListener is given each TCP listener before anything is read from it, such as to believe a proxy; nil: nobody is.
+	// WrapListener is given each TCP listener before anything is read from it, such as to believe a proxy or to take out
+	// streams that are another server's; nil: they stay as they are.
 	WrapListener func(net.Listener) net.Listener
 	// TLSPort is where clients reach TURN over TLS when the HTTP side hands such streams to ServeConn; 0: nowhere.
 	TLSPort int
+	// Shared lets a media relay bind Config.Listen's UDP port too, after New. It tells the kernel which datagrams are for it.
+	Shared bool
 }
 
 // limits are numbers that tests make small.
@@ -66,6 +69,7 @@ type Server struct {
 	tcp          net.Listener
 	tls          net.Listener // may be nil
 	tlsPort      int          // 0: none
+	shared       bool         // the UDP port
 	credentials  *credentials
 	nonces       *nonceBinder
 	budget       *budget
@@ -134,6 +138,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		accounts:    newAccounts(cfg),
 		stats:       newStats(),
 		tlsPort:     deps.TLSPort,
+		shared:      deps.Shared,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
 	s.reservations = newReservations(s.fabric)
@@ -208,6 +213,9 @@ func (s *Server) listen() error {
 
 // Addrs are the addresses listened on, for start-up lines and tests.
 func (s *Server) Addrs() (udp, tcp net.Addr) { return s.udp[0].local(), s.tcp.Addr() }
+
+// UDPSockets is how many sockets share the UDP port.
+func (s *Server) UDPSockets() int { return len(s.udp) }
 
 func (s *Server) port() uint16 { return uint16(s.udp[0].local().(*net.UDPAddr).Port) }
 

@@ -48,7 +48,11 @@ func announce(w io.Writer, cfg configs.Config, open listening, at reachable, tls
 		off = append(off, "TURN (turn.enabled): peers behind strict NATs need it or the relay")
 	}
 	if cfg.Relay.Mode != relay.Off {
-		line("relay", "%s, mode %s, UDP and TCP; announces %s", cfg.Relay.Listen, cfg.Relay.Mode, announced(cfg.Relay.PublicIP, "relay.public_ip", at.relay))
+		with := ""
+		if cfg.SharedPort() {
+			with = " with TURN"
+		}
+		line("relay", "%s%s, mode %s, UDP and TCP; announces %s", cfg.Relay.Listen, with, cfg.Relay.Mode, announced(cfg.Relay.PublicIP, "relay.public_ip", at.relay))
 	} else {
 		off = append(off, "relay (relay.mode)")
 	}

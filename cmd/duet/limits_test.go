@@ -25,7 +25,7 @@ func TestStreamsOfOneAddress(t *testing.T) {
 	m := newStreamMux(listenLocal(t), nil, func(_ context.Context, c net.Conn) {
 		defer c.Close()
 		io.Copy(c, c)
-	}, quiet())
+	}, nil, quiet())
 	m.sources.local = 2
 	public := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()

@@ -71,30 +71,59 @@ func believeProxies(l net.Listener, networks []string) net.Listener {
 	}
 }
 
-// streamMux accepts the streams of one port and hands each to HTTP or to TURN.
-type streamMux struct {
-	base      net.Listener                    // the port itself
-	tls       *tls.Config                     // nil on a plain port
-	turn      func(context.Context, net.Conn) // nil: everything is HTTP
-	log       *slog.Logger
-	sources   sources
-	queue     chan net.Conn // decided for HTTP
+// handover is a listener whose streams are given to it.
+type handover struct {
+	addr      net.Addr
+	queue     chan net.Conn
 	closed    chan struct{}
 	closeOnce sync.Once
 }
 
-func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), log *slog.Logger) *streamMux {
-	return &streamMux{base: base, tls: tlsConfig, turn: turn, log: log, sources: newSources(), queue: make(chan net.Conn), closed: make(chan struct{})}
+func newHandover() *handover {
+	return &handover{queue: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// Accept gives HTTP's server its next stream.
-func (m *streamMux) Accept() (net.Conn, error) {
+// give waits until the stream is accepted; it is closed if that is not to be.
+func (h *handover) give(c net.Conn) {
 	select {
-	case c := <-m.queue:
+	case h.queue <- c:
+	case <-h.closed:
+		c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.queue:
 		return c, nil
-	case <-m.closed:
+	case <-h.closed:
 		return nil, net.ErrClosed
 	}
+}
+
+// Addr is the address of the port that they come from.
+func (h *handover) Addr() net.Addr { return h.addr }
+
+// Close stops accepting; streams handed out stay open.
+func (h *handover) Close() error {
+	h.closeOnce.Do(func() { close(h.closed) })
+	return nil
+}
+
+// streamMux accepts the streams of one port and hands each to who understands it: as a listener, to the port's own server.
+type streamMux struct {
+	*handover
+	base    net.Listener                    // the port itself
+	tls     *tls.Config                     // nil on a plain port
+	turn    func(context.Context, net.Conn) // nil: not here
+	ice     func(net.Conn)                  // likewise
+	log     *slog.Logger
+	sources sources
+}
+
+func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), ice func(net.Conn), log *slog.Logger) *streamMux {
+	return &streamMux{handover: newHandover(), base: base, tls: tlsConfig, turn: turn, ice: ice, log: log, sources: newSources()}
 }
 
 // Addr is the port's address.
@@ -102,7 +131,7 @@ func (m *streamMux) Addr() net.Addr { return m.base.Addr() }
 
 // Close stops accepting; streams handed out stay open.
 func (m *streamMux) Close() error {
-	m.closeOnce.Do(func() { close(m.closed) })
+	m.handover.Close()
 	return m.base.Close()
 }
 
@@ -148,20 +177,27 @@ func (m *streamMux) decide(ctx context.Context, c net.Conn, decided func()) {
 	switch {
 	case p == nil:
 		c.Close()
+	case m.ice != nil && isCheck(p.first):
+		p.leave()
+		m.ice(p)
 	// Browsers name no protocol for turns:, so its first byte tells: STUN's is 0 to 3, HTTP's a letter.
 	case m.turn != nil && protocol != "http/1.1" && (protocol == "stun.turn" || p.first[0] < 4):
 		p.leave()
 		m.turn(ctx, p)
 	default:
-		select {
-		case m.queue <- p:
-		case <-m.closed:
-			p.Close()
-		}
+		m.give(p)
 	}
 }
 
-// hello takes a stream as far as its first byte, and the protocol that TLS agreed on; nil when there is nothing to go on with.
+// headSize is how much of a stream is looked at; no message of any protocol here is shorter.
+const headSize = 4
+
+// isCheck tells ICE over TCP, a Binding request behind its length (RFC 4571), from TURN, whose second pair of bytes is the
+// length, a multiple of four.
+func isCheck(head []byte) bool { return head[0] < 4 && head[2] == 0 && head[3] == 1 }
+
+// hello takes a stream as far as its first bytes, and the protocol that TLS agreed on; nil when there is nothing to go on
+// with.
 func (m *streamMux) hello(ctx context.Context, c net.Conn) (p *peeked, protocol string) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
@@ -170,23 +206,27 @@ func (m *streamMux) hello(ctx context.Context, c net.Conn) (p *peeked, protocol 
 	if !ok {
 		return nil, ""
 	}
-	if m.tls != nil {
-		secure := tls.Server(c, m.tls)
+	p = &peeked{Conn: c, first: make([]byte, headSize), leave: leave}
+	if _, err := io.ReadFull(c, p.first); err != nil {
+		leave()
+		return nil, ""
+	}
+	if m.tls != nil && !(m.ice != nil && isCheck(p.first)) { // browsers do not check over TLS
+		secure := tls.Server(p, m.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			leave()
 			m.refuse(c, err)
 			return nil, ""
 		}
 		protocol = secure.ConnectionState().NegotiatedProtocol
-		c = secure
-	}
-	first := make([]byte, 1)
-	if _, err := io.ReadFull(c, first); err != nil {
-		leave()
-		return nil, ""
+		p = &peeked{Conn: secure, first: make([]byte, headSize), leave: leave}
+		if _, err := io.ReadFull(secure, p.first); err != nil {
+			leave()
+			return nil, ""
+		}
 	}
 	c.SetDeadline(time.Time{})
-	return &peeked{Conn: c, first: first, leave: leave}, protocol
+	return p, protocol
 }
 
 // refuse tells a browser that spoke HTTP to the TLS port what is wrong.
@@ -239,7 +279,7 @@ func (s *sources) enter(from net.Addr) (leave func(), ok bool) {
 	}), true
 }
 
-// peeked is a stream whose first byte has been read already.
+// peeked is a stream whose first bytes have been read already.
 type peeked struct {
 	net.Conn
 	first []byte

@@ -34,6 +34,9 @@ func muxServer(t *testing.T, base net.Listener, config *tls.Config) net.Addr {
 	m := newStreamMux(base, config, func(_ context.Context, c net.Conn) {
 		defer c.Close()
 		io.Copy(c, c)
+	}, func(c net.Conn) {
+		defer c.Close()
+		io.WriteString(c, "a check")
 	}, quiet())
 	public := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "http from %s", r.RemoteAddr)

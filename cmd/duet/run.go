@@ -91,32 +91,23 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		ServerName:     "duet",
 		Version:        version,
 	}
+	media, err := parts.openMedia(cfg, turn.Deps{
+		Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
+		Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
+	}, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs(relayIPs)})
+	if err != nil {
+		return err
+	}
 	var turnStreams func(context.Context, net.Conn)
-	reach := func([]netip.AddrPort) {}
 	var credentials http.Handler
-	if cfg.TURN.Enabled {
-		server, err := turn.New(cfg.TURN, turn.Deps{
-			Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
-			Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
-			WrapListener: func(l net.Listener) net.Listener { return believeProxies(l, cfg.HTTP.ProxyProtocol) },
-		})
-		if err != nil {
-			return err
-		}
-		parts.add(server.Run)
-		deps.TURN, turnStreams, reach = server, server.ServeConn, server.Reach
+	if media.turn != nil {
+		deps.TURN, turnStreams = media.turn, media.turn.ServeConn
 		if cfg.HTTP.APIToken != "" {
-			credentials = credentialAPI{cfg, turnSecret(cfg, secrets), server.ICEServers}
+			credentials = credentialAPI{cfg, turnSecret(cfg, secrets), media.turn.ICEServers}
 		}
 	}
-	if cfg.Relay.Mode != relay.Off {
-		server, err := relay.New(cfg.Relay, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs(relayIPs)})
-		if err != nil {
-			return err
-		}
-		parts.add(server.Run)
-		deps.Relay = server
-		reach(server.Reachable())
+	if media.relay != nil {
+		deps.Relay = media.relay
 	}
 	hub, err := signaling.New(cfg.Signaling, deps)
 	if err != nil {
@@ -130,7 +121,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		tls  *tls.Config
 	}{{ports.plain, nil}, {ports.tls, secure.config}} {
 		if l.base != nil {
-			m := newStreamMux(believeProxies(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, log)
+			m := newStreamMux(believeProxies(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, media.ice, log)
 			parts.add(m.Run)
 			parts.serve(public, m)
 		}
@@ -161,6 +152,54 @@ func addrs(found []netaddr.Found) (all []netip.Addr) {
 		all = append(all, f.Addr)
 	}
 	return all
+}
+
+// mediaParts are the parts that carry media; nil is off.
+type mediaParts struct {
+	turn  *turn.Server
+	relay *relay.Server
+	ice   func(net.Conn) // takes the streams that are for the relay, where it has no TCP port of its own
+}
+
+// openMedia opens TURN and the relay. When both have one address they share its ports: the kernel tells their datagrams
+// apart, and the first bytes of a stream whose it is; the relay then takes those on the TLS port as well.
+func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.Deps) (m mediaParts, err error) {
+	believe := func(l net.Listener) net.Listener { return believeProxies(l, cfg.HTTP.ProxyProtocol) }
+	forTURN.WrapListener = believe
+	var streams *handover
+	if cfg.SharedPort() {
+		streams = newHandover()
+		m.ice = streams.give
+		forTURN.Shared = true
+		forTURN.WrapListener = func(l net.Listener) net.Listener {
+			mux := newStreamMux(believe(l), nil, nil, m.ice, forTURN.Log)
+			p.add(mux.Run)
+			return mux
+		}
+	}
+	if cfg.TURN.Enabled {
+		if m.turn, err = turn.New(cfg.TURN, forTURN); err != nil {
+			return m, err
+		}
+		p.add(m.turn.Run)
+	}
+	if streams != nil {
+		_, streams.addr = m.turn.Addrs()
+		forRelay.Beside = &relay.Beside{Sockets: m.turn.UDPSockets(), Streams: streams, Ports: []uint16{uint16(portOf(streams))}}
+		if forTURN.TLSPort != 0 { // which is open where nothing else is
+			forRelay.Beside.Ports = append(forRelay.Beside.Ports, uint16(forTURN.TLSPort))
+		}
+	}
+	if cfg.Relay.Mode != relay.Off {
+		if m.relay, err = relay.New(cfg.Relay, forRelay); err != nil {
+			return m, err
+		}
+		p.add(m.relay.Run)
+		if m.turn != nil {
+			m.turn.Reach(m.relay.Reachable())
+		}
+	}
+	return m, nil
 }
 
 // portOf is the port of a listener, 0 when it is off.

@@ -44,6 +44,8 @@ var scenarios = []scenario{
 	{name: "relay always", path: "relay", settings: []string{"relay.mode=always"}, stubborn: true},
 	{name: "relay as fallback", path: "relay", settings: []string{"relay.fallback_after=2s"},
 		scripts: func(s *Server) []string { return []string{onlyPort(s.relayPort())} }},
+	{name: "relay on TURN's port", path: "relay", settings: []string{"relay.fallback_after=2s", "relay.listen={turn}"},
+		scripts: func(s *Server) []string { return []string{onlyPort(s.relayPort())} }},
 }
 
 // TestCall is the whole of a call, from login to hanging up, on each path.

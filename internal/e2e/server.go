@@ -58,7 +58,7 @@ func Program(t testing.TB) string {
 }
 
 // StartServer runs the program until the test ends; settings are configuration keys with values, as "relay.mode=always".
-// In a value {tls} stands for the address of TLSPort.
+// In a value {tls} stands for the address of TLSPort, {turn} for TURN's port on all addresses.
 // At the end it must stop in good order and must have had no data race.
 func StartServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
@@ -78,7 +78,10 @@ func StartServer(t testing.TB, settings ...string) *Server {
 		}
 	}
 	for _, setting := range append(base, settings...) {
-		key, value, ok := strings.Cut(strings.ReplaceAll(setting, "{tls}", net.JoinHostPort(Host(), s.TLSPort)), "=")
+		if setting == "relay.listen={turn}" {
+			s.RelayPort = s.TURNPort
+		}
+		key, value, ok := strings.Cut(strings.NewReplacer("{tls}", net.JoinHostPort(Host(), s.TLSPort), "{turn}", ":"+s.TURNPort).Replace(setting), "=")
 		if !ok {
 			t.Fatalf("setting %q is not key=value", setting)
 		}

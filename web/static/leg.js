@@ -71,7 +71,11 @@ export class Leg {
 export function iceConfig({ iceServers, force = null, transport = null, turn = true, relay = false }) {
   /** @param {string} url */
   const wanted = (url) => {
-    if (!/^turns?:/.test(url)) return true;
+    const isTURN = /^turns?:/.test(url);
+    // Where UDP gets to this server it gets to the relay. The two may be one port, and Chromium takes all that comes from
+    // a TURN server's address for TURN's: nothing but checks would reach the leg.
+    if (relay && (!isTURN || turnTransport(url) === "udp")) return false;
+    if (!isTURN) return true;
     if ((force === "direct" || !turn) && !relay) return false;
     return !transport || transport === turnTransport(url);
   };
