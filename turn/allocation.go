@@ -125,7 +125,7 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	case len(b) > maxPacket:
 		s.stats.drop(errOversize)
 		return
-	case !v.any():
+	case !v.any() || v.relay && s.nested(b):
 		s.stats.drop(errForbidden)
 		return
 	case !s.accounts.pass(a.account, len(b), s.clock()):

@@ -92,7 +92,7 @@ func (s *Server) forward(a *allocation, frame []byte, now int64, e emitter) {
 		return
 	}
 	v := a.verdictFor(b)
-	if !v.any() {
+	if !v.any() || v.relay && s.nested(frame[4:4+n]) {
 		s.stats.drop(errForbidden)
 		return
 	}

@@ -3,6 +3,7 @@ package turn
 // This file says which peers may be reached.
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net"
@@ -138,6 +139,15 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 		return false
 	}
 	return port == 0 || port >= 1024 || port == 443
+}
+
+// nested says whether a payload for the media relay would come to this server again, because the two share a port.
+func (s *Server) nested(b []byte) bool {
+	if !s.shared || len(b) < 2 {
+		return false
+	}
+	method, _ := splitType(binary.BigEndian.Uint16(b))
+	return isChannel(b[0]) || b[0] < 4 && method != methodBinding
 }
 
 // parseAllow reads turn.allow_peers: addresses and ranges.

@@ -278,6 +278,32 @@ func junkGoesNowhere(t *testing.T, registry *prometheus.Registry, addr string) {
 	}
 }
 
+// The relay can be reached through TURN; TURN, which has the same port, cannot.
+func TestNoTURNWithinTURN(t *testing.T) {
+	_, registry, addr := sharedPort(t, 1)
+	a := allocate(t, addr)
+	to, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := "\x21\x12\xa4\x42abcdefghijkl"
+	for _, payload := range []string{"\x00\x03\x00\x08" + header + "\x00\x19\x00\x04\x11\x00\x00\x00", "\x40\x00\x00\x04data"} {
+		before := counted(t, registry, "duet_turn_drops_total", "forbidden peer")
+		if _, err := a.WriteTo([]byte(payload), to); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the payload to be refused", func() bool { return counted(t, registry, "duet_turn_drops_total", "forbidden peer") > before })
+	}
+	before := counted(t, registry, "duet_relay_dropped_total", "stranger")
+	if _, err := a.WriteTo([]byte("\x00\x01\x00\x0c"+header+"\x00\x06\x00\x05no:pe\x00\x00\x00"), to); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the check to reach the relay", func() bool { return counted(t, registry, "duet_relay_dropped_total", "stranger") > before })
+	if n := a.heard.Load(); n != 0 {
+		t.Errorf("%d answers", n)
+	}
+}
+
 // Over TCP the first bytes of a stream decide, on TURN's port and on a TLS port.
 func TestTURNAndTheRelayShareTCP(t *testing.T) {
 	m, _, addr := sharedPort(t, 1)
