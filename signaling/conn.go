@@ -177,7 +177,7 @@ func (c *conn) write(rings []string) {
 // anyLarge reports frames that are not copied, so that writing them may block.
 func anyLarge(batch []frame) bool {
 	for i := range batch {
-		if batch[i].size >= directWrite {
+		if len(batch[i].data) >= directWrite {
 			return true
 		}
 	}

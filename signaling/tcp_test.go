@@ -4,6 +4,7 @@ package signaling
 // and writes do not wait: what in-memory connections cannot show.
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -176,5 +177,30 @@ func TestStuckOverTCP(t *testing.T) {
 	defer hub.mu.Unlock()
 	if len(hub.sessions) != 1 {
 		t.Errorf("%d sessions are left", len(hub.sessions))
+	}
+}
+
+// TestListBlocksNobody: the first list of a client with deltas does not count as
+// unread, but whoever comes to write it does not wait for the client either.
+func TestListBlocksNobody(t *testing.T) {
+	hub, addr := tcpWorld(t, false)
+	ws, _, err := websocket.DefaultDialer.Dial(addr+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	ws.WriteJSON(msg{"type": "join", "username": "Ann", "features": []string{"presence-delta"}})
+	var welcome msg
+	if err := ws.ReadJSON(&welcome); err != nil {
+		t.Fatal(err)
+	}
+	hub.mu.Lock()
+	c := hub.sessions[welcome.str("id")].conn
+	hub.mu.Unlock()
+	c.push(frame{data: bytes.Repeat([]byte("x"), 32<<20)}) // more than the kernel takes
+	start := time.Now()
+	c.flush()
+	if d := time.Since(start); d > 2*time.Second {
+		t.Errorf("waited %s for a client that does not read", d)
 	}
 }
