@@ -238,6 +238,10 @@ func (c *conn) writeBatches(wait bool, rings []string) (rest []string, finished 
 
 func (c *conn) writeFrame(f frame) error {
 	if f.kind == textFrame || f.kind == listFrame {
+		if len(f.data) < directWrite {
+			c.sock.gather(f.data)
+			return nil
+		}
 		return c.ws.WriteMessage(websocket.TextMessage, f.data)
 	}
 	deadline := time.Now().Add(c.hub.cfg.WriteTimeout) // for gorilla's lock alone

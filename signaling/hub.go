@@ -29,7 +29,6 @@ type Hub struct {
 	relay     Relay // nil: off
 	turn      TURN  // nil: off
 	about     serverAbout
-	key       []byte
 	origins   origins
 	trusted   []netip.Prefix
 	upgrader  websocket.Upgrader
@@ -45,6 +44,7 @@ type Hub struct {
 
 	mu       sync.Mutex // guards the rest: sessions, calls, and every step of the rules
 	machine  *machine
+	signer   signer                // of session tokens
 	sessions map[string]*session   // by id
 	timers   map[*call]*time.Timer // of calls that ring, or wait for a diagnosis
 	past     past                  // sessions and calls that have ended
@@ -69,7 +69,6 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		relay:      deps.Relay,
 		turn:       deps.TURN,
 		about:      serverAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
-		key:        deps.Key,
 		origins:    newOrigins(deps.AllowedOrigins),
 		relayMode:  "off",
 		relayAfter: 8 * time.Second,
@@ -87,10 +86,12 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	if len(h.key) == 0 {
-		h.key = make([]byte, 32)
-		rand.Read(h.key) // never fails
+	key := deps.Key
+	if len(key) == 0 {
+		key = make([]byte, 32)
+		rand.Read(key) // never fails
 	}
+	h.signer = newSigner(key)
 	for _, p := range cfg.TrustedProxies {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {

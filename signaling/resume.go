@@ -30,7 +30,7 @@ func newEpoch() uint64 {
 
 // resume gives a session a new connection; h.mu is held.
 func (h *Hub) resume(c *conn, req resumeRequest) refusal {
-	cl, good := verify(h.key, req.Session)
+	cl, good := h.signer.verify(req.Session)
 	if !good || !cl.Features.has(featResume) {
 		return refExpired
 	}

@@ -132,7 +132,7 @@ func TestResumeRefused(t *testing.T) {
 		a := w.join("Ann", "resume")
 		c := w.dial()
 		c.name = "c"
-		forged := sign([]byte("another key of another server..."), claims{ID: a.id, Name: "Ann", Features: featResume, Issued: time.Now().UnixMilli()})
+		forged := newSigner([]byte("another key of another server...")).sign(claims{ID: a.id, Name: "Ann", Features: featResume, Issued: time.Now().UnixMilli()})
 		for _, x := range []struct{ frame, code string }{
 			{`{"type":"resume"}`, "bad-message"},
 			{`{"type":"resume","session":5}`, "bad-message"},
@@ -287,9 +287,7 @@ func TestRestart(t *testing.T) {
 				t.Errorf("got %v", m)
 			}
 			// A token of the call that has ended brings nothing back.
-			w.hub.mu.Lock()
-			ended := sign(w.hub.key, claims{ID: newID("u_"), Name: "Eve", Features: featResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
-			w.hub.mu.Unlock()
+			ended := newSigner(w.deps.Key).sign(claims{ID: newID("u_"), Name: "Eve", Features: featResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
 			e := w.dial()
 			e.send(msg{"type": "resume", "session": ended})
 			e.refused("session-expired")
@@ -324,9 +322,9 @@ func TestRestartAlone(t *testing.T) {
 		}},
 		{"the other comes without the call", false, func(t *testing.T, w *world, a, b *client, call string) {
 			a, _ = w.resumes(a, 0)
-			cl, _ := verify(w.hub.key, b.session)
+			cl, _ := newSigner(w.deps.Key).verify(b.session)
 			cl.Call = nil
-			b.session = sign(w.hub.key, cl)
+			b.session = newSigner(w.deps.Key).sign(cl)
 			b, m := w.resumes(b, 0)
 			if m["call"] != nil {
 				t.Errorf("got %v", m)
@@ -337,9 +335,9 @@ func TestRestartAlone(t *testing.T) {
 			b.nothing(time.Second)
 		}},
 		{"the other was here first without the call", false, func(t *testing.T, w *world, a, b *client, call string) {
-			cl, _ := verify(w.hub.key, b.session)
+			cl, _ := newSigner(w.deps.Key).verify(b.session)
 			cl.Call = nil
-			b.session = sign(w.hub.key, cl)
+			b.session = newSigner(w.deps.Key).sign(cl)
 			b, _ = w.resumes(b, 0)
 			a, m := w.resumes(a, 0)
 			if m["call"] != nil {
@@ -359,10 +357,10 @@ func TestRestartAlone(t *testing.T) {
 		}},
 		{"an old token of the other", false, func(t *testing.T, w *world, a, b *client, call string) {
 			w.resumes(a, 0)
-			cl, _ := verify(w.hub.key, b.session)
+			cl, _ := newSigner(w.deps.Key).verify(b.session)
 			cl.Issued -= 3 * time.Minute.Milliseconds()
 			n := w.dial()
-			n.send(msg{"type": "resume", "session": sign(w.hub.key, cl)})
+			n.send(msg{"type": "resume", "session": newSigner(w.deps.Key).sign(cl)})
 			n.refused("session-expired")
 			if _, m := w.resumes(b, 0); m.obj("call").str("callId") != call {
 				t.Errorf("got %v", m)
@@ -423,9 +421,9 @@ func TestRestartAlone(t *testing.T) {
 			}
 		}},
 		{"accepted for one, ringing for the other", true, func(t *testing.T, w *world, a, b *client, call string) {
-			cl, _ := verify(w.hub.key, b.session)
+			cl, _ := newSigner(w.deps.Key).verify(b.session)
 			cl.Call.Phase = accepted
-			b.session = sign(w.hub.key, cl)
+			b.session = newSigner(w.deps.Key).sign(cl)
 			a, m := w.resumes(a, 0)
 			if m.obj("call").str("phase") != "ringing" {
 				t.Errorf("got %v", m)
@@ -454,9 +452,9 @@ func TestRestartAlone(t *testing.T) {
 			a.nothing(time.Second) // its place was kept, and so was this news: it is told once
 		}},
 		{"ringing for the caller, who comes second", true, func(t *testing.T, w *world, a, b *client, call string) {
-			cl, _ := verify(w.hub.key, b.session)
+			cl, _ := newSigner(w.deps.Key).verify(b.session)
 			cl.Call.Phase = accepted
-			b.session = sign(w.hub.key, cl)
+			b.session = newSigner(w.deps.Key).sign(cl)
 			b, _ = w.resumes(b, 0)
 			a, m := w.resumes(a, 0)
 			if m.obj("call").str("phase") != "accepted" {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -203,6 +205,23 @@ func (s *sock) Write(p []byte) (int, error) {
 		defer s.Conn.SetWriteDeadline(time.Time{})
 	}
 	return s.Conn.Write(p)
+}
+
+// gather adds a text frame to what is gathered (RFC 6455 section 5.2). gorilla
+// would take a buffer of its own for it, and copy it once more.
+func (s *sock) gather(text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil {
+		s.out = gathers.Get().(*[]byte)
+	}
+	b := append(*s.out, 0x80|websocket.TextMessage)
+	if n := len(text); n < 126 {
+		b = append(b, byte(n))
+	} else {
+		b = append(b, 126, byte(n>>8), byte(n)) // it is shorter than directWrite
+	}
+	*s.out = append(b, text...)
 }
 
 // cork begins to gather.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"hash"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func (h *Hub) token(s *session) string {
 			Self: c.media[s.side], Peer: c.media[1-s.side], Relay: c.relay >= relayOpen,
 		}
 	}
-	return sign(h.key, cl)
+	return h.signer.sign(cl)
 }
 
 // append writes claims as their tags say.
@@ -68,31 +69,38 @@ func (cl claims) append(b []byte) object {
 	return append(o, '}')
 }
 
-func sign(key []byte, cl claims) string {
+// signer makes and checks tokens. It is no use to two goroutines at a time: the
+// hub's is guarded by Hub.mu.
+type signer struct{ mac hash.Hash }
+
+func newSigner(key []byte) signer { return signer{hmac.New(sha256.New, key)} }
+
+func (g signer) sign(cl claims) string {
 	var room [512]byte
 	body := cl.append(room[:0])
 	token := make([]byte, 0, len(tokenPrefix)+base64.RawURLEncoding.EncodedLen(len(body))+1+base64.RawURLEncoding.EncodedLen(sha256.Size))
 	token = append(token, tokenPrefix...)
 	token = base64.RawURLEncoding.AppendEncode(token, body)
-	sum := mac(key, token)
+	var sum [sha256.Size]byte
+	g.sum(sum[:0], token)
 	token = append(token, '.')
-	return string(base64.RawURLEncoding.AppendEncode(token, sum))
+	return string(base64.RawURLEncoding.AppendEncode(token, sum[:]))
 }
 
-func mac(key, body []byte) []byte {
-	m := hmac.New(sha256.New, key)
-	m.Write(body)
-	return m.Sum(nil)
+func (g signer) sum(into, token []byte) []byte {
+	g.mac.Reset()
+	g.mac.Write(token)
+	return g.mac.Sum(into)
 }
 
 // verify reads a token; good is false if we did not make it.
-func verify(key []byte, token string) (cl claims, good bool) {
+func (g signer) verify(token string) (cl claims, good bool) {
 	i := strings.LastIndexByte(token, '.')
 	if i < 0 || len(token) > maxToken || !strings.HasPrefix(token, tokenPrefix) {
 		return cl, false
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(token[i+1:])
-	if err != nil || !hmac.Equal(sum, mac(key, []byte(token[:i]))) {
+	if err != nil || !hmac.Equal(sum, g.sum(nil, []byte(token[:i]))) {
 		return cl, false
 	}
 	body, err := base64.RawURLEncoding.DecodeString(token[len(tokenPrefix):i])
