@@ -5,7 +5,6 @@ package signaling
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -97,7 +96,7 @@ func (f fields) about() (a about, r refusal) {
 // parse reads the header of a frame that is valid UTF-8; the fields are read by
 // [fields.request]. Everything aliases the frame.
 func parse(frame []byte, into fields) (header, fields, refusal) {
-	var h header
+	h := header{number: -1}
 	if !validObject(frame) {
 		return h, nil, refBadJSON
 	}
@@ -105,7 +104,7 @@ func parse(frame []byte, into fields) (header, fields, refusal) {
 		into = append(into, member{key, value})
 		return true
 	})
-	h.Type = typeName(into.get("type"))
+	h.Type, h.number = typeName(into.get("type"))
 	h.Ref = echo(into.get("ref"))
 	seq, ack := into.get("seq"), into.get("ack")
 	if h.Ref == nil {
@@ -165,19 +164,16 @@ var clientTypes = [...]string{
 	"mediaStateChange", "endCall", "mediaConnected", "callStats", "relayRequest", "relayStop", "diagnosis",
 }
 
-func known(typ string) bool { return slices.Contains(clientTypes[:], typ) }
-
-// typeName decodes a type; those that clients send need no memory.
-func typeName(raw []byte) string {
-	if len(raw) > 2 && raw[0] == '"' {
-		for _, typ := range clientTypes {
-			if string(raw[1:len(raw)-1]) == typ {
-				return typ
-			}
+// typeName decodes a type. Those that clients send need no memory and have a
+// number; it is -1 for others.
+func typeName(raw []byte) (typ string, number int) {
+	b, _ := unquoted(raw)
+	for i, typ := range clientTypes {
+		if string(b) == typ {
+			return typ, i
 		}
 	}
-	typ, _ := unquote(raw)
-	return typ
+	return string(b), -1
 }
 
 // request reads the message of a known type; join, resume and ping are read

@@ -41,7 +41,7 @@ func (h *Hub) handle(c *conn, data []byte) {
 	if c.isClosing() {
 		return
 	}
-	h.metrics.received(hd.Type)
+	h.metrics.received(hd.number)
 	if s != nil {
 		s.proven = true
 	}
@@ -167,7 +167,7 @@ func (h *Hub) refuse(c *conn, hd header, why refusal, wait time.Duration) {
 
 // dispatch handles a message; h.mu is held.
 func (h *Hub) dispatch(c *conn, hd header, f fields, join joinRequest, joinWhy refusal) refusal {
-	if !known(hd.Type) {
+	if hd.number < 0 {
 		return refUnknownType
 	}
 	s := c.session

@@ -13,7 +13,8 @@ type metrics struct {
 	connections, sessions, calls prometheus.Gauge
 	tooSlow, overflows           prometheus.Counter
 	outMessages, outBytes        prometheus.Counter
-	in                           map[string]prometheus.Counter // by type
+	in                           [len(clientTypes)]prometheus.Counter
+	unknown                      prometheus.Counter
 	outcomes, refusals, refusedC *prometheus.CounterVec
 	resumes, connected, verdicts *prometheus.CounterVec
 	setup, rtt, loss             *prometheus.HistogramVec
@@ -62,13 +63,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		setup:       histogram("setup_seconds", "Time from acceptance to media as clients report it.", prometheus.ExponentialBuckets(0.05, 2, 10)),
 		rtt:         histogram("rtt_seconds", "Round-trip times as clients report them.", prometheus.ExponentialBuckets(0.002, 2, 10)),
 		loss:        histogram("loss_ratio", "Packet loss as clients report it.", []float64{0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5}),
-		in:          map[string]prometheus.Counter{},
 	}
 	received := counters("received_messages_total", "Messages received by type.", "type")
-	for _, typ := range clientTypes {
-		m.in[typ] = received.WithLabelValues(typ)
+	for i, typ := range clientTypes {
+		m.in[i] = received.WithLabelValues(typ)
 	}
-	m.in[""] = received.WithLabelValues("unknown")
+	m.unknown = received.WithLabelValues("unknown")
 	for _, v := range verdicts {
 		m.verdicts.WithLabelValues(v.code)
 	}
@@ -82,12 +82,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) received(typ string) {
-	c := m.in[typ]
-	if c == nil {
-		c = m.in[""]
+// received counts a message by the number of its type.
+func (m *metrics) received(number int) {
+	if number < 0 {
+		m.unknown.Inc()
+		return
 	}
-	c.Inc()
+	m.in[number].Inc()
 }
 
 func (m *metrics) sent(o object) {

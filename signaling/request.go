@@ -6,6 +6,7 @@ package signaling
 // header is what every message may carry.
 type header struct {
 	Type   string
+	number int    // of the type, -1 for one that no client sends
 	Ref    []byte // the raw ref, or else the raw seq, echoed in errors
 	Seq    uint64 // 0: none
 	Ack    uint64 // 0: none
