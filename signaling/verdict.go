@@ -79,7 +79,10 @@ var verdicts = [...]struct {
 	holds func(x, y *witness) bool
 }{
 	{"peer-gone", func(x, y *witness) bool { return x.gone || !x.spoke && (x.caller || y.spoke) }},
-	{"browser-blocked", func(x, _ *witness) bool { return x.diagnosis != nil && x.diagnosis.Candidates == 0 && !x.gathered }},
+	{"browser-blocked", func(x, _ *witness) bool {
+		d := x.diagnosis // with TURN alone allowed, no candidates is TURN's fault
+		return d != nil && d.Candidates == 0 && !x.gathered && len(d.Blocked) == 0
+	}},
 	{"credentials-refused", func(x, _ *witness) bool {
 		return len(x.allocations) == 0 && (x.refused(401) || x.refused(441))
 	}},

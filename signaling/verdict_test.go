@@ -62,6 +62,9 @@ func TestVerdicts(t *testing.T) {
 		{"nor does the callee's", saw(diagnosisRequest{}), saw(diagnosisRequest{}), nil, "browser-blocked both"},
 		{"a new connection has gathered nothing yet", facts(func(e *end, _ *endFacts) { e.diagnosis, e.gathered = &diagnosisRequest{}, true }), nil, nil, "unknown both"},
 
+		{"TURN alone was allowed, and refused", saw(diagnosisRequest{Blocked: []blocked{{1, 401}}}), nil, nil, "credentials-refused self"},
+		{"TURN alone was allowed, and does not answer", saw(diagnosisRequest{Blocked: noTURN}), nil, nil, "turn-unreachable self"},
+
 		{"TURN refused, says TURN", facts(func(_ *end, f *endFacts) { f.refusals = []int{438, 401} }), nil, nil, "credentials-refused self"},
 		{"TURN refused, says the callee", nil, with(behindNAT, func(d *diagnosisRequest) { d.Blocked = []blocked{{1, 401}} }), nil, "credentials-refused peer"},
 		{"TURN refused both, another user's", facts(func(_ *end, f *endFacts) { f.refusals = []int{441} }), facts(func(_ *end, f *endFacts) { f.refusals = []int{441} }), nil, "credentials-refused both"},

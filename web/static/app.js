@@ -171,7 +171,7 @@ function follow(call) {
   call.on("tracks", (tracks) => view.remote(tracks));
   call.on("notice", (code) => {
     if (code === "relay-unavailable") view.notice(code, { family: "notice", tone: "warn" });
-    else view.notice(code, { family: "verdict", tone: "warn", values: { name: call.peer }, ms: 20_000 });
+    else view.notice(code, { family: "verdict", tone: "warn", values: { name: call.peer }, ms: 60_000 });
   });
 }
 

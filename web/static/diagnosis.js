@@ -24,11 +24,15 @@ export class Findings {
   #answered = false;
   /** @type {{url: string, code: number}[]} */
   #blocked = [];
+  /** What kinds of servers have served us. */
+  #served = new Set();
 
-  /** One of our own candidates. @param {string} line */
-  own(line) {
+  /** One of our own candidates, and the server that gave it, where the browser says. @param {string} line @param {string | null} [url] */
+  own(line, url) {
     const parsed = parse(line);
     if (!parsed) return;
+    if (parsed.kind === "srflx") this.#served.add("stun");
+    if (parsed.kind === "relay") for (const kind of url ? [serverKind(url)] : ["udp", "tcp", "tls"]) this.#served.add(kind);
     this.#candidates.add(parsed.kind);
     this.#protocols.add(parsed.protocol);
     this.#families.add(parsed.family);
@@ -49,13 +53,29 @@ export class Findings {
     if (!known && this.#blocked.length < KEPT) this.#blocked.push({ url, code });
   }
 
-  /** @param {Diagnosis["relay"]} relay @returns {Diagnosis} */
-  tell(relay) {
+  /**
+   * @param {Diagnosis["relay"]} relay
+   * @param {string[]} [waiting] servers that may not have answered yet. Browsers take 40 s to say that they don't.
+   * @returns {Diagnosis}
+   */
+  tell(relay, waiting = []) {
+    const told = new Set(this.#blocked.map(({ url }) => serverKind(url)));
+    for (const url of waiting) {
+      const kind = serverKind(url);
+      if (!this.#served.has(kind) && !told.has(kind)) this.blocked({ url, code: 701 });
+    }
     return {
       candidates: [...this.#candidates], protocols: [...this.#protocols], families: [...this.#families],
       theirFamilies: [...this.#theirs], answered: this.#answered, blocked: [...this.#blocked], relay,
     };
   }
+}
+
+/** stun, or the transport to a TURN server: udp, tcp, tls. @param {string} url */
+export function serverKind(url) {
+  if (url.startsWith("turns:")) return "tls";
+  if (!url.startsWith("turn:")) return "stun";
+  return /[?&]transport=tcp\b/.test(url) ? "tcp" : "udp";
 }
 
 /** @param {string} line */

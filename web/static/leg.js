@@ -1,7 +1,8 @@
 // leg.js: one way on which media may travel: a Peer, what arrived on it, and how well it flows.
 
-import { Flow, read } from "./stats.js";
+import { serverKind } from "./diagnosis.js";
 import { Peer } from "./peer.js";
+import { Flow, read } from "./stats.js";
 
 /** @typedef {import("./protocol.js").PathName} PathName */
 /** @typedef {import("./peer.js").Tracks} Tracks */
@@ -71,13 +72,13 @@ export class Leg {
 export function iceConfig({ iceServers, force = null, transport = null, turn = true, relay = false }) {
   /** @param {string} url */
   const wanted = (url) => {
-    const isTURN = /^turns?:/.test(url);
+    const kind = serverKind(url);
     // Where UDP gets to this server it gets to the relay. The two may be one port, and Chromium takes all that comes from
     // a TURN server's address for TURN's: nothing but checks would reach the leg.
-    if (relay && (!isTURN || turnTransport(url) === "udp")) return false;
-    if (!isTURN) return true;
+    if (relay && (kind === "stun" || kind === "udp")) return false;
+    if (kind === "stun") return true;
     if ((force === "direct" || !turn) && !relay) return false;
-    return !transport || transport === turnTransport(url);
+    return !transport || transport === kind;
   };
   const servers = [];
   for (const server of iceServers) {
@@ -90,10 +91,4 @@ export function iceConfig({ iceServers, force = null, transport = null, turn = t
     bundlePolicy: "max-bundle",
     iceCandidatePoolSize: 1,
   };
-}
-
-/** @param {string} url */
-function turnTransport(url) {
-  if (url.startsWith("turns:")) return "tls";
-  return /[?&]transport=tcp\b/.test(url) ? "tcp" : "udp";
 }

@@ -483,7 +483,7 @@ export class Paths extends Emitter {
     this.emit("state", state);
     const { direct, relay } = this.#legs;
     const seen = direct ?? relay;
-    if (state === "failed" && seen) this.emit("failed", seen.peer.findings.tell(this.#terms.fared(relay?.peer.state)));
+    if (state === "failed" && seen) this.emit("failed", seen.peer.diagnose(this.#terms.fared(relay?.peer.state)));
   }
 
   /** Says by which path media travels, when that has changed. */

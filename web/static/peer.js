@@ -48,8 +48,7 @@ export class Peer extends Emitter {
   /** @type {RTCIceCandidateInit[]} */
   #early = []; // candidates heard before any description
   #relayed = new Set(); // addresses at which the counterpart says it has TURN allocations
-  /** What may explain a failure. */
-  findings = new Findings();
+  #findings = new Findings();
 
   /**
    * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean,
@@ -67,7 +66,7 @@ export class Peer extends Emitter {
     pc.onicecandidate = ({ candidate }) => this.#candidate(candidate);
     pc.ontrack = ({ track }) => this.emit("track", track);
     pc.onconnectionstatechange = pc.oniceconnectionstatechange = () => this.emit("state", this.state);
-    pc.onicecandidateerror = ({ url, errorCode }) => this.findings.blocked({ url: url ?? "", code: errorCode });
+    pc.onicecandidateerror = ({ url, errorCode }) => this.#findings.blocked({ url: url ?? "", code: errorCode });
   }
 
   /** The worse of ICE's and the whole connection's state: ICE tells of trouble first. @returns {PeerState} */
@@ -157,6 +156,12 @@ export class Peer extends Emitter {
   isStranger(offer) {
     const known = this.#pc.remoteDescription;
     return !!known && origin(known.sdp).id !== origin(offer.sdp).id;
+  }
+
+  /** What may explain a failure. @param {import("./diagnosis.js").Diagnosis["relay"]} relay as the relay's own leg fares */
+  diagnose(relay) {
+    const asked = this.#config().iceServers?.flatMap(({ urls }) => urls) ?? [];
+    return this.#findings.tell(relay, this.#pc.iceGatheringState === "complete" ? [] : asked);
   }
 
   /** @returns {Promise<RTCStatsReport>} */
@@ -288,7 +293,7 @@ export class Peer extends Emitter {
 
   /** Remembers where the counterpart's TURN allocations are. @param {string | undefined} text */
   #note(text = "") {
-    this.findings.other(text);
+    this.#findings.other(text);
     for (const [, ip, port] of text.matchAll(/candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/g)) {
       this.#relayed.add(`${ip} ${port}`);
     }
@@ -305,7 +310,8 @@ export class Peer extends Emitter {
 
   /** @param {RTCIceCandidate | null} candidate */
   #candidate(candidate) {
-    if (candidate) this.findings.own(candidate.candidate);
+    const { url } = /** @type {{url?: string | null}} */ (candidate ?? {}); // not in every browser yet
+    if (candidate) this.#findings.own(candidate.candidate, url);
     this.#signal({ candidate: candidate && candidate.toJSON() });
   }
 

@@ -26,6 +26,28 @@ test("a whole description is read for its addresses", () => {
   assert.deepEqual(findings.tell("").theirFamilies, ["ip4", "ip6"]);
 });
 
+const TURN = "candidate:5 1 udp 41885439 198.51.100.1 49200 typ relay raddr 203.0.113.1 rport 50000";
+const URLS = ["stun:s:3478", "turn:s:3478?transport=udp", "turn:s:3478?transport=tcp", "turns:s:443?transport=tcp"];
+for (const [name, own, waiting, silent] of [
+  ["nobody answered", [[HOST4]], URLS, URLS],
+  ["STUN answered", [[HOST4], [SRFLX]], URLS, URLS.slice(1)],
+  ["TURN answered over TCP, by the name that the browser has for it", [[HOST4], [TURN, "turn:192.0.2.99:3478?transport=tcp"]], URLS, [URLS[0], URLS[1], URLS[3]]],
+  ["a browser does not say which TURN answered", [[HOST4], [TURN]], URLS, [URLS[0]]],
+  ["gathering is complete", [[HOST4]], [], []],
+]) {
+  test(`who has not answered when ${name}`, () => {
+    const findings = new Findings();
+    for (const [line, url] of own) findings.own(line, url);
+    assert.deepEqual(findings.tell("", waiting).blocked, silent.map((url) => ({ url, code: 701 })));
+  });
+}
+
+test("what the browser has said of a server is not said again", () => {
+  const findings = new Findings();
+  findings.blocked({ url: "turn:192.0.2.99:3478?transport=udp", code: 401 });
+  assert.deepEqual(findings.tell("", URLS.slice(0, 2)).blocked.map(({ code }) => code), [401, 701]);
+});
+
 test("what is kept is bounded, and the same thing is kept once", () => {
   const findings = new Findings();
   for (let i = 0; i < 100; i++) findings.blocked({ url: `turn:s:${i >> 1}`, code: 701 });

@@ -82,7 +82,9 @@ func TestVerdicts(t *testing.T) {
 			w := NewWorld(t, c.world)
 			a := w.At(c.a, 0)
 			b := w.At(c.b, map[bool]int{true: 1}[c.a.Name == c.b.Name])
-			w.connect(a, b, c.query)
+			if err := w.a.try(func() { w.connect(a, b, c.query) }); err != nil {
+				t.Fatal(err)
+			}
 			if c.hit != nil {
 				c.hit(w, a, b)
 			}
@@ -91,9 +93,18 @@ func TestVerdicts(t *testing.T) {
 				if c.says[i] == "" {
 					continue
 				}
-				p.Eventually("the page says why", 45*time.Second, func() bool { return slices.Contains(notices(p), c.says[i]) })
+				var said []string
+				err := w.a.try(func() {
+					p.Eventually("the page says why", 60*time.Second, func() bool {
+						said = notices(p)
+						return len(said) > 0
+					})
+					p.Shot("verdict-" + c.code + "-" + p.Name)
+				})
+				if err != nil || !slices.Contains(said, c.says[i]) {
+					t.Errorf("%s is told %q (%v), want %q", p.Name, said, err, c.says[i])
+				}
 				t.Logf("%s was told after %v", p.Name, time.Since(begun).Round(time.Second))
-				p.Shot("verdict-" + c.code + "-" + p.Name)
 			}
 			text, err := w.Server.get("http://127.0.0.1:9080/metrics")
 			if line := `duet_signaling_verdicts_total{code="` + c.code + `"} 1`; err != nil || !strings.Contains(text, line+"\n") {
