@@ -183,6 +183,7 @@ func (l *loop) run() {
 			l.readRelay(s)
 		}
 		if listening {
+			l.out.flush() // what peers have sent need not wait for what clients have
 			l.readClients()
 		}
 		l.flush()
