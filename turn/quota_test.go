@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -375,5 +376,40 @@ func TestValidateReportsAll(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%q: %v", ok, err)
 		}
+	}
+}
+
+// lines is a log that a test reads line by line.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+// TestLogOfAnAllocation: one line when it ends, which says whose it was and what went through it, and no secret.
+func TestLogOfAnAllocation(t *testing.T) {
+	log := make(lines, 100)
+	s := startWith(t, Deps{Log: slog.New(slog.NewTextHandler(log, nil))})
+	c := dial(t, s, "udp")
+	relay := c.allocate()
+	outside, addr := peer(t)
+	c.bind(0x4000, addr)
+	c.send(channelData(0x4000, "12345"))
+	expectAt(t, outside, "12345")
+	c.mustAsk(methodRefresh, lifetime(0))
+	line := <-log
+	for _, want := range []string{"user=static:alice", "client=" + c.conn.LocalAddr().String(), "relay=" + relay.String(), "packets_up=1", "bytes_up=5", "packets_down=0"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("got no %q in %s", want, line)
+		}
+	}
+	for _, secret := range []string{c.pass, c.nonce, testSecret} {
+		if strings.Contains(line, secret) {
+			t.Errorf("%q is in %s", secret, line)
+		}
+	}
+	if len(log) > 0 {
+		t.Errorf("there is more: %s", <-log)
 	}
 }
