@@ -1,11 +1,14 @@
 package main
 
-// This file lets the garbage collector wait while a small server is busy.
-// Signaling makes megabytes of garbage a second and holds few, so the heap, and
-// with it the stack of every connection, would be collected several times a second.
+// This file lets the garbage collector wait while a small server is busy, and
+// keeps a calm one small. Signaling makes megabytes of garbage a second and holds
+// few, so the heap, and with it the stack of every connection, would be collected
+// several times a second. A server that makes little for what it holds needs no
+// room for as much again.
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -14,6 +17,7 @@ import (
 const (
 	collectPause = 4 * time.Second // between two collections, unless
 	collectAt    = 32 << 20        // so much garbage is there
+	leastHeap    = 4 << 20         // nothing is known to be in use before the first collection
 )
 
 // paceCollections follows how much garbage is made, until ctx ends. Who has set
@@ -42,6 +46,9 @@ func paceCollections(ctx context.Context) error {
 		percent := gcPercent(made, samples[1].Value.Uint64()+samples[2].Value.Uint64())
 		if max(percent-set, set-percent) > set/4 { // each change stops the world for a moment
 			debug.SetGCPercent(percent)
+			if set > usual && percent < usual { // what has waited while it was busy
+				runtime.GC()
+			}
 			set = percent
 		}
 	}
@@ -49,6 +56,9 @@ func paceCollections(ctx context.Context) error {
 
 // gcPercent is the GOGC for what was allocated in a second, over what is in use.
 func gcPercent(made, inUse uint64) int {
-	garbage := min(made*uint64(collectPause/time.Second), collectAt)
-	return int(max(100, garbage*100/max(inUse, 1)))
+	garbage, inUse := made*uint64(collectPause/time.Second), max(inUse, leastHeap)
+	if garbage <= inUse/2 {
+		return 50
+	}
+	return int(max(100, min(garbage, collectAt)*100/inUse))
 }

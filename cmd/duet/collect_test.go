@@ -12,9 +12,10 @@ func TestGCPercent(t *testing.T) {
 		made, inUse uint64
 		want        int
 	}{
-		{"idle", 0, 4 << 20, 100},
-		{"before the first collection", 0, 0, 100},
-		{"little garbage", 1 << 20, 8 << 20, 100},
+		{"idle", 0, 4 << 20, 50},
+		{"before the first collection", 1 << 20, 0, 100},
+		{"little garbage", 1 << 20, 8 << 20, 50},
+		{"not so little", 2 << 20, 8 << 20, 100},
 		{"busy and small", 10 << 20, 8 << 20, 400},
 		{"some garbage", 5 << 20, 8 << 20, 250},
 		{"busy and large", 100 << 20, 200 << 20, 100},

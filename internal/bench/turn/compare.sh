@@ -47,7 +47,7 @@ for ((round = 1; round <= rounds; round++)); do
 	done
 	for which in duet coturn; do
 		on $which
-		run "idle.$which" "$duet" bench turn -url "$url" -secret $secret -mode idle -calls "$idle" -duration 2s -pid "$pid"
+		run "idle.$which" "$duet" bench turn -url "$url" -secret $secret -mode idle -calls "$idle" -duration 5s -pid "$pid"
 		stop
 	done
 	if [ -n "${SEARCH:-}" ]; then
