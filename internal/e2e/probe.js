@@ -29,7 +29,7 @@
       const one = {
         state: pc.connectionState, ice: pc.iceConnectionState,
         local: null, remote: null,
-        inVideo: null, inAudio: null, outVideo: null, outAudio: null, rtt: 0,
+        inVideo: null, inAudio: null, outVideo: null, outAudio: null,
       }
       const report = await pc.getStats()
       const byId = (id) => (id === undefined ? undefined : report.get(id))
@@ -44,15 +44,13 @@
           one.local = end(byId(pair.localCandidateId)) ?? null
           one.remote = end(byId(pair.remoteCandidateId)) ?? null
         } else if (s.type === 'inbound-rtp' && s.kind === 'video') {
-          one.inVideo = add(one.inVideo, { frames: s.framesDecoded ?? 0, bytes: s.bytesReceived ?? 0, packets: s.packetsReceived ?? 0, lost: s.packetsLost ?? 0, keyFrames: s.keyFramesDecoded ?? 0, playout: s.estimatedPlayoutTimestamp ?? 0, freezes: s.freezeCount ?? 0, width: s.frameWidth ?? 0, height: s.frameHeight ?? 0 })
+          one.inVideo = add(one.inVideo, { frames: s.framesDecoded ?? 0, bytes: s.bytesReceived ?? 0, packets: s.packetsReceived ?? 0, lost: s.packetsLost ?? 0, keyFrames: s.keyFramesDecoded ?? 0, playout: s.estimatedPlayoutTimestamp ?? 0, width: s.frameWidth ?? 0, height: s.frameHeight ?? 0 })
         } else if (s.type === 'inbound-rtp' && s.kind === 'audio') {
           one.inAudio = add(one.inAudio, { bytes: s.bytesReceived ?? 0, packets: s.packetsReceived ?? 0, lost: s.packetsLost ?? 0, energy: s.totalAudioEnergy ?? 0, concealed: s.concealedSamples ?? 0, playout: s.estimatedPlayoutTimestamp ?? 0 })
         } else if (s.type === 'outbound-rtp' && s.kind === 'video') {
           one.outVideo = add(one.outVideo, { frames: s.framesEncoded ?? 0, bytes: s.bytesSent ?? 0, packets: s.packetsSent ?? 0 })
         } else if (s.type === 'outbound-rtp' && s.kind === 'audio') {
           one.outAudio = add(one.outAudio, { bytes: s.bytesSent ?? 0, packets: s.packetsSent ?? 0 })
-        } else if (s.type === 'remote-inbound-rtp') {
-          one.rtt = Math.max(one.rtt, s.roundTripTime ?? 0)
         }
       }
       out.push(one)

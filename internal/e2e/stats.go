@@ -16,7 +16,6 @@ type Stats struct {
 	InAudio  *Stream    `json:"inAudio"`
 	OutVideo *Stream    `json:"outVideo"`
 	OutAudio *Stream    `json:"outAudio"`
-	RTT      float64    `json:"rtt"` // to the other end as it reports, in seconds
 }
 
 // Candidate is one end of the selected pair.
@@ -33,7 +32,6 @@ type Candidate struct {
 type Stream struct {
 	Frames    int     `json:"frames"`
 	KeyFrames int     `json:"keyFrames"`
-	Freezes   int     `json:"freezes"`
 	Bytes     int     `json:"bytes"`
 	Packets   int     `json:"packets"`
 	Lost      int     `json:"lost"`
