@@ -10,11 +10,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/chromedp/chromedp"
+
+	"duet/relay/plane"
 )
 
 // page makes two ends, gives their offers to the relay, and reads what each receives.
@@ -298,6 +303,13 @@ func TestChromiumLoss(t *testing.T) {
 		t.Errorf("%d frames of %d were decoded", decoded, sent)
 	}
 	t.Logf("%d of %d frames, %d packets lost both ways, %d repeated", decoded, sent, n.lost.Load(), to.Repeated-from.Repeated)
+
+	// Where repeating does not help, the receiver asks for a key frame, and the sender makes one.
+	keys := b.look("c_1/bob").Video.Keys
+	n.large.Store(true)
+	b.see("c_1/alice", "a request for a key frame", func(s seen) bool { return s.Out.PLIs > to.PLIs })
+	n.large.Store(false)
+	b.see("c_1/bob", "a key frame", func(s seen) bool { return s.Video.Keys > keys })
 }
 
 // A client that is gone without a word is noticed when its consent expires (RFC 7675).
@@ -314,6 +326,16 @@ func TestConsentExpires(t *testing.T) {
 	b := openBrowser(t, s, n)
 	eval[string](b, "start('c_1')")
 	until(t, "ready", func() bool { return e.has("ready") })
+	type traces struct {
+		leg  weak.Pointer[leg]
+		port weak.Pointer[plane.Port]
+		keys weak.Pointer[plane.Keys]
+	}
+	var left []traces
+	for side := range plane.Side(2) {
+		l := s.room("c_1").leg(side)
+		left = append(left, traces{weak.Make(l), weak.Make(l.port), weak.Make(l.keys)})
+	}
 	n.dead.Store(true)
 	began := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -326,4 +348,11 @@ func TestConsentExpires(t *testing.T) {
 	if took := time.Since(began); took < 20*time.Second {
 		t.Errorf("given up after %v", took)
 	}
+	// Nobody comes back: the call is lost, and with its end nothing is left of the legs.
+	until(t, "the call to be given up", func() bool { return e.has("failed") })
+	s.Close("c_1")
+	until(t, "the legs and their keys to be forgotten", func() bool {
+		runtime.GC()
+		return !slices.ContainsFunc(left, func(l traces) bool { return l.leg.Value() != nil || l.port.Value() != nil || l.keys.Value() != nil })
+	})
 }

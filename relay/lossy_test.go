@@ -18,6 +18,7 @@ type network struct {
 	wg    sync.WaitGroup
 
 	permille atomic.Int32 // of media packets, in each direction
+	large    atomic.Bool  // all media packets that only pictures fill
 	dead     atomic.Bool
 	lost     atomic.Int64
 
@@ -52,7 +53,7 @@ func (n *network) loses(b []byte) bool {
 	if n.dead.Load() {
 		return true
 	}
-	if len(b) > 0 && b[0]>>6 == 2 && rand.Int32N(1000) < n.permille.Load() {
+	if len(b) > 0 && b[0]>>6 == 2 && (rand.Int32N(1000) < n.permille.Load() || len(b) > 500 && n.large.Load()) {
 		n.lost.Add(1)
 		return true
 	}
