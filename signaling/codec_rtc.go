@@ -4,6 +4,7 @@ package signaling
 // candidates, which are forwarded as text but for the addresses in them.
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
 	"slices"
@@ -38,13 +39,13 @@ func publicFamily(a netip.Addr) families {
 }
 
 // note takes in one candidate line.
-func (a *addresses) note(line string) {
+func (a *addresses) note(line []byte) {
 	ip, kind := candidateAddress(line)
-	a.some = a.some || line != ""
+	a.some = a.some || len(line) > 0
 	if !ip.IsValid() {
 		return
 	}
-	if kind == "srflx" || kind == "prflx" {
+	if string(kind) == "srflx" || string(kind) == "prflx" {
 		a.public |= publicFamily(ip)
 	}
 	if text := ip.String(); len(a.ips) < maxAddresses && !slices.Contains(a.ips, text) {
@@ -91,7 +92,7 @@ func (f fields) description(key string, types ...string) (init []byte, sdp strin
 				return nil, "", at, refTooLarge.because("the SDP has more than 64 media sections")
 			}
 		case strings.HasPrefix(line, "a=candidate:"):
-			at.note(line[2:])
+			at.note([]byte(line[2:]))
 		}
 	}
 	if !pure {
@@ -116,7 +117,7 @@ func (f fields) candidate() (init []byte, at addresses, r refusal) {
 	members(raw, func(name, value []byte) bool {
 		switch key := string(name); key {
 		case "candidate":
-			line, isString := unquote(value)
+			line, isString := unquoted(value)
 			if !isString {
 				r = refBadMessage.because("candidate.candidate must be a string")
 			} else if len(line) > maxCandidate {
@@ -159,23 +160,23 @@ func onlyCandidate(raw []byte) []byte {
 
 // candidateAddress reads the address and the type of an RFC 8839 candidate line;
 // the address is not valid for a host name (mDNS) or anything else.
-func candidateAddress(line string) (ip netip.Addr, kind string) {
-	line = strings.TrimPrefix(line, "a=")
-	if !strings.HasPrefix(line, "candidate:") {
-		return ip, ""
+func candidateAddress(line []byte) (ip netip.Addr, kind []byte) {
+	line = bytes.TrimPrefix(line, []byte("a="))
+	if !bytes.HasPrefix(line, []byte("candidate:")) {
+		return ip, nil
 	}
 	n := 0
-	for field := range strings.FieldsSeq(line) {
+	for field := range bytes.FieldsSeq(line) {
 		switch n++; n {
 		case 5:
-			addr, err := netip.ParseAddr(field)
+			addr, err := netip.ParseAddr(string(field))
 			if err != nil {
-				return ip, ""
+				return ip, nil
 			}
 			ip = addr.Unmap().WithZone("")
 		case 8: // behind "typ"
 			return ip, field
 		}
 	}
-	return ip, ""
+	return ip, nil
 }

@@ -113,6 +113,9 @@ func (c *conn) push(f frame) bool {
 		}
 		c.bytes += f.size
 	}
+	if c.queue == nil {
+		c.queue = *queues.Get().(*[]frame)
+	}
 	c.queue = append(c.queue, f)
 	return true
 }
@@ -168,6 +171,9 @@ func (c *conn) flush() {
 	}
 }
 
+// queues holds room for what waits to be written; an idle connection has none.
+var queues = sync.Pool{New: func() any { q := make([]frame, 0, 16); return &q }}
+
 // write is the writer: it ends when nothing waits. rings are calls whose
 // incomingCall has been gathered but not sent.
 func (c *conn) write(rings []string) {
@@ -215,6 +221,11 @@ func (c *conn) writeBatches(wait bool, rings []string) (rest []string, finished 
 			if f.rings != "" {
 				rings = append(rings, f.rings)
 			}
+		}
+		if n := cap(batch); n > 0 && n <= 64 {
+			clear(batch)
+			batch = batch[:0]
+			queues.Put(&batch)
 		}
 		done, flushErr := c.sock.uncork(wait)
 		if err == nil {
