@@ -23,7 +23,8 @@ var probeScript string
 // A Browser is one browser process with one page open.
 type Browser struct {
 	Name    string
-	Console *Log // what the page said, and what the browser said of it
+	Console *Log   // what the page said, and what the browser said of it
+	Kill    func() // ends the process at once, as a crash would
 
 	t      testing.TB
 	server *Server

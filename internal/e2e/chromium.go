@@ -64,10 +64,13 @@ func StartBrowser(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 	}
 	alloc, endAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, end := chromedp.NewContext(alloc, chromedp.WithErrorf(func(f string, a ...any) { fmt.Fprintf(b.Console, "chromedp: "+f+"\n", a...) }))
-	t.Cleanup(func() {
+	b.Kill = func() {
 		if c := chromedp.FromContext(ctx); c.Browser != nil && c.Browser.Process() != nil {
 			killGroup(c.Browser.Process().Pid)
 		}
+	}
+	t.Cleanup(func() {
+		b.Kill()
 		end()
 		endAlloc()
 	})

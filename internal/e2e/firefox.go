@@ -71,7 +71,7 @@ func StartFirefox(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 	}
 	t.Cleanup(p.kill)
 
-	b := &Browser{Name: name, Console: &Log{}, t: t, server: s}
+	b := &Browser{Name: name, Console: &Log{}, t: t, server: s, Kill: p.kill}
 	listening := regexp.MustCompile(`WebDriver BiDi listening on (ws://\S+)`)
 	var url string
 	deadline := time.Now().Add(patience)

@@ -3,6 +3,11 @@ package e2e
 // A call outlives its signaling: a cut socket, a dead one, a server that crashed.
 
 import (
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -103,6 +108,61 @@ func TestServerKilledInRelay(t *testing.T) {
 		b.Eventually("the path is the relay again", patience, func() bool { return b.Path() == "relay" })
 	}
 	stillTalking(t, alice, bob)
+}
+
+// TestBrowserKilledInRelay: of a call whose one end dies the server keeps nothing, neither a room nor a goroutine.
+func TestBrowserKilledInRelay(t *testing.T) {
+	for name, other := range map[string]func(testing.TB, *Server, string, BrowserOptions) *Browser{"Chromium": StartBrowser, "Firefox": StartFirefox} {
+		t.Run(name, func(t *testing.T) {
+			admin := net.JoinHostPort("127.0.0.1", freePort(t))
+			s := StartServer(t, "relay.mode=always", "signaling.resume_grace=2s", "http.admin_listen="+admin)
+			alice, bob := StartBrowser(t, s, "alice", BrowserOptions{}), other(t, s, "bob", BrowserOptions{})
+			alice.Open("")
+			alice.Login("camera")
+			idle := metric(t, admin, "go_goroutines")
+			bob.Open("")
+			bob.Login("camera")
+			alice.Call("bob")
+			bob.Accept()
+			alice.Sees(10)
+			bob.Sees(10)
+			if calls, legs := metric(t, admin, "duet_relay_calls"), metric(t, admin, `duet_relay_legs{path="plane"}`); calls != 1 || legs != 2 {
+				t.Errorf("%v calls and %v legs in the relay, want 1 and 2", calls, legs)
+			}
+			bob.Kill()
+			alice.Eventually("the call is over", patience, func() bool { return !alice.InCall() })
+			alice.Eventually("the relay is empty", patience, func() bool {
+				return metric(t, admin, "duet_relay_calls") == 0 && metric(t, admin, `duet_relay_legs{path="plane"}`) == 0
+			})
+			alice.Eventually("there are no more goroutines than before", patience, func() bool { return metric(t, admin, "go_goroutines") <= idle })
+		})
+	}
+}
+
+// metric reads a value from the server's metrics.
+func metric(t *testing.T, admin, name string) float64 {
+	t.Helper()
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 func TestSocketLost(t *testing.T) {
