@@ -66,12 +66,12 @@ func TestSoak(t *testing.T) {
 	if e.has("failed") {
 		t.Errorf("events %q", e.seen)
 	}
-	// The first quarter is for what is made once.
+	// The first quarter is for what is made once. The test's own log grows by some 80 bytes a call.
 	for _, of := range []struct {
 		what    string
 		seen    []int
 		allowed int
-	}{{"bytes of heap", heap, 1 << 20}, {"goroutines", goroutines, 4}} {
+	}{{"bytes of heap", heap, 1 << 18}, {"goroutines", goroutines, 4}} {
 		n := len(of.seen) / 4
 		if n < 4 {
 			t.Fatalf("%d calls are too few to tell", len(of.seen))
