@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Measures this server's signaling on loopback, a fresh server for every run, and prints medians.
 # Environment: ROUNDS (3), USERS (20000, for the memory; fewer where a process may open fewer files), ONLINE (5000 with
-# presence deltas: storm, calls, churn, roaming), PLAIN (1000 with user lists), PAIRS (400 users for the cost of a call
+# presence deltas: storm, calls, churn, roaming), PLAIN (5000 with user lists), PAIRS (400 users for the cost of a call
 # set-up alone), VERBOSE=1 (every run's output).
 . "$(dirname "$0")/../lib.sh"
 
-users=${USERS:-20000} online=${ONLINE:-5000} plain=${PLAIN:-1000} pairs=${PAIRS:-400}
+users=${USERS:-20000} online=${ONLINE:-5000} plain=${PLAIN:-5000} pairs=${PAIRS:-400}
 number "$users" "$online" "$plain" "$pairs"
 ulimit -n "$(ulimit -Hn)"
 files=$(ulimit -n)
