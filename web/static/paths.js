@@ -316,7 +316,7 @@ export class Paths extends Emitter {
   #allowTurn() {
     if (this.#terms.turn) return;
     this.#terms.turn = true;
-    if (this.#legs.direct) void this.#recovery.repair(this.#legs.direct, { force: true });
+    if (this.#legs.direct && this.#state !== "connected") void this.#recovery.repair(this.#legs.direct, { force: true });
   }
 
   /** Shows and plays this leg. @param {Leg} leg */
@@ -353,7 +353,7 @@ export class Paths extends Emitter {
     this.#watch(now);
     this.#succeed(now);
     if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
-    if (this.#terms.overdue && this.#state !== "connected") this.#allowTurn();
+    if (this.#terms.overdue) this.#allowTurn();
     if (now >= this.#probeAt) this.#probe();
     this.#endProbe(now);
   }

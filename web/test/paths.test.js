@@ -284,6 +284,18 @@ test("closing closes everything and stops every timer", async () => {
   assert.equal(sent.length, before);
 });
 
+test("mode prefer: a relay that is refused leaves a direct path that carries alone, and TURN is there when it dies", async () => {
+  const pc = await direct({ relay: "prefer", iceServers: [{ urls: ["turn:s:1"] }] });
+  assert.deepEqual(pc.config.iceServers, []);
+  paths.useRelay();
+  paths.receive({ type: "relayFailed", callId: "c", code: "relay-unavailable", message: "" });
+  await flowing(pc, 500);
+  assert.equal(pc.restarts, 0);
+  await advance(1_500);
+  assert.equal(pc.restarts, 1);
+  assert.equal(pc.config.iceServers.length, 1);
+});
+
 const SERVERS = [{ urls: ["stun:s:1", "turn:s:1?transport=udp", "turn:s:1?transport=tcp", "turns:s:2"], username: "u", credential: "c" }];
 for (const [name, options, urls, policy] of [
   ["nothing forced", {}, ["stun:s:1", "turn:s:1?transport=udp", "turn:s:1?transport=tcp", "turns:s:2"], "all"],
