@@ -1,7 +1,7 @@
 // What getStats says has come and gone so far at one end, over all connections that are up: a flow.
 (async () => {
   const sum = {
-    at: performance.now(), decoded: 0, sent: 0, coded: 0, freezes: 0, samples: 0, concealed: 0, energy: 0, out: 0, asked: 0,
+    at: performance.now(), decoded: 0, sent: 0, bytes: 0, freezes: 0, samples: 0, concealed: 0, energy: 0, out: 0, asked: 0,
     repeated: 0, plis: 0, trip: 0, estimate: 0, width: 0,
   }
   for (const pc of __duet.all) {
@@ -10,6 +10,7 @@
     for (const s of report.values()) {
       if (s.type === 'inbound-rtp' && s.kind === 'video') {
         sum.decoded += s.framesDecoded ?? 0
+        sum.bytes += (s.bytesReceived ?? 0) - (s.retransmittedBytesReceived ?? 0)
         sum.freezes += s.freezeCount ?? 0
         sum.asked += s.nackCount ?? 0
         sum.width = s.frameWidth ?? 0
@@ -19,7 +20,6 @@
         sum.energy += s.totalAudioEnergy ?? 0
       } else if (s.type === 'outbound-rtp' && s.kind === 'video') {
         sum.sent += s.framesSent ?? 0
-        sum.coded += (s.bytesSent ?? 0) - (s.retransmittedBytesSent ?? 0)
         sum.repeated += s.retransmittedPacketsSent ?? 0
         sum.plis += s.pliCount ?? 0
       } else if (s.type === 'remote-inbound-rtp' && s.kind === 'video') {

@@ -22,7 +22,7 @@ type flow struct {
 	At        float64 `json:"at"`        // ms
 	Decoded   float64 `json:"decoded"`   // pictures that came
 	Sent      float64 `json:"sent"`      // pictures that went
-	Coded     float64 `json:"coded"`     // bytes of pictures that went, without repeats, of which padding is made too
+	Bytes     float64 `json:"bytes"`     // of pictures that came, without repeats, which are padding too
 	Freezes   float64 `json:"freezes"`   // as the browser counts them
 	Samples   float64 `json:"samples"`   // of sound that was played
 	Concealed float64 `json:"concealed"` // of these, made up
@@ -52,7 +52,7 @@ type Weather struct {
 // A stretch is how one direction of a call fared in it, as seen by the one who receives.
 type stretch struct {
 	FPS, Sent float64 // pictures a second: seen, and sent at the other end
-	KBits     float64 // a second, of pictures, as the other end's encoder makes them
+	KBits     float64 // a second, of pictures, repeats not counted
 	Freezes   float64 // a minute, as the browser counts them
 	Longest   float64 // ms without a new picture
 	Concealed float64 // percent of the sound
@@ -165,7 +165,7 @@ func look(here, there []flow, limit float64) (s stretch) {
 	s.FPS = rate(here, 0, end, func(f flow) float64 { return f.Decoded })
 	s.Freezes = 60 * rate(here, 0, end, func(f flow) float64 { return f.Freezes })
 	s.Asked = rate(here, 0, end, func(f flow) float64 { return f.Asked })
-	s.KBits = rate(there, 0, last, func(f flow) float64 { return f.Coded * 8 / 1000 })
+	s.KBits = rate(here, 0, end, func(f flow) float64 { return f.Bytes * 8 / 1000 })
 	s.Sent = rate(there, 0, last, func(f flow) float64 { return f.Sent })
 	s.Repeated = rate(there, 0, last, func(f flow) float64 { return f.Repeated })
 	s.PLIs = rate(there, 0, last, func(f flow) float64 { return f.PLIs })
@@ -196,21 +196,26 @@ func look(here, there []flow, limit float64) (s stretch) {
 func (c Weather) judge(w *World, ways [2][2]stretch) {
 	part := cmp.Or(c.Part, 0.1)
 	noise := max(part, 0.1) // of what encoders make of the same pictures
+	busy := w.slack > 1     // what others take from one call and not from the other says nothing of the relay
+	if busy {
+		part, noise = 0.5, 0.5
+	}
 	for end, where := range []string{"the caller", "the callee"} {
 		if !c.meets(end) {
 			continue
 		}
 		d, r := ways[0][end], ways[1][end]
-		if r.FPS < (1-part)*d.FPS {
-			w.a.Errorf("%s sees %.1f pictures a second over the relay, %.1f directly", where, r.FPS, d.FPS)
+		// How many are sent is a matter of the machine too; how many of these are seen is not.
+		if r.FPS < (1-noise)*d.FPS || r.FPS/r.Sent < (1-part)*d.FPS/d.Sent {
+			w.a.Errorf("%s sees %.1f pictures a second of %.1f sent over the relay, %.1f of %.1f directly", where, r.FPS, r.Sent, d.FPS, d.Sent)
 		}
-		if r.KBits < (1-noise)*d.KBits {
+		if r.KBits < (1-noise)*d.KBits && !busy {
 			w.a.Errorf("%s gets %.0f kbit/s over the relay, %.0f directly", where, r.KBits, d.KBits)
 		}
-		if r.Freezes > (1+noise)*d.Freezes+2 {
+		if r.Freezes > (1+noise)*d.Freezes+2 && !busy {
 			w.a.Errorf("%s sees %.1f freezes a minute over the relay, %.1f directly", where, r.Freezes, d.Freezes)
 		}
-		if c.Absolute == nil {
+		if c.Absolute == nil || busy {
 			continue
 		}
 		if err := c.Absolute(d, r); err != nil {
