@@ -71,7 +71,8 @@ func writeResults(section, text string) error {
 		path = "../RESULTS.md"
 	}
 	const opening = "# What the laboratory measured\n\nTwo browsers, Chromium where no other is named, call each other through the real program, each behind the network named,\n" +
-		"on one machine with two cores that did all the work. Made by `make test-all`; do not edit.\n"
+		"on one machine with two cores that did all the work. `make test-all` makes this anew; each\n" +
+		"table tells when it was measured, and how busy the machine was.\n"
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		// Times are worth what the machine had left to give.
 		text = fmt.Sprintf("%s; load average at the end %s.\n\n%s", time.Now().UTC().Format("2006-01-02"), strings.Join(strings.Fields(string(load))[:3], ", "), text)
