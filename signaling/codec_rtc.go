@@ -26,11 +26,13 @@ const (
 	ip6
 )
 
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598: a carrier's own addresses
+
 // publicFamily is the family of an address that is reached from everywhere, else none.
 func publicFamily(a netip.Addr) families {
 	a = a.Unmap()
 	switch {
-	case !a.IsGlobalUnicast() || a.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(a): // RFC 6598: a carrier's own
+	case !a.IsGlobalUnicast() || a.IsPrivate() || carrierNAT.Contains(a):
 		return 0
 	case a.Is4():
 		return ip4
