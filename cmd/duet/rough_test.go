@@ -144,10 +144,11 @@ func TestJunkOnEverySocket(t *testing.T) {
 		}
 	}
 	s.cmd.Process.Signal(os.Interrupt)
-	if err := s.cmd.Wait(); err != nil {
-		t.Errorf("ended with %v", err)
-	}
+	err := s.cmd.Wait()
 	said := s.stderr.String()
+	if err != nil && !strings.Contains(said, "http.drain_timeout") { // connections that hang may be cut
+		t.Errorf("ended with %v:\n%.4000s", err, said)
+	}
 	if strings.Contains(said, "panic") || strings.Count(said, "\n") > 1000 {
 		t.Errorf("got %d lines in the log:\n%.4000s", strings.Count(said, "\n"), said)
 	}
