@@ -5,6 +5,7 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -101,6 +102,10 @@ type anyTCP struct {
 	conns *tcpConns
 }
 
+func newAnyTCP(l net.Listener) anyTCP {
+	return anyTCP{l, &tcpConns{from: map[*anyTCPConn]netip.Addr{}, byIP: map[netip.Addr]int{}}}
+}
+
 func (l anyTCP) Addr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv6unspecified, Port: l.Listener.Addr().(*net.TCPAddr).Port}
 }
@@ -125,38 +130,49 @@ func (l anyTCP) Accept() (net.Conn, error) {
 			continue
 		}
 		remote := from.AddrPort().Addr().Unmap()
-		if !l.conns.enter(remote) {
+		conn := &anyTCPConn{c, &net.TCPAddr{IP: any6(), Port: l.Listener.Addr().(*net.TCPAddr).Port}, l.conns}
+		if remote.Is4() {
+			conn.local.IP = any4()
+		}
+		if !l.conns.enter(conn, remote) {
 			_ = c.Close()
 			continue
 		}
-		local := net.TCPAddr{IP: any6(), Port: l.Listener.Addr().(*net.TCPAddr).Port}
-		if remote.Is4() {
-			local.IP = any4()
-		}
-		return &anyTCPConn{Conn: c, local: &local, leave: sync.OnceFunc(func() { l.conns.leave(remote) })}, nil
+		return conn, nil
 	}
+}
+
+// Close closes the connections as well: pion waits for the first packet of each, and a silent one would hold the end up.
+func (l anyTCP) Close() error {
+	err := l.Listener.Close()
+	for _, c := range l.conns.end() {
+		_ = c.Conn.Close()
+	}
+	return err
 }
 
 type anyTCPConn struct {
 	net.Conn
 	local *net.TCPAddr
-	leave func()
+	among *tcpConns
 }
 
 func (c *anyTCPConn) LocalAddr() net.Addr { return c.local }
 
 func (c *anyTCPConn) Close() error {
-	c.leave()
+	c.among.leave(c)
 	return c.Conn.Close()
 }
 
-// tcpConns counts connections; mu is a leaf.
+// tcpConns are the open connections; mu is a leaf.
 type tcpConns struct {
-	mu   sync.Mutex
-	all  int
-	byIP map[netip.Addr]int // IPv6: by /64, which one customer has
+	mu    sync.Mutex
+	ended bool
+	from  map[*anyTCPConn]netip.Addr // the customer
+	byIP  map[netip.Addr]int         // how many a customer has
 }
 
+// customer is who gets one share: an IPv4 address, or a /64 of IPv6.
 func customer(ip netip.Addr) netip.Addr {
 	if ip.Is6() {
 		p, _ := ip.Prefix(64)
@@ -165,26 +181,38 @@ func customer(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-func (t *tcpConns) enter(ip netip.Addr) bool {
+// enter takes a connection in, or says that it is one too many.
+func (t *tcpConns) enter(c *anyTCPConn, ip netip.Addr) bool {
 	ip = customer(ip)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.all >= maxTCP || t.byIP[ip] >= maxTCPPerIP {
+	if t.ended || len(t.from) >= maxTCP || t.byIP[ip] >= maxTCPPerIP {
 		return false
 	}
-	t.all++
+	t.from[c] = ip
 	t.byIP[ip]++
 	return true
 }
 
-func (t *tcpConns) leave(ip netip.Addr) {
-	ip = customer(ip)
+func (t *tcpConns) leave(c *anyTCPConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.all--
+	ip, ok := t.from[c]
+	if !ok {
+		return
+	}
+	delete(t.from, c)
 	if t.byIP[ip]--; t.byIP[ip] == 0 {
 		delete(t.byIP, ip)
 	}
+}
+
+// end lets nobody in any more and says who is there.
+func (t *tcpConns) end() []*anyTCPConn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	return slices.Collect(maps.Keys(t.from))
 }
 
 // announced are the addresses that answers carry.
