@@ -34,6 +34,7 @@ type flow struct {
 	Trip      float64 `json:"trip"`      // ms to the other end and back, by the reports of RTCP
 	Estimate  float64 `json:"estimate"`  // kbit/s that the sender thinks it may send
 	Width     float64 `json:"width"`     // of the pictures that come
+	Height    float64 `json:"height"`
 }
 
 func (p *Person) flow() flow { return e2e.JS[flow](p.Browser, flowScript) }
@@ -124,6 +125,7 @@ func (c Weather) once(w *World, a, b *Person, way string) (seen [2]stretch) {
 		for _, p := range []*Person{a, b} {
 			say(p, small)
 		}
+		grown(a, b)
 	}
 	link := a.Host.Link()
 	defer link.ImpairBoth(natlab.Impairment{})
@@ -149,6 +151,21 @@ func (c Weather) once(w *World, a, b *Person, way string) (seen [2]stretch) {
 		w.a.Errorf("the path is %s (%s), want %s", name, how, way)
 	}
 	return seen
+}
+
+// grown waits until the pictures have the camera's size. Browsers begin with a quarter of it and take their time to grow;
+// how many bytes pictures take says something of the way only if they are the same from the start. A machine that is too
+// busy for them keeps them small, which is no reason not to compare.
+func grown(people ...*Person) {
+	whole := func(p *Person) bool {
+		f := p.flow()
+		return f.Width == 640 && f.Height == 480
+	}
+	for begun := time.Now(); time.Since(begun) < 40*time.Second; <-time.After(500 * time.Millisecond) {
+		if !slices.ContainsFunc(people, func(p *Person) bool { return !whole(p) }) {
+			return
+		}
+	}
 }
 
 // small makes a camera's picture one that every machine can encode.
