@@ -18,7 +18,11 @@ func (f *front) dismiss(a *allocation) {
 // dismissal is the next message about a dismissed allocation, nil if there is none: an unsigned Refresh, whose refusal
 // brings a nonce, and then a signed one with lifetime 0. The library closes the allocation while it handles that.
 func (f *front) dismissal() []byte {
-	for f.leaving == nil || f.leaving.isClosed() {
+	for f.leaving == nil || f.leaving.isClosed() || f.asked && len(f.nonce) == 0 {
+		if f.asked = false; f.leaving != nil && !f.leaving.isClosed() {
+			// The library ends it when its lifetime is over; asking on would be all that this loop does.
+			f.server.log.Error("turn cannot end an allocation: no nonce from the library", "user", f.leaving.who.user)
+		}
 		if f.leaving = f.nextDismissed(); f.leaving == nil {
 			return nil
 		}
@@ -37,7 +41,9 @@ func (f *front) dismissal() []byte {
 		b = appendAttribute(b, attrNonce, f.nonce)
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize+24))
 		b = appendAttribute(b, attrIntegrity, sign(b, r.key))
-		f.nonce, f.leaving = f.nonce[:0], nil
+		f.nonce, f.leaving, f.asked = f.nonce[:0], nil, false
+	} else {
+		f.asked = true
 	}
 	f.scratch = b
 	return b

@@ -48,6 +48,7 @@ type front struct {
 	scratch []byte
 	leaving *allocation // being dismissed
 	nonce   []byte      // for that; empty: not known yet
+	asked   bool        // for a nonce
 
 	mu          sync.Mutex // a leaf; guards what follows
 	allocations map[netip.AddrPort]*allocation
