@@ -52,6 +52,15 @@ export class Leg {
     return steadySince > 0 && (!video || frameAt > 0 || now - firstAt > FRAMELESS);
   }
 
+  /**
+   * What may be sent on this leg, in kbit/s, while it carries; 0: nobody knows.
+   * @param {boolean} video
+   * @param {number} now
+   */
+  known(video, now) {
+    return this.carries(video, now) ? this.flow.last.estimate : 0;
+  }
+
   /** @returns {PathName | null} */
   get path() {
     return this.name === "relay" ? "relay" : this.flow.last.way;

@@ -36,7 +36,8 @@ export class Legs extends Emitter {
 
   /**
    * @param {{iceServers: RTCIceServer[], tracks: Tracks, force: PathName | null, transport: string | null,
-   *   turn: () => boolean, send: (message: ClientMessage) => void, RTCPeerConnection: typeof RTCPeerConnection, now: () => number}} options
+   *   turn: () => boolean, known: () => number, send: (message: ClientMessage) => void, RTCPeerConnection: typeof RTCPeerConnection, now: () => number}} options
+   *   known: see Peer
    */
   constructor({ iceServers, tracks, ...options }) {
     super();
@@ -68,8 +69,8 @@ export class Legs extends Emitter {
    * @param {{offer: boolean, polite: boolean, hold: boolean}} how offer: we make the first one; hold: not to be sent yet
    */
   make(name, { offer, polite, hold }) {
-    const { send, RTCPeerConnection, now } = this.#options;
-    const leg = new Leg(name, { polite, hold, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
+    const { known, send, RTCPeerConnection, now } = this.#options;
+    const leg = new Leg(name, { polite, hold, known, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
     const target = name === "relay" ? { target: RELAY } : {};
     leg.peer.on("signal", (signal) => {
       if (this.#old.has(leg)) return; // the other side would take it for its successor's

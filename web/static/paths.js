@@ -73,7 +73,8 @@ export class Paths extends Emitter {
     this.#now = now;
     this.#recovery = new Recovery({ renew, now });
     this.#reporter = new Reporter(send);
-    this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, send, RTCPeerConnection: ctor, now });
+    const known = () => this.#current?.known(this.#pictures, now()) ?? 0;
+    this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#legs.on("track", (leg) => this.#arrived(leg));
     this.#legs.on("state", () => this.#decide());
     this.#legs.on("collision", (leg) => leg === this.#legs.direct && this.#anew("direct"));

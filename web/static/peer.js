@@ -20,6 +20,9 @@ const ANSWERS = "a=x-duet-answers:";
 /** And one in an offer's: that it comes from this library, which knows how to end a collision without a rollback. */
 const OURS = "a=x-duet:1";
 
+/** The most that a new connection begins to send with, in kbit/s; it finds out by itself what is above. */
+const MOST = 2_000;
+
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
  * restarted ICE; `collision`: it offered while our own offer was under way, and one of us has to begin anew, see
@@ -31,6 +34,7 @@ export class Peer extends Emitter {
   #config;
   #polite;
   #held;
+  #known;
   /** @type {Signal[]} */
   #outbox = [];
   /** @type {Tracks} */
@@ -51,14 +55,15 @@ export class Peer extends Emitter {
   #findings = new Findings();
 
   /**
-   * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean,
+   * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean, known?: () => number,
    *   RTCPeerConnection?: typeof RTCPeerConnection}} options config is asked again at each restart, as credentials
-   *   change; hold: keep signals back until release()
+   *   change; hold: keep signals back until release(); known: kbit/s that may be sent to the counterpart now, 0 if nobody knows
    */
-  constructor({ polite, config, tracks, hold = false, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
+  constructor({ polite, config, tracks, hold = false, known = () => 0, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
     super();
     this.#polite = polite;
     this.#held = hold;
+    this.#known = known;
     this.#tracks = { ...tracks };
     this.#config = config;
     const pc = (this.#pc = new ctor(config()));
@@ -205,7 +210,7 @@ export class Peer extends Emitter {
     const was = ufrag(pc.remoteDescription?.sdp);
     if (description.type === "offer" && was && was !== ufrag(description.sdp)) this.emit("restarted", undefined);
     this.#settingAnswer = description.type === "answer";
-    await pc.setRemoteDescription(description);
+    await pc.setRemoteDescription(!was ? begin(description, this.#known()) : description);
     this.#settingAnswer = false;
     for (const candidate of this.#early.splice(0)) await this.#hear(candidate);
     if (description.type !== "offer") return;
@@ -330,6 +335,21 @@ export class Peer extends Emitter {
 function origin(sdp) {
   const [, id = "", version = ""] = /^o=\S+ (\S+) (\S+)/m.exec(sdp ?? "") ?? [];
   return { id, full: `${id}.${version}` };
+}
+
+/**
+ * Has the browser begin to send video at a rate that is known to get through. Chromium would begin a move to another path
+ * with 300 kbit/s, which is a quarter of the picture, and take ten seconds to show the whole again; others do not listen.
+ * @param {RTCSessionDescriptionInit} description what the counterpart said
+ * @param {number} kbps 0: not known
+ */
+function begin({ type, sdp = "" }, kbps) {
+  const payload = /^m=video \S+ \S+ (\d+)/m.exec(sdp)?.[1]; // of the codec that both like best
+  if (!payload || !kbps) return { type, sdp };
+  const start = `x-google-start-bitrate=${Math.floor(Math.min(kbps, MOST))}`;
+  const fmtp = new RegExp(`^a=fmtp:${payload} [^\r\n]*`, "m");
+  if (fmtp.test(sdp)) return { type, sdp: sdp.replace(fmtp, `$&;${start}`) };
+  return { type, sdp: sdp.replace(new RegExp(`^a=rtpmap:${payload} [^\r\n]*`, "m"), `$&\r\na=fmtp:${payload} ${start}`) };
 }
 
 /** The first ICE user name fragment. @param {string | undefined} sdp */

@@ -14,6 +14,7 @@
  * @property {number} bytesSent
  * @property {number} frames decoded
  * @property {number} checks answers to our ICE checks, and checks received
+ * @property {number} estimate kbit/s that we may send, as the browser thinks; 0: it does not say
  * @property {number} rttMs
  * @property {number} jitterMs
  */
@@ -22,7 +23,7 @@
 export function emptyReading() {
   return {
     way: null, candidateType: "", protocol: "", packets: 0, audioPackets: 0, lost: 0, bytes: 0, bytesSent: 0, frames: 0,
-    checks: 0, rttMs: 0, jitterMs: 0,
+    checks: 0, estimate: 0, rttMs: 0, jitterMs: 0,
   };
 }
 
@@ -61,6 +62,7 @@ export function read(report, relayed) {
   const local = report.get(pair.localCandidateId);
   const remote = report.get(pair.remoteCandidateId);
   reading.checks = (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0);
+  reading.estimate = (pair.availableOutgoingBitrate ?? 0) / 1_000;
   reading.rttMs = (pair.currentRoundTripTime ?? 0) * 1_000;
   if (!local) return reading;
   reading.candidateType = local.candidateType ?? "";

@@ -198,7 +198,7 @@ export function fakeWebRTC() {
     #describe(type) {
       if (type === "offer" && (this.#restart || !this.#ufrag)) this.#ufrag = ++serial;
       if (type === "answer" && (!this.#ufrag || this.#remoteIsNew)) this.#ufrag = ++serial;
-      const lines = this.#transceivers.map((t) => `m=${t.kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:u${this.#ufrag}\r\na=${t.direction}\r\n`);
+      const lines = this.#transceivers.map((t) => `m=${t.kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 X/90000\r\na=ice-ufrag:u${this.#ufrag}\r\na=${t.direction}\r\n`);
       const sdp = `v=0\r\no=- ${this.#id} ${++this.#version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n${lines.join("")}`;
       return { type, sdp };
     }
@@ -278,11 +278,11 @@ export function fakeWebRTC() {
     }
 
     /** So many packets and frames more have come, by this kind of candidates. */
-    flow({ audio = 5, video = 5, frames = video ? 1 : 0, local = "host", remote = "host", checks = 1 } = {}) {
+    flow({ audio = 5, video = 5, frames = video ? 1 : 0, local = "host", remote = "host", checks = 1, estimate = 0 } = {}) {
       const was = (id, key) => this.report.get(id)?.[key] ?? 0;
       this.report = new Map([
         ["T", { type: "transport", selectedCandidatePairId: "P" }],
-        ["P", { type: "candidate-pair", localCandidateId: "L", remoteCandidateId: "R", responsesReceived: was("P", "responsesReceived") + checks, requestsReceived: 0, currentRoundTripTime: 0.02 }],
+        ["P", { type: "candidate-pair", localCandidateId: "L", remoteCandidateId: "R", responsesReceived: was("P", "responsesReceived") + checks, requestsReceived: 0, currentRoundTripTime: 0.02, availableOutgoingBitrate: 1_000 * estimate }],
         ["L", { type: "local-candidate", candidateType: local, protocol: "udp", address: "192.0.2.1", port: 1 }],
         ["R", { type: "remote-candidate", candidateType: remote, protocol: "udp", address: "192.0.2.2", port: 2 }],
         ["A", { type: "inbound-rtp", kind: "audio", packetsReceived: was("A", "packetsReceived") + audio, packetsLost: 0, bytesReceived: 0 }],

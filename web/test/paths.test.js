@@ -296,6 +296,20 @@ test("mode prefer: a relay that is refused leaves a direct path that carries alo
   assert.equal(pc.config.iceServers.length, 1);
 });
 
+for (const [name, silent, start] of [["a move begins with what the path before it takes", 0, "1500"], ["of a path that is dead nothing is known", 2_000, undefined]]) {
+  test(name, async () => {
+    const pc = await direct();
+    await flowing(pc, 500, { estimate: 1_500 });
+    await advance(silent);
+    paths.receive({ type: "relayStart", callId: "c", reason: "user" });
+    await settle();
+    answer("relay");
+    await settle();
+    const begun = [pc, web.newest()].map(({ remoteDescription }) => /x-google-start-bitrate=(\d+)/.exec(remoteDescription.sdp)?.[1]);
+    assert.deepEqual(begun, [undefined, start]);
+  });
+}
+
 const SERVERS = [{ urls: ["stun:s:1", "turn:s:1?transport=udp", "turn:s:1?transport=tcp", "turns:s:2"], username: "u", credential: "c" }];
 for (const [name, options, urls, policy] of [
   ["nothing forced", {}, ["stun:s:1", "turn:s:1?transport=udp", "turn:s:1?transport=tcp", "turns:s:2"], "all"],

@@ -289,3 +289,27 @@ test("a closed peer is silent and deaf", async () => {
   assert.deepEqual(said, []);
   assert.equal(peer.state, "closed");
 });
+
+/** What the first description of another that has this video section becomes, and the second. */
+async function heard(video, known) {
+  const { peer, pc } = make({ known: () => known });
+  const sdp = (version) => `v=0\r\no=- 1 ${version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF ${video}a=ice-ufrag:u\r\n`;
+  const got = [];
+  for (const version of [1, 2]) {
+    await peer.receive({ description: { type: "offer", sdp: sdp(version) } });
+    got.push(pc.remoteDescription.sdp.slice(sdp(version).indexOf("SAVPF") + 6).replace("a=ice-ufrag:u\r\n", ""));
+  }
+  return got;
+}
+
+for (const [name, video, known, want] of [
+  ["a codec without parameters", "96 97\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n", 1234.5,
+    "96 97\r\na=rtpmap:96 VP8/90000\r\na=fmtp:96 x-google-start-bitrate=1234\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"],
+  ["a codec with parameters, and much bandwidth", "45\r\na=rtpmap:45 AV1/90000\r\na=fmtp:45 profile=0\r\n", 90_000,
+    "45\r\na=rtpmap:45 AV1/90000\r\na=fmtp:45 profile=0;x-google-start-bitrate=2000\r\n"],
+  ["nothing known", "96\r\na=rtpmap:96 VP8/90000\r\n", 0, "96\r\na=rtpmap:96 VP8/90000\r\n"],
+]) {
+  test(`a new connection begins with the rate that is known: ${name}`, async () => {
+    assert.deepEqual(await heard(video, known), [want, video], "and only its beginning");
+  });
+}

@@ -19,6 +19,7 @@ for (const [name, stats, relayed, want] of [
   ["their TURN, seen before it was signalled", [transport, pair, local(), remote({ candidateType: "prflx" })], ["192.0.2.2 7"], { way: "turn" }],
   ["a peer-reflexive address that is no TURN's", [transport, pair, local(), remote({ candidateType: "prflx" })], ["192.0.2.2 8"], { way: "direct" }],
   ["Firefox, which marks the pair", [{ ...pair, selected: true }, local(), remote()], [], { way: "direct" }],
+  ["what may be sent", [transport, { ...pair, availableOutgoingBitrate: 1_500_000 }, local(), remote()], [], { estimate: 1_500 }],
   ["packets", [
     { id: "A", type: "inbound-rtp", kind: "audio", packetsReceived: 5, packetsLost: 1, bytesReceived: 50, jitter: 0.01 },
     { id: "V", type: "inbound-rtp", kind: "video", packetsReceived: 7, framesDecoded: 3, bytesReceived: 70, jitter: 0.02 },

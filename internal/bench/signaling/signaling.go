@@ -155,6 +155,6 @@ func (p *printer) usage(u bench.Usage) {
 		p.row("warning", "the generator was busy for %.0f %% of the time: the figures are partly its own", 100*u.Self.Seconds()/u.Wall.Seconds())
 	}
 	if u.Others > 0.3 {
-		p.row("warning", "other processes used %.1f cores meanwhile", u.Others)
+		p.row("warning", "others and the kernel used %.1f cores meanwhile", u.Others)
 	}
 }

@@ -5,6 +5,7 @@ package calls
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,7 +184,7 @@ func path(a, b *Person) (name, how string) {
 			}
 			h = s.Local.Type + "/" + s.Local.Protocol
 			switch {
-			case fmt.Sprint(s.Remote.Port) == relayPort:
+			case slices.Contains([]string{relayPort, turnPort, tlsPort}, fmt.Sprint(s.Remote.Port)): // the server's own: no person's candidate
 				n = "relay"
 			case s.Local.Type == "relay" || s.Remote.Type == "relay":
 				n, h = "turn", s.Local.Type+"/"+s.Local.RelayProtocol

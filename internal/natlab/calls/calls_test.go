@@ -47,6 +47,14 @@ func TestServers(t *testing.T) {
 			},
 		},
 		{
+			// ICE over TCP leads to the relay where TLS does: no datagram, no TURN.
+			name:  "TURN and the relay on one port, relay mode always",
+			world: WorldOptions{Settings: []string{"relay.mode=always", "relay.listen=:" + turnPort}},
+			scenarios: []Scenario{
+				{A: natlab.Home, B: natlab.Office, Want: relay, How: "prflx/udp"}, {A: natlab.Port443, B: natlab.Home, Want: relay, How: "prflx/tcp"},
+			},
+		},
+		{
 			name:  "No TURN, the relay as fallback after 2 s",
 			world: WorldOptions{Settings: []string{"turn.enabled=false", "relay.fallback_after=2s"}},
 			scenarios: []Scenario{

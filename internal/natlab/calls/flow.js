@@ -2,7 +2,7 @@
 (async () => {
   const sum = {
     at: performance.now(), decoded: 0, sent: 0, bytes: 0, freezes: 0, samples: 0, concealed: 0, energy: 0, out: 0, asked: 0,
-    repeated: 0, plis: 0, trip: 0, estimate: 0, width: 0, height: 0,
+    repeated: 0, plis: 0, trip: 0, estimate: 0, width: 0,
   }
   for (const pc of __duet.all) {
     if (pc.connectionState !== 'connected') continue
@@ -14,7 +14,6 @@
         sum.freezes += s.freezeCount ?? 0
         sum.asked += s.nackCount ?? 0
         sum.width = s.frameWidth ?? 0
-        sum.height = s.frameHeight ?? 0
       } else if (s.type === 'inbound-rtp' && s.kind === 'audio') {
         sum.samples += s.totalSamplesReceived ?? 0
         sum.concealed += s.concealedSamples ?? 0

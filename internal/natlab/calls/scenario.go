@@ -4,6 +4,7 @@ package calls
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"duet/internal/e2e"
@@ -22,6 +23,7 @@ type Scenario struct {
 	A, B    natlab.Spec
 	Within  bool          // both are in one network of kind A
 	Want    string        // empty: what the theory of NATs says, with TURN where it says no
+	How     string        // that the caller's end must have; empty: as it comes
 	Query   string        // of both pages
 	Watch   time.Duration // see CallOptions
 	Firefox bool          // the caller's browser; Chromium otherwise
@@ -75,6 +77,9 @@ func (s Scenario) Run(w *World) Result {
 			s.Before(a, b)
 		}
 		r = w.Call(a, b, s.want(), CallOptions{Query: s.Query, Watch: s.Watch})
+		if how, _, _ := strings.Cut(r.How, " "); s.How != "" && how != s.How {
+			w.a.Errorf("the caller's end is %s, want %s", how, s.How)
+		}
 		r.From = s.from()
 		if s.Within {
 			r.To = "the same"

@@ -55,6 +55,7 @@ func build() (*os.File, error) {
 
 const (
 	serverName = "call.example"
+	tlsPort    = "443"
 	turnPort   = "3478"
 	relayPort  = "3480"
 )
@@ -74,7 +75,7 @@ func newServer(t testing.TB, h *natlab.Host, dir, certFile, keyFile string, sett
 	t.Helper()
 	s := &Server{Host: h, Output: &e2e.Log{}, t: t}
 	base := []string{
-		"http.listen=:8080", "http.tls_listen=:443", "http.tls_cert=" + certFile, "http.tls_key=" + keyFile,
+		"http.listen=:8080", "http.tls_listen=:" + tlsPort, "http.tls_cert=" + certFile, "http.tls_key=" + keyFile,
 		"http.admin_listen=127.0.0.1:9080", "turn.listen=:" + turnPort, "relay.listen=:" + relayPort,
 		"state_dir=" + filepath.Join(dir, "state"), "log.level=debug",
 	}
