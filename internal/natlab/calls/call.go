@@ -129,6 +129,7 @@ func (w *World) enter(p *Person, query string) {
 		if err == nil {
 			return
 		}
+		w.a.Logf("%s did not get in: %v\n%s", p.Name, err, p.story())
 	}
 	w.a.Fatalf("enter: %v", err)
 }
