@@ -20,8 +20,8 @@ const ANSWERS = "a=x-duet-answers:";
 /** And one in an offer's: that it comes from this library, which knows how to end a collision without a rollback. */
 const OURS = "a=x-duet:1";
 
-/** The most that a new connection begins to send with, in kbit/s; it finds out by itself what is above. */
-const MOST = 2_000;
+/** In kbit/s: what Chromium begins to send with by itself, and the most that we ask for; it finds out what is above. */
+const [USUAL, MOST] = [300, 2_000];
 
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
@@ -339,13 +339,13 @@ function origin(sdp) {
 
 /**
  * Has the browser begin to send video at a rate that is known to get through. Chromium would begin a move to another path
- * with 300 kbit/s, which is a quarter of the picture, and take ten seconds to show the whole again; others do not listen.
+ * with so little that it is a quarter of the picture, and take ten seconds to show the whole again; others do not listen.
  * @param {RTCSessionDescriptionInit} description what the counterpart said
  * @param {number} kbps 0: not known
  */
 function begin({ type, sdp = "" }, kbps) {
   const payload = /^m=video \S+ \S+ (\d+)/m.exec(sdp)?.[1]; // of the codec that both like best
-  if (!payload || !kbps) return { type, sdp };
+  if (!payload || kbps <= USUAL) return { type, sdp };
   const start = `x-google-start-bitrate=${Math.floor(Math.min(kbps, MOST))}`;
   const fmtp = new RegExp(`^a=fmtp:${payload} [^\r\n]*`, "m");
   if (fmtp.test(sdp)) return { type, sdp: sdp.replace(fmtp, `$&;${start}`) };

@@ -307,6 +307,7 @@ for (const [name, video, known, want] of [
     "96 97\r\na=rtpmap:96 VP8/90000\r\na=fmtp:96 x-google-start-bitrate=1234\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"],
   ["a codec with parameters, and much bandwidth", "45\r\na=rtpmap:45 AV1/90000\r\na=fmtp:45 profile=0\r\n", 90_000,
     "45\r\na=rtpmap:45 AV1/90000\r\na=fmtp:45 profile=0;x-google-start-bitrate=2000\r\n"],
+  ["so little that another path may well take more", "96\r\na=rtpmap:96 VP8/90000\r\n", 120, "96\r\na=rtpmap:96 VP8/90000\r\n"],
   ["nothing known", "96\r\na=rtpmap:96 VP8/90000\r\n", 0, "96\r\na=rtpmap:96 VP8/90000\r\n"],
 ]) {
   test(`a new connection begins with the rate that is known: ${name}`, async () => {
