@@ -339,7 +339,7 @@ function origin(sdp) {
 
 /**
  * Has the browser begin to send video at a rate that is known to get through. Chromium would begin a move to another path
- * with so little that it is a quarter of the picture, and take ten seconds to show the whole again; others do not listen.
+ * with so little that it is a quarter of the picture, and take twenty seconds to show the whole again; others do not listen.
  * @param {RTCSessionDescriptionInit} description what the counterpart said
  * @param {number} kbps 0: not known
  */
