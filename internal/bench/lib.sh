@@ -16,8 +16,8 @@ flock -n 9 || { echo "waiting for another measurement to end"; flock 9; }
 ahead=()
 [ -z "${REALTIME:-}" ] || ahead=(chrt -r 1)
 
-# PIN=1 gives servers the first core and the generator the second: where the kernel puts them by itself, which changes from
-# run to run, is half of what the slowest percent of packets takes.
+# PIN=1 gives servers the first core and the generator the second, for latencies that do not change with where the kernel
+# puts them. It is another load: the ratios of CPU differ from those without it.
 pinned=() pinned_generator=()
 [ -z "${PIN:-}" ] || { pinned=(taskset -c 0); pinned_generator=(taskset -c 1); }
 
