@@ -78,6 +78,24 @@ run() {
 	grep '^result ' "$out/run" >>"$out/$name.results"
 }
 
+# calm NAME says whether the last result under NAME may stay. Where this machine is a virtual one, its host takes the
+# processors away now and then: when 1 % of a core is gone, the p99 of whatever is measured doubles. Such a result is
+# dropped, whosever it is, and its run made again; after the eighth time in a row it stays.
+declare -A disturbed=()
+repeated=0
+calm() {
+	if tail -n 1 "$out/$1.results" | grep -q ' stolen=0\.00'; then
+		disturbed[$1]=0
+	elif [ "${disturbed[$1]:-0}" -eq 7 ]; then
+		disturbed[$1]=0
+		echo "  $1: kept, though the host disturbed this run and seven before it"
+	else
+		disturbed[$1]=$((${disturbed[$1]:-0} + 1)) repeated=$((repeated + 1))
+		sed -i '$d' "$out/$1.results"
+		return 1
+	fi
+}
+
 # median NAME KEY is the median over the rounds.
 median() {
 	sed -n "s/.* $2=\([^ ]*\).*/\1/p" "$out/$1.results" | sort -g | awk '

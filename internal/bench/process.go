@@ -64,9 +64,9 @@ func Self() Process { return Process{os.Getpid()} }
 
 // Watch measures a span of time: what the server and this process took, and what everything else on the machine did.
 type Watch struct {
-	server              Process
-	start               time.Time
-	cpu, self, everyone time.Duration
+	server                  Process
+	start                   time.Time
+	cpu, self, busy, stolen time.Duration
 }
 
 // Usage is what a span of time cost.
@@ -75,41 +75,58 @@ type Usage struct {
 	Server time.Duration // 0 when there is no process to look at
 	Self   time.Duration // the generator's own
 	Others float64       // cores busy with something else; also work of the kernel that is nobody's
+	Stolen float64       // cores that a virtual machine's host gave to others while there was work for them
 }
 
 // StartWatch begins a span.
 func StartWatch(server Process) Watch {
-	return Watch{server: server, start: time.Now(), cpu: server.CPU(), self: Self().CPU(), everyone: machineBusy()}
+	w := Watch{server: server, start: time.Now(), cpu: server.CPU(), self: Self().CPU()}
+	w.busy, w.stolen = machine()
+	return w
 }
 
 // Stop ends the span.
 func (w Watch) Stop() Usage {
 	u := Usage{Wall: time.Since(w.start), Server: w.server.CPU() - w.cpu, Self: Self().CPU() - w.self}
-	others := machineBusy() - w.everyone - u.Self
+	busy, stolen := machine()
+	others := busy - w.busy - u.Self
 	if w.server.PID != os.Getpid() {
 		others -= u.Server
 	}
 	u.Others = max(0, float64(others)/float64(u.Wall))
+	u.Stolen = float64(stolen-w.stolen) / float64(u.Wall)
 	return u
 }
 
-// machineBusy is the time that all cores together have not been idle.
-func machineBusy() time.Duration {
+// Doubts are the reasons in the machine not to believe the figures of a span.
+func (u Usage) Doubts() (all []string) {
+	if u.Others > 0.3 {
+		all = append(all, fmt.Sprintf("others and the kernel used %.1f cores meanwhile", u.Others))
+	}
+	if u.Stolen >= 0.01 {
+		all = append(all, fmt.Sprintf("the host took %.1f %% of a core away meanwhile", 100*u.Stolen))
+	}
+	return all
+}
+
+// machine is the time that all cores together have worked, and the time that they could not although they had work.
+func machine() (busy, stolen time.Duration) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
-	var ticks int64
 	for i, f := range strings.Fields(line) {
-		// user nice system idle iowait irq softirq steal, after the word cpu; guest time is part of user
-		if i == 0 || i == 4 || i == 5 || i > 8 {
-			continue
-		}
 		n, _ := strconv.ParseInt(f, 10, 64)
-		ticks += n
+		ticks := time.Duration(n) * (time.Second / 100)
+		switch i { // user nice system idle iowait irq softirq steal, after the word cpu; guest time is part of user
+		case 1, 2, 3, 6, 7:
+			busy += ticks
+		case 8:
+			stolen = ticks
+		}
 	}
-	return time.Duration(ticks) * (time.Second / 100)
+	return busy, stolen
 }
 
 // Machine is one line about the machine that figures belong to.

@@ -31,3 +31,12 @@ func TestProcessReadsItself(t *testing.T) {
 		t.Error(m)
 	}
 }
+
+func TestDoubts(t *testing.T) {
+	if d := (Usage{Others: 0.2, Stolen: 0.002}).Doubts(); len(d) != 0 {
+		t.Errorf("a calm machine is doubted: %q", d)
+	}
+	if d := (Usage{Others: 0.4, Stolen: 0.01}).Doubts(); len(d) != 2 || !strings.Contains(d[1], "1.0 %") {
+		t.Errorf("a machine with other work whose host took 1 %% of a core: %q", d)
+	}
+}

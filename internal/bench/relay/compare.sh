@@ -60,15 +60,21 @@ flags=(-apart -calls "$calls" -duration "${span_s}s")
 for ((round = 1; round <= rounds; round++)); do
 	echo "round $round"
 	for which in duet janus; do
-		on $which
-		run $which "$duet" bench relay -via $which -url "$url" -pid "$pid" "${flags[@]}"
-		stop
+		while :; do
+			on $which
+			run $which "$duet" bench relay -via $which -url "$url" -pid "$pid" "${flags[@]}"
+			stop
+			if calm $which; then break; fi
+		done
 	done
-	run direct "$duet" bench relay -via direct "${flags[@]}"
+	while :; do
+		run direct "$duet" bench relay -via direct "${flags[@]}"
+		if calm direct; then break; fi
+	done
 done
 
 sed -n 's/^machine *//p' "$out/run"
-echo "medians (smallest to largest), first Duet, then Janus"
+echo "medians (smallest to largest), first Duet, then Janus; runs made again because of the host: $repeated"
 compare cpu %.1f duet janus "CPU s per million packets forwarded"
 compare loss %.5f duet janus "share lost"
 for q in p50 p99 p999; do compare $q %.0f duet janus "latency $q, µs"; done

@@ -35,10 +35,9 @@ func (r *result) warnings() []string {
 	warn(r.skipped*1000 > planned, "the generator fell behind: %.1f %% of the packets were never sent", 100*float64(r.skipped)/float64(max(planned, 1)))
 	warn(r.late.Quantile(0.99) > 3*time.Millisecond, "the generator was late: 1 %% of the packets left more than %v after their time", r.late.Quantile(0.99).Round(time.Microsecond))
 	warn(r.ownLoss > 0, "the generator's own socket lost %d packets", r.ownLoss)
-	warn(r.usage.Others > 0.3, "others and the kernel used %.1f cores meanwhile", r.usage.Others)
 	warn(r.misled > 0, "%d packets reached another client than the one they were for", r.misled)
 	warn(r.broken > 0, "%d packets did not authenticate", r.broken)
-	return all
+	return append(all, r.usage.Doubts()...)
 }
 
 func (r *result) print(w io.Writer, o Options) {
@@ -71,5 +70,5 @@ func (r *result) print(w io.Writer, o Options) {
 	for _, s := range r.warnings() {
 		row("warning", "%s", s)
 	}
-	fmt.Fprintln(w, keys+fmt.Sprintf(" generator=%.4f others=%.3f", r.usage.Self.Seconds()/seconds, r.usage.Others))
+	fmt.Fprintln(w, keys+fmt.Sprintf(" generator=%.4f others=%.3f stolen=%.4f", r.usage.Self.Seconds()/seconds, r.usage.Others, r.usage.Stolen))
 }

@@ -154,7 +154,7 @@ func (p *printer) usage(u bench.Usage) {
 	if u.Self.Seconds() > 0.8*u.Wall.Seconds() {
 		p.row("warning", "the generator was busy for %.0f %% of the time: the figures are partly its own", 100*u.Self.Seconds()/u.Wall.Seconds())
 	}
-	if u.Others > 0.3 {
-		p.row("warning", "others and the kernel used %.1f cores meanwhile", u.Others)
+	for _, doubt := range u.Doubts() {
+		p.row("warning", "%s", doubt)
 	}
 }

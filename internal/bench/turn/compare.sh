@@ -40,9 +40,12 @@ for ((round = 1; round <= rounds; round++)); do
 	echo "round $round"
 	for mode in relay peer; do
 		for which in duet coturn; do
-			on $which
-			run "$mode.$which" "$duet" bench turn -url "$url" -secret $secret -mode $mode -calls "$calls" -duration "${span_s}s" -pid "$pid"
-			stop
+			while :; do
+				on $which
+				run "$mode.$which" "$duet" bench turn -url "$url" -secret $secret -mode $mode -calls "$calls" -duration "${span_s}s" -pid "$pid"
+				stop
+				if calm "$mode.$which"; then break; fi
+			done
 		done
 	done
 	for which in duet coturn; do
@@ -61,7 +64,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 sed -n 's/^machine *//p' "$out/run"
-echo "medians (smallest to largest), first Duet, then coturn"
+echo "medians (smallest to largest), first Duet, then coturn; runs made again because of the host: $repeated"
 for mode in relay peer; do
 	echo "$mode"
 	compare cpu %.2f $mode.duet $mode.coturn "  CPU s per million packets delivered"

@@ -249,10 +249,9 @@ func (r *result) warnings() []string {
 	warn(r.skipped*1000 > planned, "the generator fell behind: %.1f %% of the packets were never sent", 100*float64(r.skipped)/float64(planned))
 	warn(r.late.Quantile(0.99) > 3*time.Millisecond, "the generator was late: 1 %% of the packets left more than %v after their time", r.late.Quantile(0.99).Round(time.Microsecond))
 	warn(r.ownLoss > 0, "the generator's own sockets lost %d packets", r.ownLoss)
-	warn(r.usage.Others > 0.3, "others and the kernel used %.1f cores meanwhile", r.usage.Others)
 	warn(r.misled > 0, "%d packets reached another client than the one they were for", r.misled)
 	warn(r.twice > 0, "%d packets came twice or out of order", r.twice)
-	return all
+	return append(all, r.usage.Doubts()...)
 }
 
 func (r *result) print(w io.Writer, o Options) {
@@ -274,7 +273,7 @@ func (r *result) print(w io.Writer, o Options) {
 				perMillion, r.usage.Server.Seconds()/seconds, r.usage.Self.Seconds()/seconds, r.usage.Others)
 			keys += fmt.Sprintf(" cpu=%.4f cores=%.4f", perMillion, r.usage.Server.Seconds()/seconds)
 		}
-		keys += fmt.Sprintf(" generator=%.4f others=%.3f", r.usage.Self.Seconds()/seconds, r.usage.Others)
+		keys += fmt.Sprintf(" generator=%.4f others=%.3f stolen=%.4f", r.usage.Self.Seconds()/seconds, r.usage.Others, r.usage.Stolen)
 	}
 	if o.PID != 0 {
 		each := float64(r.settled-r.before) / float64(r.allocations) / 1024

@@ -36,7 +36,7 @@ type Options struct {
 	Calls    int
 	Warmup   time.Duration // sent but not measured
 	Duration time.Duration // measured
-	Tick     time.Duration // how often the generator looks what is due
+	Tick     time.Duration // how often the generator looks what is due; what is due together waits for one another
 	PID      int           // the server's process, when it runs on this machine: its CPU and memory are shown
 	Search   bool          // look for the largest number of calls that lose at most MaxLoss, beginning at Calls
 	MaxLoss  float64       // a share, 0.001 is 0.1 %
@@ -44,7 +44,9 @@ type Options struct {
 
 // DefaultOptions is the load of the comparisons.
 func DefaultOptions() Options {
-	return Options{Mode: "relay", Calls: 100, Warmup: time.Second, Duration: 5 * time.Second, Tick: 250 * time.Microsecond, MaxLoss: 0.001}
+	// With a tick of 250 µs, nine packets leave together, and their p99 is mostly their own queue and the time that it takes
+	// to wake a processor which the host of a virtual machine has put to sleep in between.
+	return Options{Mode: "relay", Calls: 100, Warmup: time.Second, Duration: 5 * time.Second, Tick: 100 * time.Microsecond, MaxLoss: 0.001}
 }
 
 // longest keeps a run shorter than permissions live: nothing is refreshed.
