@@ -84,8 +84,9 @@ func (o *outbox) send(start int) int {
 				o.stats.drop(errQueueFull)
 			}
 			return o.n
-		case segments > 1 && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL)):
-			// A card without checksum offload, or a path with a small MTU: again as single datagrams, from here on.
+		case segments > 1 && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EMSGSIZE)):
+			// A card without checksum offload, or a path with a small MTU (EINVAL or EMSGSIZE, depending on the kernel): again
+			// as single datagrams, from here on.
 			if o.badGSO++; errors.Is(err, unix.EIO) || o.badGSO > maxBadGSO {
 				o.gso = false
 			}
