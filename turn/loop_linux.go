@@ -137,6 +137,7 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		h.Iov, h.Name = &l.in.iovs[i], (*byte)(unsafe.Pointer(&l.in.from[i].raw))
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&l.in.ctrl[i]))
+		l.in.msgs[i].prepare()
 	}
 	return l, nil
 }
@@ -197,12 +198,7 @@ func (l *loop) room(n int) []mmsghdr {
 	if l.in.used+n > arena {
 		l.flush()
 	}
-	msgs := l.in.msgs[l.in.used : l.in.used+n]
-	for i := range msgs {
-		msgs[i].hdr.Namelen = unix.SizeofSockaddrInet6
-		msgs[i].hdr.SetControllen(controlSize)
-	}
-	return msgs
+	return l.in.msgs[l.in.used : l.in.used+n]
 }
 
 // readClients takes what has come to the listening socket.
@@ -303,6 +299,9 @@ func (l *loop) counts() *traffic { return &l.traffic }
 // flush sends what is queued and frees all buffers.
 func (l *loop) flush() {
 	l.out.flush()
+	for i := range l.in.used {
+		l.in.msgs[i].prepare()
+	}
 	l.in.used = 0
 }
 

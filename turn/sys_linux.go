@@ -112,6 +112,12 @@ type mmsghdr struct {
 	len uint32
 }
 
+// prepare makes room for a sender's address and for control messages, of which a receipt leaves what it has filled.
+func (m *mmsghdr) prepare() {
+	m.hdr.Namelen = unix.SizeofSockaddrInet6
+	m.hdr.SetControllen(controlSize)
+}
+
 func recvmmsg(fd int, msgs []mmsghdr) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
@@ -121,20 +127,19 @@ func recvmmsg(fd int, msgs []mmsghdr) (int, error) {
 }
 
 func sendmmsg(fd int, msgs []mmsghdr) (int, error) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return insist(fd, func() (uintptr, unix.Errno) {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
+		return n, errno
+	})
 }
 
 func sendto(fd int, b []byte, to *sockaddr) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
-		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	_, err := insist(fd, func() (uintptr, unix.Errno) {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
+		return n, errno
+	})
+	return err
 }
 
 // sendmsg is sendto with a choice of the address to send from.
@@ -147,11 +152,34 @@ func sendmsg(fd int, b []byte, to *sockaddr) error {
 	msg := unix.Msghdr{Name: (*byte)(unsafe.Pointer(&to.raw)), Namelen: to.len, Iov: &iov, Control: (*byte)(unsafe.Pointer(to.control))}
 	msg.SetIovlen(1)
 	msg.SetControllen(to.control.size())
-	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
-	if errno != 0 {
-		return errno
+	_, err := insist(fd, func() (uintptr, unix.Errno) {
+		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
+		return n, errno
+	})
+	return err
+}
+
+// fragments says whether the system may cut what a socket sends over IPv4. Where it may not, it need not give each datagram
+// a number by which its fragments would be put together again, which is 5 to 8 % of the work of forwarding it. Datagrams
+// that fit are marked as not to be fragmented either way.
+func fragments(fd int, may bool) error {
+	how := unix.IP_PMTUDISC_DO
+	if may {
+		how = unix.IP_PMTUDISC_WANT
 	}
-	return nil
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, how)
+}
+
+// insist makes a call that sends, and once more in fragments if the path is too narrow, which is how this socket goes on.
+func insist(fd int, send func() (uintptr, unix.Errno)) (int, error) {
+	n, errno := send()
+	if errno == unix.EMSGSIZE && fragments(fd, true) == nil {
+		n, errno = send()
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // openUDP binds a socket and keeps it out of Go's poller, which would wake up for every datagram.
@@ -185,6 +213,7 @@ func openUDP(network, address string, share bool, buffers int) (fd, family int, 
 	if err != nil {
 		return 0, 0, nil, fmt.Errorf("dup: %w", err)
 	}
+	_ = fragments(fd, false) // only slower if it is refused
 	if buffers > 0 {
 		for _, opt := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
 			if unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[0], buffers) != nil { // needs CAP_NET_ADMIN
