@@ -16,11 +16,6 @@ flock -n 9 || { echo "waiting for another measurement to end"; flock 9; }
 ahead=()
 [ -z "${REALTIME:-}" ] || ahead=(chrt -r 1)
 
-# PIN=1 gives servers the first core and the generator the second, for latencies that do not change with where the kernel
-# puts them. It is another load: the ratios of CPU differ from those without it.
-pinned=() pinned_generator=()
-[ -z "${PIN:-}" ] || { pinned=(taskset -c 0); pinned_generator=(taskset -c 1); }
-
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
 finish() {
@@ -43,7 +38,7 @@ build() {
 
 # start COMMAND... runs a server in the background; its id is in $pid, its output in $out/log.
 start() {
-	"${ahead[@]}" "${pinned[@]}" "$@" >"$out/log" 2>&1 9>&- &
+	"${ahead[@]}" "$@" >"$out/log" 2>&1 9>&- &
 	pid=$!
 	started+=("$pid")
 }
@@ -72,7 +67,7 @@ await() {
 # run NAME COMMAND... runs a measurement, shows its warnings and keeps its result under NAME.
 run() {
 	local name=$1; shift
-	"${ahead[@]}" "${pinned_generator[@]}" "$@" >"$out/run" 2>&1 || { cat "$out/run" "$out/log" >&2; die "$name: the measurement failed"; }
+	"${ahead[@]}" "$@" >"$out/run" 2>&1 || { cat "$out/run" "$out/log" >&2; die "$name: the measurement failed"; }
 	[ -z "${VERBOSE:-}" ] || sed 's/^/    /' "$out/run"
 	sed -n "s/^warning /  $name: /p" "$out/run"
 	grep '^result ' "$out/run" >>"$out/$name.results"

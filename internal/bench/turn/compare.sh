@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures this server and coturn on loopback in turns, a fresh server for every run, and prints medians and ratios.
 # Environment: ROUNDS (3), CALLS (100), SPAN (seconds measured in a run, 4), SEARCH=1 (also the most calls that each
-# carries on one core, which takes minutes), PIN=1 (a core each), IDLE (allocations for the memory, 2000),
+# carries on one core, which takes minutes), IDLE (allocations for the memory, 2000),
 # VERBOSE=1 (every run's output), TURNSERVER (coturn's program).
 . "$(dirname "$0")/../lib.sh"
 
