@@ -137,7 +137,7 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 		h.Iov, h.Name = &l.in.iovs[i], (*byte)(unsafe.Pointer(&l.in.from[i].raw))
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&l.in.ctrl[i]))
-		l.in.msgs[i].prepare()
+		l.in.msgs[i].reset()
 	}
 	return l, nil
 }
@@ -300,7 +300,7 @@ func (l *loop) counts() *traffic { return &l.traffic }
 func (l *loop) flush() {
 	l.out.flush()
 	for i := range l.in.used {
-		l.in.msgs[i].prepare()
+		l.in.msgs[i].reset()
 	}
 	l.in.used = 0
 }

@@ -17,7 +17,7 @@ import (
 func TestNarrowPath(t *testing.T) {
 	const inside = "NARROW_PATH"
 	if os.Getenv(inside) == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestNarrowPath$")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), inside+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 		if os.Geteuid() != 0 {

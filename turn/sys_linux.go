@@ -112,8 +112,8 @@ type mmsghdr struct {
 	len uint32
 }
 
-// prepare makes room for a sender's address and for control messages, of which a receipt leaves what it has filled.
-func (m *mmsghdr) prepare() {
+// reset makes room for a sender's address and for control messages, of which a receipt leaves what it has filled.
+func (m *mmsghdr) reset() {
 	m.hdr.Namelen = unix.SizeofSockaddrInet6
 	m.hdr.SetControllen(controlSize)
 }
@@ -160,8 +160,8 @@ func sendmsg(fd int, b []byte, to *sockaddr) error {
 }
 
 // fragments says whether the system may cut what a socket sends over IPv4. Where it may not, it need not give each datagram
-// a number by which its fragments would be put together again, which is 5 to 8 % of the work of forwarding it. Datagrams
-// that fit are marked as not to be fragmented either way.
+// a number by which its fragments would be put together again, 6 % of the work of forwarding it in a profile on
+// loopback. Datagrams that fit are marked as not to be fragmented either way.
 func fragments(fd int, may bool) error {
 	how := unix.IP_PMTUDISC_DO
 	if may {

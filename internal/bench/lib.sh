@@ -74,8 +74,8 @@ run() {
 }
 
 # calm NAME says whether the last result under NAME may stay. Where this machine is a virtual one, its host takes the
-# processors away now and then: when 1 % of a core is gone, the p99 of whatever is measured doubles. Such a result is
-# dropped, whosever it is, and its run made again; after the eighth time in a row it stays.
+# processors away now and then: when 1 % of a core is gone (bench.Usage.Doubts warns of as much), the p99 of whatever is
+# measured doubles. Such a result is dropped, whosever it is, and its run made again; the eighth in a row stays.
 declare -A disturbed=()
 repeated=0
 calm() {

@@ -94,7 +94,7 @@ func (w Watch) Stop() Usage {
 		others -= u.Server
 	}
 	u.Others = max(0, float64(others)/float64(u.Wall))
-	u.Stolen = float64(stolen-w.stolen) / float64(u.Wall)
+	u.Stolen = max(0, float64(stolen-w.stolen)/float64(u.Wall))
 	return u
 }
 

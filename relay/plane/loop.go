@@ -17,7 +17,7 @@ const batch = 32
 
 // A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a system
 // call: after 10 ms its monitor takes the processor away, and then looks every 20 µs what it does next. So the loop yields
-// more often than that.
+// more often than that, and when it has nothing at hand: each time another thread is woken, and may go on with it.
 const yieldEvery = 5 * time.Millisecond
 
 // Run is the loop. It returns when the plane is closed.
@@ -51,10 +51,6 @@ func (p *Plane) Run() error {
 		}
 		failures = 0
 		now := p.clock()
-		if now-yielded > yieldEvery {
-			yielded = now
-			runtime.Gosched()
-		}
 		p.packetsIn.Add(uint64(n))
 		bytes := 0
 		for i := range n {
@@ -64,6 +60,10 @@ func (p *Plane) Run() error {
 		}
 		p.bytesIn.Add(uint64(bytes))
 		w.flush()
+		if now-yielded > yieldEvery {
+			yielded = now
+			runtime.Gosched()
+		}
 	}
 }
 
