@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet/internal/spin"
 )
 
 func write(t *testing.T, text string) string {
@@ -255,6 +257,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(manual)
 	f.Add([]byte("http: &a\n  listen: x\nlog: *a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		spin.Watch(t)
 		cfg := Default()
 		if faults := layFile(&cfg, "f", data); len(faults) == 0 {
 			if _, err := cfg.Print(); err != nil {

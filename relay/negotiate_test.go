@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"duet/internal/spin"
 	"duet/relay/plane"
 )
 
@@ -114,6 +115,7 @@ func FuzzOffer(f *testing.F) {
 	f.Add(strings.ReplaceAll(chromeOffer, "\n", "\r\n"))
 	f.Add("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 AVP \r\na=fingerprint:a=candidate:0\r\na=mid:0\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		spin.Watch(t)
 		o, err := parseOffer(text)
 		if err != nil {
 			return

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"duet/internal/spin"
 )
 
 func nested(levels int) string {
@@ -254,6 +256,7 @@ func FuzzCodec(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, frame string) {
+		spin.Watch(t)
 		if !validText([]byte(frame)) {
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"duet/internal/spin"
 )
 
 // script turns bytes into events among four people, two of which know more.
@@ -244,5 +246,8 @@ func FuzzMachine(f *testing.F) {
 	// cat and dan call each other, dan leaves.
 	f.Add([]byte{2, 2, 3, 3, 2, 50, 1, 62, 0, 55, 0})
 	f.Add([]byte{1, 0, 1, 1, 0, 46, 0, 48, 0, 60, 129, 49, 1, 66, 255, 36, 2, 2, 3, 15, 0, 68, 220})
-	f.Fuzz(playScript)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		spin.Watch(t)
+		playScript(t, data)
+	})
 }

@@ -3,6 +3,8 @@ package signaling
 import (
 	"strings"
 	"testing"
+
+	"duet/internal/spin"
 )
 
 func TestCleanName(t *testing.T) {
@@ -96,6 +98,7 @@ func FuzzName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
+		spin.Watch(t)
 		name, good := cleanName(typed)
 		if !good {
 			return

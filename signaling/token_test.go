@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"duet/internal/spin"
 )
 
 func TestTokenAsTagged(t *testing.T) {
@@ -29,6 +31,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("duet1..")
 	f.Add("duet1.e30." + fmt.Sprintf("%043d", 0))
 	f.Fuzz(func(t *testing.T, token string) {
+		spin.Watch(t)
 		if cl, good := signer.verify(token); good && signer.sign(cl) != token {
 			// What we did not write ourselves must not pass, whatever it says.
 			if again, good := signer.verify(signer.sign(cl)); !good || again.ID != cl.ID {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"duet/internal/spin"
 )
 
 // pipeLink is a link in memory: what is sent to in comes to the front, what the front writes to out.
@@ -56,7 +58,7 @@ func (l *pipeLink) transport() string              { return "udp" }
 func (l *pipeLink) sockaddr(route) (none sockaddr) { return none }
 
 // FuzzFront sends packets from the address of a client that has an allocation, without knowing its password. Nothing
-// panics in front or library, nothing spins, and the allocation is the one it was.
+// panics in front or library, nothing spins or is left without an answer (spin.Watch), and the allocation is the one it was.
 func FuzzFront(f *testing.F) {
 	cfg := DefaultConfig()
 	cfg.Listen, cfg.PublicIP, cfg.RelayPorts, cfg.UnauthenticatedPerIP = "127.0.0.1:0", "127.0.0.1", "none", 1<<30
@@ -84,6 +86,7 @@ func FuzzFront(f *testing.F) {
 	f.Add(packet(channelData(0x4000, "bound"), channelData(0x4001, "not bound"), []byte{0x40, 0, 0xff, 0xfc, 0}))
 
 	f.Fuzz(func(t *testing.T, script []byte) {
+		spin.Watch(t)
 		link := newPipeLink(64)
 		l := &link
 		f, err := newFront(s, l)
@@ -95,15 +98,8 @@ func FuzzFront(f *testing.F) {
 		c := *c
 		c.nonce = ""
 		ask := func(method uint16, attrs ...attribute) []byte {
-			t.Helper()
-			send(t, l, c.build(method, classRequest, attrs...))
-			select {
-			case b := <-l.out:
-				return b
-			case <-time.After(5 * time.Second):
-				t.Fatal("no answer")
-				return nil
-			}
+			l.in <- c.build(method, classRequest, attrs...)
+			return <-l.out
 		}
 		c.nonce = string(attributeOf(ask(methodAllocate), attrNonce))
 		self, ok := xorAddress(attributeOf(ask(methodAllocate, transport(protocolUDP)), attrXORRelayedAddress), make([]byte, 12))
@@ -115,10 +111,10 @@ func FuzzFront(f *testing.F) {
 
 		for len(script) >= 2 {
 			n := min(int(binary.BigEndian.Uint16(script)), len(script)-2)
-			send(t, l, script[2:2+n])
+			l.in <- script[2 : 2+n]
 			script = script[2+n:]
 		}
-		send(t, l, nil) // taken when the one before is done
+		l.in <- nil // taken when the one before is done
 		if got := f.lookup(pipeClient); got != a || got.dying() {
 			t.Fatalf("the allocation was %p and is %p", a, got)
 		}
@@ -126,15 +122,6 @@ func FuzzFront(f *testing.F) {
 			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(a.permissions), len(*a.bindings.Load()))
 		}
 	})
-}
-
-func send(t *testing.T, l *pipeLink, b []byte) {
-	t.Helper()
-	select {
-	case l.in <- b:
-	case <-time.After(5 * time.Second):
-		t.Fatal("the front does not read: it spins or waits")
-	}
 }
 
 // cutConn is a connection whose bytes come in pieces.
@@ -156,6 +143,7 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("\x40\x00\xff\xfc\x00\x00\x00\x00\x00"), byte(2))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), byte(200))
 	f.Fuzz(func(t *testing.T, input []byte, cut byte) {
+		spin.Watch(t)
 		whole, cutUp := frames(t, input, len(input)+1), frames(t, input, int(cut)+1)
 		if len(whole) != len(cutUp) {
 			t.Fatalf("%d frames, in pieces %d", len(whole), len(cutUp))

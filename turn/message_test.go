@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"duet/internal/spin"
 )
 
 // rawMessage builds a message without a client.
@@ -126,6 +128,7 @@ func FuzzParse(f *testing.F) {
 		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrFingerprint, make([]byte, 4)}))
 	f.Add(rawMessage(messageType(methodSend, classIndication), attribute{attrXORPeerAddress, make([]byte, 20)}, attribute{attrData, []byte("payload")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spin.Watch(t)
 		var m message
 		if m.parse(bytes.Clone(b)) != nil {
 			return

@@ -27,7 +27,7 @@ func TestFilesAreShortAndSayWhatTheyAre(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", f.path, n, limit)
 		}
 		// A test file is about the file whose name it bears.
-		if !f.test && !opensWithComment(f) && !placeholder(f) {
+		if !f.test && !opensWithComment(f) {
 			t.Errorf("%s does not open with a comment that says what it is", f.path)
 		}
 	}
@@ -40,11 +40,6 @@ func TestFilesAreShortAndSayWhatTheyAre(t *testing.T) {
 			t.Errorf("%s does not open with a comment that says what it is", p)
 		}
 	}
-}
-
-// placeholder: a package that has not landed yet has a config.go that holds nothing.
-func placeholder(f goFile) bool {
-	return strings.HasSuffix(f.path, "/config.go") && len(f.src) < 500
 }
 
 // opensWithComment: a comment of words (no directive) before the file's first declaration, imports included.
@@ -67,7 +62,7 @@ func TestPackagesAreDocumented(t *testing.T) {
 	}
 	packs := map[string]*pack{}
 	for _, f := range goFiles(t) {
-		if f.test || placeholder(f) {
+		if f.test {
 			continue
 		}
 		p := packs[f.dir]
@@ -270,4 +265,33 @@ func TestNoSleeps(t *testing.T) {
 			return true
 		})
 	}
+}
+
+// TestFuzzFunctionsAreWatched: Go's fuzzer passes over an endless loop when its time is over first.
+func TestFuzzFunctionsAreWatched(t *testing.T) {
+	for _, f := range goFiles(t) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !selector(call.Fun, "f", "Fuzz") {
+				return true
+			}
+			fn, ok := call.Args[0].(*ast.FuncLit)
+			if !ok || !opensWith(fn, "spin", "Watch") {
+				t.Errorf("%s: the fuzz function does not begin with spin.Watch(t)", f.at(n))
+			}
+			return true
+		})
+	}
+}
+
+func opensWith(fn *ast.FuncLit, pkg, name string) bool {
+	if len(fn.Body.List) == 0 {
+		return false
+	}
+	first, ok := fn.Body.List[0].(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	call, ok := first.X.(*ast.CallExpr)
+	return ok && selector(call.Fun, pkg, name)
 }

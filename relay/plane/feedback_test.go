@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"duet/internal/spin"
+
 	"github.com/pion/rtcp"
 )
 
@@ -269,6 +271,7 @@ func FuzzRTCP(f *testing.F) {
 		f.Add(append(b, b...), true)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, fromAlice bool) {
+		spin.Watch(t)
 		from := Side(1)
 		if fromAlice {
 			from = 0
@@ -301,6 +304,7 @@ func FuzzStatuses(f *testing.F) {
 	f.Add([]byte{0xc0, 0x00, 0x20, 0x07, 1, 2, 3, 4, 5, 6, 7}, uint16(14))
 	f.Add([]byte{0xbf, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, uint16(9))
 	f.Fuzz(func(t *testing.T, b []byte, count uint16) {
+		spin.Watch(t)
 		count %= maxStatuses
 		s, deltas, ok := readStatuses(nil, b, int(count))
 		if !ok {

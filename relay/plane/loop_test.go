@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"duet/internal/spin"
+
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/protocol"
 	"github.com/pion/rtcp"
@@ -404,7 +406,8 @@ func FuzzDatagram(f *testing.F) {
 	}
 	f.Cleanup(sock.close)
 	w := &worker{p: p, io: newUDPIO(sock)}
-	f.Fuzz(func(_ *testing.T, b []byte, known bool) {
+	f.Fuzz(func(t *testing.T, b []byte, known bool) {
+		spin.Watch(t)
 		from := netip.MustParseAddrPort("127.0.0.1:9")
 		if known {
 			from = a.addr()
@@ -427,6 +430,7 @@ func FuzzDatagram(f *testing.F) {
 func FuzzKeyLog(f *testing.F) {
 	f.Add([]byte("CLIENT_RANDOM 00 01\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
+		spin.Watch(t)
 		var k Keys
 		if n, err := k.Write(line); n != len(line) || err != nil {
 			t.Errorf("%d, %v", n, err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"duet/internal/spin"
+
 	"github.com/pion/rtp"
 )
 
@@ -429,6 +431,7 @@ func FuzzRTP(f *testing.F) {
 	f.Add(make1(f, 97, aliceRTX, 1, 1, []byte{0, 1, 2}))
 	f.Add([]byte{0xbf, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xa2})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spin.Watch(t)
 		tr := call()
 		tr.RTP(0, make1(t, 96, aliceVideo, 1, 1, key), tick)
 		in := bytes.Clone(b)

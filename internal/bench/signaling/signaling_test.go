@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"duet/internal/bench/benchtest"
+	"duet/internal/spin"
 	server "duet/signaling"
 )
 
@@ -123,6 +124,7 @@ func FuzzReadFrame(f *testing.F) {
 	f.Add([]byte{0x81, 5, 'h', 'e', 'l', 'l', 'o', 0x89, 0})
 	f.Add([]byte{0x01, 126, 1, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spin.Watch(t)
 		for {
 			_, _, payload, size, err := readFrame(b)
 			if err != nil || size == 0 {

@@ -15,6 +15,7 @@ import (
 
 	"duet/internal/bench"
 	"duet/internal/bench/benchtest"
+	"duet/internal/spin"
 	server "duet/turn"
 )
 
@@ -161,6 +162,7 @@ func FuzzParseResponse(f *testing.F) {
 	f.Add(finish(appendAddr(request(allocateRequest|successBit, id), attrRelayed, netip.MustParseAddrPort("192.0.2.7:4711"), id)))
 	f.Add(finish(appendAttr(request(allocateRequest|errorBits, id), attrErrorCode, []byte{0, 0, 4, 1})))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spin.Watch(t)
 		if r, err := parseResponse(b); err == nil && (r.code < 0 || r.code > 7*100+255 || len(b) < headerSize) {
 			t.Errorf("code %d", r.code)
 		}
