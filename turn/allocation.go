@@ -53,7 +53,7 @@ type permission struct {
 
 // relaySocket is the real socket of a relayed address.
 type relaySocket interface {
-	send(b []byte, peer netip.AddrPort) // lost is lost
+	send(b []byte, peer netip.AddrPort) error // does not wait
 	close()
 }
 
@@ -144,10 +144,20 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 			return
 		}
 	}
+	a.sendOutside(b, peer, v, &s.stats.traffic)
+}
+
+// sendOutside carries a payload to a peer that is no allocation of this server.
+func (a *allocation) sendOutside(b []byte, peer netip.AddrPort, v verdict, counts *traffic) {
+	err := errUnreachable
 	if socket := a.socket.Load(); socket != nil && v.outside {
-		s.stats.up[pathSocket].add(len(b))
-		(*socket).send(b, peer)
+		err = (*socket).send(b, peer)
 	}
+	if err != nil {
+		a.front.server.stats.lose(err)
+		return
+	}
+	counts.up[pathSocket].add(len(b))
 }
 
 // deliver gives the client a payload from another allocation that has no channel.

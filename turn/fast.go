@@ -107,10 +107,7 @@ func (s *Server) forward(a *allocation, frame []byte, now int64, e emitter) {
 			return
 		}
 	}
-	if socket := a.socket.Load(); socket != nil && v.outside {
-		e.counts().up[pathSocket].add(n)
-		(*socket).send(frame[4:4+n], b.peer)
-	}
+	a.sendOutside(frame[4:4+n], b.peer, v, e.counts())
 }
 
 // target is the allocation at the other end of b, if there is one.

@@ -3,6 +3,7 @@ package turn
 import (
 	"fmt"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -158,7 +159,7 @@ func TestManyListeners(t *testing.T) {
 	}
 }
 
-// A flood to a client that reads nothing delays nobody and is bounded.
+// A flood to a client that reads nothing delays nobody and is bounded, and every packet of it arrives or is counted.
 func TestSlowStreamLosesPackets(t *testing.T) {
 	s := start(t)
 	a, b, _, _ := pair(t, s, "udp", "tcp")
@@ -169,8 +170,9 @@ func TestSlowStreamLosesPackets(t *testing.T) {
 	a.mustAsk(methodRefresh)
 	for n := 0; ; n++ {
 		if in := b.receive(200 * time.Millisecond); in == nil {
-			if n == 0 || n == 20_000 {
-				t.Errorf("%d of 20000 frames arrived, want some", n)
+			lost := s.stats.refusals[errQueueFull].Load() + s.kernelDrops()
+			if n == 0 || n == 20_000 || n+int(lost) != 20_000 {
+				t.Errorf("%d of 20000 frames arrived and %d are counted as lost", n, lost)
 			}
 			break
 		} else if got, size := channelHeader(in); got != 0x4001 || size != 1200 {
@@ -179,6 +181,40 @@ func TestSlowStreamLosesPackets(t *testing.T) {
 	}
 	b.mustAsk(methodRefresh)
 }
+
+// What the system does not take for a peer, and what has nowhere to go, is counted as lost and not as sent.
+func TestLossesAreCounted(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	a := s.fabric.lookup(c.allocate())
+	outside, addr := peer(t)
+	c.bind(0x4000, addr)
+	socket := a.socket.Load()
+	for _, step := range []struct {
+		socket relaySocket
+		reason error
+	}{{refusing{syscall.ENOBUFS}, errQueueFull}, {refusing{syscall.ENETUNREACH}, errUnreachable}, {nil, errUnreachable}} {
+		if a.socket.Store(&step.socket); step.socket == nil {
+			a.socket.Store(nil)
+		}
+		before := s.stats.refusals[step.reason].Load()
+		c.send(channelData(0x4000, "lost"))
+		c.send(c.build(methodSend, classIndication, peerAddress(addr), attribute{attrData, []byte("lost")}))
+		eventually(t, "both losses are counted", func() bool { return s.stats.refusals[step.reason].Load() == before+2 })
+	}
+	a.socket.Store(socket)
+	c.send(channelData(0x4000, "sent"))
+	expectAt(t, outside, "sent")
+	if n := s.traffic().up[pathSocket].packets.Load(); n != 1 {
+		t.Errorf("%d packets counted as sent, want 1", n)
+	}
+}
+
+// refusing is a socket that takes nothing.
+type refusing struct{ err error }
+
+func (r refusing) send([]byte, netip.AddrPort) error { return r.err }
+func (refusing) close()                              {}
 
 // sink is an emitter that only counts.
 type sink struct{ traffic traffic }

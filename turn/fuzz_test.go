@@ -167,7 +167,7 @@ func FuzzStream(f *testing.F) {
 func frames(t *testing.T, input []byte, size int) (out [][]byte) {
 	conn := &cutConn{size: size}
 	conn.r.Reset(input)
-	l := newStream(conn, pipeClient, &limits{})
+	l := newStream(conn, pipeClient, &limits{}, newStats())
 	for b := make([]byte, 1600); ; {
 		n, _, err := l.read(b)
 		if err != nil {

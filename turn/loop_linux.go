@@ -333,8 +333,11 @@ func (l *loop) write(b []byte, to route) {
 	addr := l.sockaddr(to)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if !l.closed {
-		sendmsg(l.fd, b, &addr) // lost is lost
+	if l.closed {
+		return
+	}
+	if err := sendmsg(l.fd, b, &addr); err != nil {
+		l.server.stats.lose(err)
 	}
 }
 

@@ -3,8 +3,10 @@ package turn
 // This file counts, and shows the counts to Prometheus. No label names a user or an address.
 
 import (
+	"errors"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -56,6 +58,15 @@ func newStats() *stats {
 
 // drop counts a packet that goes nowhere.
 func (s *stats) drop(reason error) { s.refusals[reason].Add(1) }
+
+// lose counts a packet that the system did not take.
+func (s *stats) lose(err error) {
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) {
+		s.drop(errQueueFull)
+		return
+	}
+	s.drop(errUnreachable)
+}
 
 // refuse counts a request answered with an error code.
 func (s *stats) refuse(code int) {

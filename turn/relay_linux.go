@@ -47,13 +47,14 @@ func (s *Server) openRelay(a *allocation) (relaySocket, error) {
 	return e, nil
 }
 
-func (e *epollSocket) send(b []byte, peer netip.AddrPort) {
+func (e *epollSocket) send(b []byte, peer netip.AddrPort) error {
 	to := makeSockaddr(peer, e.family)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fd >= 0 {
-		sendto(e.fd, b, &to)
+	if e.fd < 0 {
+		return unix.EBADF
 	}
+	return sendto(e.fd, b, &to)
 }
 
 func (e *epollSocket) close() {

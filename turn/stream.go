@@ -104,7 +104,7 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 		return
 	}
 	defer s.streams.leave(from.Addr())
-	l := newStream(c, from, &s.limits)
+	l := newStream(c, from, &s.limits, s.stats)
 	f, err := newFront(s, l)
 	if err != nil {
 		s.log.Error("turn stream not served", "error", err)
@@ -141,6 +141,7 @@ type stream struct {
 	r      *bufio.Reader
 	from   netip.AddrPort
 	limits *limits
+	stats  *stats
 	queued chan struct{} // something waits in out
 
 	seen atomic.Bool // a whole frame has come
@@ -152,8 +153,8 @@ type stream struct {
 	woken  bool // read has not noticed yet
 }
 
-func newStream(c net.Conn, from netip.AddrPort, l *limits) *stream {
-	return &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: l, queued: make(chan struct{}, 1)}
+func newStream(c net.Conn, from netip.AddrPort, l *limits, s *stats) *stream {
+	return &stream{conn: c, r: bufio.NewReaderSize(c, 2048), from: from, limits: l, stats: s, queued: make(chan struct{}, 1)}
 }
 
 // read gives one whole frame. The length is judged before the body is read; after nonsense there is no way to find the
@@ -247,7 +248,11 @@ func (l *stream) allocated(yes bool) {
 func (l *stream) write(b []byte, _ route) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.out)+len(b) > maxBacklog {
+	switch {
+	case l.closed:
+		return
+	case len(l.out)+len(b) > maxBacklog:
+		l.stats.drop(errQueueFull)
 		return
 	}
 	l.out = append(l.out, b...)
@@ -290,14 +295,19 @@ func (l *stream) writeLoop(patience time.Duration) {
 	}
 }
 
+// close takes leave without the lock: over TLS it waits up to 5 s for a client that takes nothing, and a loop that has a
+// frame for this stream must not.
 func (l *stream) close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	first := !l.closed
+	l.closed = true
+	if first {
+		close(l.queued)
+	}
+	l.mu.Unlock()
+	if !first {
 		return nil
 	}
-	l.closed = true
-	close(l.queued)
 	return l.conn.Close()
 }
 

@@ -14,9 +14,12 @@ import (
 
 type sockaddr struct{}
 
-type udpLink struct{ conn *net.UDPConn }
+type udpLink struct {
+	conn  *net.UDPConn
+	stats *stats
+}
 
-func listenUDP(_ *Server, address string) ([]udpListener, error) {
+func listenUDP(s *Server, address string) ([]udpListener, error) {
 	pc, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return nil, err
@@ -24,7 +27,7 @@ func listenUDP(_ *Server, address string) ([]udpListener, error) {
 	conn := pc.(*net.UDPConn)
 	conn.SetReadBuffer(4 << 20) // as much as the system gives
 	conn.SetWriteBuffer(4 << 20)
-	return []udpListener{&udpLink{conn}}, nil
+	return []udpListener{&udpLink{conn, s.stats}}, nil
 }
 
 func (l *udpLink) serve(*front) {}
@@ -47,8 +50,13 @@ func (l *udpLink) read(b []byte) (int, route, error) {
 	}
 }
 
+func (l *udpLink) write(b []byte, to route) {
+	if _, err := l.conn.WriteToUDPAddrPort(b, to.client); err != nil {
+		l.stats.lose(err)
+	}
+}
+
 func (l *udpLink) wake()                          { l.conn.SetReadDeadline(time.Unix(1, 0)) }
-func (l *udpLink) write(b []byte, to route)       { l.conn.WriteToUDPAddrPort(b, to.client) }
 func (l *udpLink) close() error                   { return l.conn.Close() }
 func (l *udpLink) local() net.Addr                { return l.conn.LocalAddr() }
 func (l *udpLink) datagrams() bool                { return true }
@@ -83,5 +91,8 @@ func (s *Server) openRelay(a *allocation) (relaySocket, error) {
 	return goSocket{conn}, nil
 }
 
-func (g goSocket) send(b []byte, peer netip.AddrPort) { g.conn.WriteToUDPAddrPort(b, peer) }
-func (g goSocket) close()                             { g.conn.Close() }
+func (g goSocket) send(b []byte, peer netip.AddrPort) error {
+	_, err := g.conn.WriteToUDPAddrPort(b, peer)
+	return err
+}
+func (g goSocket) close() { g.conn.Close() }
