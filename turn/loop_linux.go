@@ -24,6 +24,8 @@ const (
 	waiting    = 512  // requests that may wait for the front
 
 	socketBuffer = 4 << 20
+	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 90 packets.
+	relayBuffer = 1 << 20
 
 	// A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a
 	// system call: after 10 ms its monitor takes the processor away, and then looks every 20 µs what it does next, which
@@ -57,6 +59,7 @@ type loop struct {
 
 	mu      sync.RWMutex // a leaf; guards what follows, and fd while it is used outside the loop
 	sockets map[int32]*epollSocket
+	lost    uint64 // by the kernel, on relay sockets that are closed
 	closed  bool
 	serving bool
 }
@@ -85,7 +88,7 @@ func listenUDP(s *Server, address string) (out []udpListener, err error) {
 	}()
 	share := n > 1 || s.shared
 	if share { // which hides that another program has the port: try without first
-		fd, _, local, err := openUDP("udp", address, false, 0)
+		fd, _, local, err := openUDP("udp", address, false, 0, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +108,7 @@ func listenUDP(s *Server, address string) (out []udpListener, err error) {
 }
 
 func newLoop(s *Server, address string, share bool) (*loop, error) {
-	fd, family, local, err := openUDP("udp", address, share, socketBuffer)
+	fd, family, local, err := openUDP("udp", address, share, socketBuffer, socketBuffer)
 	if err != nil {
 		return nil, err
 	}
@@ -379,7 +382,11 @@ func (l *loop) drops() uint64 {
 	if l.closed {
 		return 0
 	}
-	return dropsOf(l.fd)
+	sum := l.lost + dropsOf(l.fd)
+	for fd := range l.sockets {
+		sum += dropsOf(int(fd))
+	}
+	return sum
 }
 
 func (l *loop) local() net.Addr   { return l.addr }

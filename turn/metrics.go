@@ -97,7 +97,7 @@ func describe() descriptions {
 		bounds:      desc("quota_refusals_total", "Allocations refused, by the key of the configuration that bounds them.", "key"),
 		drops:       desc("drops_total", "Packets that were not answered or relayed, by reason; budget is for strangers who ask too often.", "reason"),
 		streams:     desc("streams", "TCP and TLS connections that exist now."),
-		kernel:      desc("receive_drops_total", "Datagrams that the kernel lost because this process was too slow, on the listening sockets."),
+		kernel:      desc("receive_drops_total", "Datagrams that the kernel lost because this process was too slow."),
 	}
 }
 

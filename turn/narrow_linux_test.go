@@ -35,7 +35,7 @@ func TestNarrowPath(t *testing.T) {
 	for _, network := range []string{"udp4", "udp"} {
 		for _, way := range []string{"segments", "frames", "relay", "indication"} {
 			t.Run(network+" "+way, func(t *testing.T) {
-				fd, family, _, err := openUDP(network, map[string]string{"udp4": "127.0.0.1:0", "udp": ":0"}[network], false, 0)
+				fd, family, _, err := openUDP(network, map[string]string{"udp4": "127.0.0.1:0", "udp": ":0"}[network], false, 0, 0)
 				if err != nil {
 					t.Fatal(err)
 				}

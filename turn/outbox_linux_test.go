@@ -13,7 +13,7 @@ import (
 func burst(t *testing.T, prepare func(o *outbox)) *outbox {
 	t.Helper()
 	for _, network := range []string{"udp4", "udp"} {
-		fd, family, _, err := openUDP(network, map[string]string{"udp4": "127.0.0.1:0", "udp": ":0"}[network], false, 0)
+		fd, family, _, err := openUDP(network, map[string]string{"udp4": "127.0.0.1:0", "udp": ":0"}[network], false, 0, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestOutboxFallsBack(t *testing.T) {
 
 // One client that cannot be reached costs the others nothing.
 func TestOutboxPassesOverTheUnreachable(t *testing.T) {
-	fd, family, _, err := openUDP("udp4", "127.0.0.1:0", false, 0)
+	fd, family, _, err := openUDP("udp4", "127.0.0.1:0", false, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (s *Server) openRelay(a *allocation) (relaySocket, error) {
 		}
 	}
 	network, address := s.ports.bindTo(a.relay)
-	fd, family, _, err := openUDP(network, address, false, 0)
+	fd, family, _, err := openUDP(network, address, false, relayBuffer, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +66,7 @@ func (e *epollSocket) close() {
 	e.loop.mu.Lock()
 	if e.loop.sockets[int32(e.fd)] == e {
 		delete(e.loop.sockets, int32(e.fd))
+		e.loop.lost += dropsOf(e.fd)
 	}
 	e.loop.mu.Unlock()
 	unix.Close(e.fd) // which takes it out of epoll

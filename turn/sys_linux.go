@@ -183,7 +183,10 @@ func insist(fd int, send func() (uintptr, unix.Errno)) (int, error) {
 }
 
 // openUDP binds a socket and keeps it out of Go's poller, which would wake up for every datagram.
-func openUDP(network, address string, share bool, buffers int) (fd, family int, local *net.UDPAddr, err error) {
+//
+// The buffers are asked for in bytes, 0 for what the system gives: as much as that allows, which needs CAP_NET_ADMIN
+// beyond its own limits.
+func openUDP(network, address string, share bool, receive, send int) (fd, family int, local *net.UDPAddr, err error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if share {
 			if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }); e != nil {
@@ -214,11 +217,9 @@ func openUDP(network, address string, share bool, buffers int) (fd, family int, 
 		return 0, 0, nil, fmt.Errorf("dup: %w", err)
 	}
 	_ = fragments(fd, false) // only slower if it is refused
-	if buffers > 0 {
-		for _, opt := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-			if unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[0], buffers) != nil { // needs CAP_NET_ADMIN
-				unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[1], buffers) // as much as the system gives
-			}
+	for _, opt := range [][3]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receive}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, send}} {
+		if opt[2] > 0 && unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[0], opt[2]) != nil {
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[1], opt[2])
 		}
 	}
 	return fd, family, conn.LocalAddr().(*net.UDPAddr), nil

@@ -74,6 +74,7 @@ func (s *Server) openRelay(a *allocation) (relaySocket, error) {
 		return nil, err
 	}
 	conn := pc.(*net.UDPConn)
+	conn.SetReadBuffer(1 << 20) // a peer sends a key frame at once
 	s.running.Go(func() {
 		frame := make([]byte, 4+maxPacket+1)
 		for {
