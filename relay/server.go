@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"duet/internal/pionlog"
+	"duet/internal/udpbuf"
 	"duet/relay/plane"
 )
 
@@ -98,9 +99,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	} else if udp, tcp, err = listen(at); err != nil {
 		return nil, err
 	}
-	// A smaller buffer than asked for is the operator's limit, not an error.
-	_ = udp.SetReadBuffer(udpBuffer)
-	_ = udp.SetWriteBuffer(udpBuffer)
+	udpbuf.Set(udp, udpBuffer, udpBuffer)
 	s.udp, s.tcp = udp.LocalAddr(), tcp
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)

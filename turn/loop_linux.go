@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udpbuf"
 )
 
 const (
@@ -382,9 +384,9 @@ func (l *loop) drops() uint64 {
 	if l.closed {
 		return 0
 	}
-	sum := l.lost + dropsOf(l.fd)
+	sum := l.lost + udpbuf.Lost(l.fd)
 	for fd := range l.sockets {
-		sum += dropsOf(int(fd))
+		sum += udpbuf.Lost(int(fd))
 	}
 	return sum
 }

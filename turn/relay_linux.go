@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udpbuf"
 )
 
 // epollSocket implements relaySocket.
@@ -66,7 +68,7 @@ func (e *epollSocket) close() {
 	e.loop.mu.Lock()
 	if e.loop.sockets[int32(e.fd)] == e {
 		delete(e.loop.sockets, int32(e.fd))
-		e.loop.lost += dropsOf(e.fd)
+		e.loop.lost += udpbuf.Lost(e.fd)
 	}
 	e.loop.mu.Unlock()
 	unix.Close(e.fd) // which takes it out of epoll

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udpbuf"
 )
 
 // sockaddr is an address as the system wants it: IPv4 in the first 16 bytes, or IPv6.
@@ -183,9 +185,6 @@ func insist(fd int, send func() (uintptr, unix.Errno)) (int, error) {
 }
 
 // openUDP binds a socket and keeps it out of Go's poller, which would wake up for every datagram.
-//
-// The buffers are asked for in bytes, 0 for what the system gives: as much as that allows, which needs CAP_NET_ADMIN
-// beyond its own limits.
 func openUDP(network, address string, share bool, receive, send int) (fd, family int, local *net.UDPAddr, err error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if share {
@@ -217,21 +216,6 @@ func openUDP(network, address string, share bool, receive, send int) (fd, family
 		return 0, 0, nil, fmt.Errorf("dup: %w", err)
 	}
 	_ = fragments(fd, false) // only slower if it is refused
-	for _, opt := range [][3]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receive}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, send}} {
-		if opt[2] > 0 && unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[0], opt[2]) != nil {
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, opt[1], opt[2])
-		}
-	}
+	udpbuf.Set(conn, receive, send)
 	return fd, family, conn.LocalAddr().(*net.UDPAddr), nil
-}
-
-// dropsOf reads SO_MEMINFO (Linux 4.12), of which the ninth number counts what did not fit into the receive buffer.
-func dropsOf(fd int) uint64 {
-	var info [9]uint32
-	size := uint32(unsafe.Sizeof(info))
-	if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
-		return 0
-	}
-	return uint64(info[8])
 }

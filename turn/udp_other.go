@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"duet/internal/udpbuf"
 )
 
 type sockaddr struct{}
@@ -25,8 +27,7 @@ func listenUDP(s *Server, address string) ([]udpListener, error) {
 		return nil, err
 	}
 	conn := pc.(*net.UDPConn)
-	conn.SetReadBuffer(4 << 20) // as much as the system gives
-	conn.SetWriteBuffer(4 << 20)
+	udpbuf.Set(conn, 4<<20, 4<<20)
 	return []udpListener{&udpLink{conn, s.stats}}, nil
 }
 
@@ -74,7 +75,7 @@ func (s *Server) openRelay(a *allocation) (relaySocket, error) {
 		return nil, err
 	}
 	conn := pc.(*net.UDPConn)
-	conn.SetReadBuffer(1 << 20) // a peer sends a key frame at once
+	udpbuf.Set(conn, 1<<20, 0) // a peer sends a key frame at once
 	s.running.Go(func() {
 		frame := make([]byte, 4+maxPacket+1)
 		for {

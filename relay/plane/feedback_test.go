@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"duet/internal/spin"
-
 	"github.com/pion/rtcp"
+
+	"duet/internal/spin"
 )
 
 // spoken is a call in which alice's video and audio have been heard: her numbers 100 to 120, as 100 to 120.

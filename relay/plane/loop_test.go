@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"duet/internal/spin"
-
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/protocol"
 	"github.com/pion/rtcp"
 	"github.com/pion/srtp/v3"
 	"go.uber.org/goleak"
+
+	"duet/internal/spin"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -44,11 +44,12 @@ const (
 	DropOversize
 	DropBypass  // pion wanted to seal media itself
 	DropSources // a leg named more SSRCs than any client has
+	DropKernel  // the loop was too slow, and the socket's receive buffer full
 	Drops
 )
 
 func (d Drop) String() string {
-	return [...]string{"stranger", "unconfirmed", "early", "forged", "queue", "socket", "oversize", "bypass", "sources", "?"}[min(d, Drops)]
+	return [...]string{"stranger", "unconfirmed", "early", "forged", "queue", "socket", "oversize", "bypass", "sources", "kernel", "?"}[min(d, Drops)]
 }
 
 // Stats are a Plane's counters.
@@ -114,6 +115,9 @@ func (p *Plane) Stats() Stats {
 	}
 	for i := range s.Dropped {
 		s.Dropped[i] = p.dropped[i].Load()
+	}
+	if p.broken == nil {
+		s.Dropped[DropKernel] = p.sock.lost()
 	}
 	return s
 }

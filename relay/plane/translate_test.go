@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"duet/internal/spin"
-
 	"github.com/pion/rtp"
+
+	"duet/internal/spin"
 )
 
 // The two ends of the tests: different names for everything.

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udpbuf"
 )
 
 // mmsghdr is the kernel's struct mmsghdr.
@@ -84,6 +86,16 @@ func (s *udpSocket) write(b []byte, to netip.AddrPort) error {
 		return errno
 	}
 	return nil
+}
+
+// lost is how many datagrams the kernel had no room for.
+func (s *udpSocket) lost() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return 0
+	}
+	return udpbuf.Lost(s.fd)
 }
 
 // close ends sending and wakes the loop, which then closes the descriptor. Shutting an unconnected socket down is an

@@ -27,6 +27,9 @@ func (s *udpSocket) write(b []byte, to netip.AddrPort) error {
 	return err
 }
 
+// lost is not known here.
+func (s *udpSocket) lost() uint64 { return 0 }
+
 func (s *udpSocket) close() { _ = s.conn.Close() }
 func (s *udpSocket) leave() { s.close() }
 
