@@ -42,7 +42,7 @@ func newStats() *stats {
 	}
 	for _, err := range []error{
 		errShort, errNotSTUN, errLength, errClass, errMethod, errAttribute, errDuplicate, errCount,
-		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept,
+		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept, errLate,
 		errForbidden, errOversize, errQueueFull, errOverQuota, errUnreachable,
 	} {
 		s.refusals[err] = new(atomic.Uint64)

@@ -43,6 +43,7 @@ type limits struct {
 	streams, streamsPerIP  int
 	firstFrame, idleStream time.Duration // how long a stream without allocation may be silent
 	write                  time.Duration // how long a stream may refuse to be written to
+	late                   time.Duration // how long a payload may wait for that
 
 	housekeeping    time.Duration
 	channelLifetime time.Duration // the library is told
@@ -54,7 +55,8 @@ func defaultLimits() limits {
 		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
 		expiryLead: time.Second, permissions: 64, channels: 32,
 		streams: 10_000, streamsPerIP: 200, // browsers need one each; many sit behind one NAT
-		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute,
+		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, late: 500 * time.Millisecond,
+		housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute,
 	}
 }
 

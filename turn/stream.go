@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// maxBacklog is what may wait for a slow client; more is lost, in whole frames.
-const maxBacklog = 256 << 10
+// writeSize is how much is written at once, about: what the connection has taken cannot be taken back.
+const writeSize = 16 << 10
 
 var (
 	errFrame  = errors.New("not a STUN or TURN frame")
 	errFull   = errors.New("too many connections")
 	errAccept = errors.New("accept")
+	errLate   = errors.New("late")
 )
 
 // streams counts connections, to bound them.
@@ -105,6 +106,9 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	}
 	defer s.streams.leave(from.Addr())
 	l := newStream(c, from, &s.limits, s.stats)
+	if tcp, ok := below[*net.TCPConn](c); ok {
+		keepUnsent(tcp, writeSize)
+	}
 	f, err := newFront(s, l)
 	if err != nil {
 		s.log.Error("turn stream not served", "error", err)
@@ -147,7 +151,7 @@ type stream struct {
 	seen atomic.Bool // a whole frame has come
 
 	mu     sync.Mutex // a leaf; guards what follows
-	out    []byte
+	out    backlog
 	closed bool
 	holds  bool // an allocation
 	woken  bool // read has not noticed yet
@@ -248,18 +252,12 @@ func (l *stream) allocated(yes bool) {
 func (l *stream) write(b []byte, _ route) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.closed:
-		return
-	case len(l.out)+len(b) > maxBacklog:
-		l.stats.drop(errQueueFull)
+	if l.closed {
 		return
 	}
-	l.out = append(l.out, b...)
-	if isChannel(b[0]) {
-		for range -len(b) & 3 {
-			l.out = append(l.out, 0)
-		}
+	if !l.out.put(b, time.Now()) {
+		l.stats.drop(errQueueFull)
+		return
 	}
 	select {
 	case l.queued <- struct{}{}:
@@ -267,32 +265,49 @@ func (l *stream) write(b []byte, _ route) {
 	}
 }
 
-// writeLoop sends what is queued: everything at once, but over TLS each frame in a record of its own, because there are
-// clients (coturn's tools) that take a record for a message. A client that takes nothing for too long is given up.
+// writeLoop sends what is queued: over TLS each frame in a record of its own, because there are clients (coturn's tools)
+// that take a record for a message. A client that takes nothing for too long is given up.
 func (l *stream) writeLoop(patience time.Duration) {
 	single := l.transport() == "tls"
-	var spare []byte
+	var out []byte
 	for range l.queued {
-		l.mu.Lock()
-		out := l.out
-		l.out = spare[:0]
-		l.mu.Unlock()
-		for rest := out; len(rest) > 0; {
-			n := len(rest)
-			if single {
-				_, n, _ = frameSize(rest)
-			}
-			l.conn.SetWriteDeadline(time.Now().Add(patience))
-			if _, err := l.conn.Write(rest[:n]); err != nil {
-				l.close()
+		for {
+			if out = l.take(out[:0]); len(out) == 0 {
 				break
 			}
-			rest = rest[n:]
-		}
-		if spare = out; cap(spare) > 16<<10 {
-			spare = nil
+			for rest := out; len(rest) > 0; {
+				n := len(rest)
+				if single {
+					_, n, _ = frameSize(rest)
+				}
+				l.conn.SetWriteDeadline(time.Now().Add(patience))
+				if _, err := l.conn.Write(rest[:n]); err != nil {
+					l.close()
+					return
+				}
+				rest = rest[n:]
+			}
 		}
 	}
+}
+
+// take appends to b what is to be written next.
+func (l *stream) take(b []byte) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for len(b) < writeSize {
+		frame, since := l.out.next()
+		switch {
+		case frame == nil:
+			return b
+		case now.Sub(since) > l.limits.late && isPayload(frame):
+			l.stats.drop(errLate)
+		default:
+			b = append(b, frame...)
+		}
+	}
+	return b
 }
 
 // close takes leave without the lock: over TLS it waits up to 5 s for a client that takes nothing, and a loop that has a
@@ -317,13 +332,21 @@ func (l *stream) datagrams() bool { return false }
 func (l *stream) sockaddr(route) (none sockaddr) { return none }
 
 func (l *stream) transport() string {
-	for c := l.conn; ; {
-		if _, ok := c.(*tls.Conn); ok {
-			return "tls"
+	if _, ok := below[*tls.Conn](l.conn); ok {
+		return "tls"
+	}
+	return "tcp"
+}
+
+// below finds a kind of connection in c or under it: ServeConn's caller may have looked at the first byte.
+func below[C net.Conn](c net.Conn) (found C, ok bool) {
+	for {
+		if found, ok = c.(C); ok {
+			return found, true
 		}
-		wrapper, ok := c.(interface{ NetConn() net.Conn }) // ServeConn's caller may have looked at the first byte
-		if !ok {
-			return "tcp"
+		wrapper, more := c.(interface{ NetConn() net.Conn })
+		if !more {
+			return found, false
 		}
 		c = wrapper.NetConn()
 	}

@@ -184,6 +184,14 @@ func insist(fd int, send func() (uintptr, unix.Errno)) (int, error) {
 	return int(n), nil
 }
 
+// keepUnsent bounds what the system takes from us and does not send yet. By itself it takes megabytes, and a client whose way
+// becomes narrow gets all of them before anything that is new.
+func keepUnsent(c *net.TCPConn, bytes int) {
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes) })
+	}
+}
+
 // openUDP binds a socket and keeps it out of Go's poller, which would wake up for every datagram.
 func openUDP(network, address string, share bool, receive, send int) (fd, family int, local *net.UDPAddr, err error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
