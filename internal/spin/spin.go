@@ -17,7 +17,7 @@ const limit = 2 * time.Second
 // function.
 func Watch(t *testing.T) {
 	timer := time.AfterFunc(limit, func() {
-		debug.SetTraceback("all") // what spins is another goroutine
+		debug.SetTraceback("crash") // what spins is another goroutine, on another thread
 		panic(fmt.Sprintf("spin: %s has not ended after %v", t.Name(), limit))
 	})
 	t.Cleanup(func() { timer.Stop() })
