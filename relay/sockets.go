@@ -17,7 +17,7 @@ import (
 	"github.com/pion/transport/v5/stdnet"
 )
 
-// udpBuffer is asked for in each direction: the kernel's usual 208 KiB hold a tenth of a second of 40 calls.
+// udpBuffer is asked for in each direction: the kernel's usual size holds 92 packets of 1,200 bytes, for all calls.
 const udpBuffer = 4 << 20
 
 // listen opens the TCP and the UDP port; both have the same number, also when it is chosen here.

@@ -6,9 +6,11 @@ package turn
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -26,7 +28,7 @@ const (
 	waiting    = 512  // requests that may wait for the front
 
 	socketBuffer = 4 << 20
-	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 90 packets.
+	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 92 packets.
 	relayBuffer = 1 << 20
 
 	// A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a
@@ -379,16 +381,22 @@ func (l *loop) release() {
 }
 
 func (l *loop) drops() uint64 {
+	sum, open := l.dropped()
+	for _, e := range open {
+		sum += e.drops()
+	}
+	return sum
+}
+
+// dropped is what the listening socket and those that are closed have lost, and the others: to ask thousands of them takes
+// a millisecond, for which the loop must not wait.
+func (l *loop) dropped() (uint64, []*epollSocket) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return 0
+		return 0, nil
 	}
-	sum := l.lost + udpbuf.Lost(l.fd)
-	for fd := range l.sockets {
-		sum += udpbuf.Lost(int(fd))
-	}
-	return sum
+	return l.lost + udpbuf.Lost(l.fd), slices.Collect(maps.Values(l.sockets))
 }
 
 func (l *loop) local() net.Addr   { return l.addr }

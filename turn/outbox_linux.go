@@ -104,7 +104,7 @@ func (o *outbox) singly(start, count int) int {
 	for i := start; i < start+count; i++ {
 		o.prepare(0, i, i+1)
 		if _, err := sendmmsg(o.fd, o.msgs[:1]); err != nil {
-			o.stats.drop(errUnreachable)
+			o.stats.lose(err)
 		}
 	}
 	return start + count

@@ -17,8 +17,9 @@ type epollSocket struct {
 	loop       *loop
 	family     int
 
-	mu sync.Mutex // guards fd; taken before loop.mu
-	fd int        // -1: closed
+	mu   sync.Mutex // guards what follows; taken before loop.mu
+	fd   int        // -1: closed
+	lost uint64     // by the kernel, until then
 }
 
 // openRelay opens the socket of a relayed address. Clients on streams share the loops.
@@ -65,14 +66,25 @@ func (e *epollSocket) close() {
 	if e.fd < 0 {
 		return
 	}
+	e.lost = udpbuf.Lost(e.fd)
 	e.loop.mu.Lock()
 	if e.loop.sockets[int32(e.fd)] == e {
 		delete(e.loop.sockets, int32(e.fd))
-		e.loop.lost += udpbuf.Lost(e.fd)
+		e.loop.lost += e.lost
 	}
 	e.loop.mu.Unlock()
 	unix.Close(e.fd) // which takes it out of epoll
 	e.fd = -1
+}
+
+// drops is how many datagrams the kernel had no room for, also once it is closed.
+func (e *epollSocket) drops() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fd >= 0 {
+		return udpbuf.Lost(e.fd)
+	}
+	return e.lost
 }
 
 // readRelay takes what peers have sent. What is left comes with the next event.

@@ -314,15 +314,13 @@ func (l *stream) take(b []byte) []byte {
 // frame for this stream must not.
 func (l *stream) close() error {
 	l.mu.Lock()
-	first := !l.closed
-	l.closed = true
-	if first {
-		close(l.queued)
-	}
-	l.mu.Unlock()
-	if !first {
+	if l.closed {
+		l.mu.Unlock()
 		return nil
 	}
+	l.closed = true
+	close(l.queued)
+	l.mu.Unlock()
 	return l.conn.Close()
 }
 

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udpbuf"
 )
 
 const (
@@ -80,11 +82,7 @@ func ListenUDP(local netip.AddrPort) (*Socket, error) {
 	}
 	err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1))
-	for _, o := range []struct{ force, plain int }{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, o.force, 16<<20) != nil {
-			err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, o.plain, 16<<20)) // as much as the system gives
-		}
-	}
+	udpbuf.SetFD(fd, 16<<20, 16<<20)
 	name, nameErr := unix.Getsockname(fd)
 	if err = errors.Join(err, nameErr); err != nil {
 		unix.Close(fd)
