@@ -15,6 +15,8 @@ import (
 
 	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/stdnet"
+
+	"duet/internal/peraddr"
 )
 
 // udpBuffer is asked for in each direction: the kernel's usual size holds 92 packets of 1,200 bytes, for all calls.
@@ -103,7 +105,7 @@ type anyTCP struct {
 }
 
 func newAnyTCP(l net.Listener) anyTCP {
-	return anyTCP{l, &tcpConns{from: map[*anyTCPConn]netip.Addr{}, byIP: map[netip.Addr]int{}}}
+	return anyTCP{l, &tcpConns{from: map[*anyTCPConn]netip.Addr{}}}
 }
 
 func (l anyTCP) Addr() net.Addr {
@@ -168,29 +170,18 @@ func (c *anyTCPConn) Close() error {
 type tcpConns struct {
 	mu    sync.Mutex
 	ended bool
-	from  map[*anyTCPConn]netip.Addr // the customer
-	byIP  map[netip.Addr]int         // how many a customer has
-}
-
-// customer is who gets one share: an IPv4 address, or a /64 of IPv6.
-func customer(ip netip.Addr) netip.Addr {
-	if ip.Is6() {
-		p, _ := ip.Prefix(64)
-		return p.Addr()
-	}
-	return ip
+	from  map[*anyTCPConn]netip.Addr
+	byIP  peraddr.Counter
 }
 
 // enter takes a connection in, or says that it is one too many.
 func (t *tcpConns) enter(c *anyTCPConn, ip netip.Addr) bool {
-	ip = customer(ip)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended || len(t.from) >= maxTCP || t.byIP[ip] >= maxTCPPerIP {
+	if t.ended || len(t.from) >= maxTCP || !t.byIP.Enter(ip, maxTCPPerIP) {
 		return false
 	}
 	t.from[c] = ip
-	t.byIP[ip]++
 	return true
 }
 
@@ -202,9 +193,7 @@ func (t *tcpConns) leave(c *anyTCPConn) {
 		return
 	}
 	delete(t.from, c)
-	if t.byIP[ip]--; t.byIP[ip] == 0 {
-		delete(t.byIP, ip)
-	}
+	t.byIP.Remove(ip)
 }
 
 // end lets nobody in any more and says who is there.

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"duet/internal/peraddr"
 )
 
 // budget counts answers to unauthenticated datagrams in windows of one second that begin with the first of them.
@@ -21,39 +23,35 @@ type budget struct {
 }
 
 type budgetSlot struct {
-	addr  netip.Addr
+	of    peraddr.Key
 	since time.Time
 	spent int
 }
 
-const budgetSlots = 1 << 12
+const budgetSlots = 1 << 12 // for each size of network
 
 func newBudget(perIP int) *budget {
-	return &budget{perIP: perIP, seed: maphash.MakeSeed(), slots: make([]budgetSlot, budgetSlots)}
+	return &budget{perIP: perIP, seed: maphash.MakeSeed(), slots: make([]budgetSlot, 3*budgetSlots)}
 }
 
-// spend says whether addr may be answered once more. An IPv6 host has its /64, so that is what counts.
+// spend says whether addr may be answered once more.
 func (b *budget) spend(addr netip.Addr, now time.Time) bool {
-	addr = network(addr)
+	networks, n := peraddr.Networks(addr)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &b.slots[maphash.Comparable(b.seed, addr)%budgetSlots]
-	if s.addr != addr || now.Sub(s.since) >= time.Second {
-		*s = budgetSlot{addr: addr, since: now}
+	var slots [len(networks)]*budgetSlot
+	for i, in := range networks[:n] {
+		s := &b.slots[uint64(i)*budgetSlots+maphash.Comparable(b.seed, in.Key)%budgetSlots]
+		if s.of != in.Key || now.Sub(s.since) >= time.Second {
+			*s = budgetSlot{of: in.Key, since: now}
+		}
+		if s.spent >= b.perIP*in.Share {
+			return false
+		}
+		slots[i] = s
 	}
-	if s.spent >= b.perIP {
-		return false
+	for _, s := range slots[:n] {
+		s.spent++
 	}
-	s.spent++
 	return true
-}
-
-// network is what one customer usually has: an IPv4 address or an IPv6 /64.
-func network(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap()
-	if addr.Is6() {
-		p, _ := addr.Prefix(64)
-		return p.Addr()
-	}
-	return addr
 }

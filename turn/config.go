@@ -52,15 +52,17 @@ type Config struct {
 	Permissions string `yaml:"permissions"`
 	// CredentialTTL is how long the credentials that clients get can start something new; what runs goes on. Default: 8h.
 	CredentialTTL time.Duration `yaml:"credential_ttl"`
-	// UnauthenticatedPerIP is how many datagrams from one address (IPv6: /64) are answered each second before a password
-	// is shown. It keeps the server from being used to flood somebody else. Default: 10; raise it for many clients behind one NAT.
+	// UnauthenticatedPerIP is how many datagrams from one address (IPv6: a /64; a /56 has 4 and a /48 16 times as many)
+	// are answered each second before a password is shown. It keeps the server from being used to flood somebody else.
+	// Default: 10; raise it for many clients behind one NAT.
 	UnauthenticatedPerIP int `yaml:"unauthenticated_per_ip"`
 	// UserAllocations is how many allocations one user may have at a time; a browser takes one for each network interface
 	// and transport. Static users stand for other software, with many people behind one name, and are not bounded by this.
 	// 0: no limit. Default: 64.
 	UserAllocations int `yaml:"user_allocations"`
-	// AllocationsPerIP is how many there may be from one address (IPv6: one /64), whoever asks, so that somebody with many
-	// names cannot have them all. 0: no limit. Default: 1000; raise it for more callers than 500 behind one NAT.
+	// AllocationsPerIP is how many there may be from one address (IPv6: a /64; a /56 has 4 and a /48 16 times as many),
+	// whoever asks, so that somebody with many names cannot have them all. 0: no limit. Default: 1000; raise it for more
+	// callers than 500 behind one NAT.
 	AllocationsPerIP int `yaml:"allocations_per_ip"`
 	// TotalAllocations is how many there may be in all; one takes about 10 KiB. 0: no limit. Default: 20000.
 	TotalAllocations int `yaml:"total_allocations"`

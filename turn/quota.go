@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"duet/internal/peraddr"
 )
 
 // rate lets so many units pass each second, and one second's worth at once. Zero units: no limit. It is the generic cell
@@ -57,7 +59,7 @@ type accounts struct {
 
 	mu    sync.Mutex // a leaf; guards what follows
 	users map[string]*account
-	byIP  map[netip.Addr]int // allocations; an IPv6 /64 is one address
+	byIP  peraddr.Counter // allocations
 	open  int
 }
 
@@ -71,7 +73,7 @@ const (
 func newAccounts(c Config) *accounts {
 	a := &accounts{
 		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBPS, packets: c.UserPPS,
-		users: map[string]*account{}, byIP: map[netip.Addr]int{},
+		users: map[string]*account{},
 	}
 	a.all.set(c.TotalBPS, c.TotalPPS)
 	return a
@@ -88,7 +90,7 @@ func (a *accounts) admits(who identity, from netip.Addr) (code int, bound string
 		return codeCapacity, boundTotal
 	case a.perUser > 0 && u != nil && u.allocations >= a.perUser && !who.static():
 		return codeQuota, boundUser
-	case a.perIP > 0 && a.byIP[network(from)] >= a.perIP:
+	case !a.byIP.Fits(from, a.perIP):
 		return codeQuota, boundIP
 	}
 	return 0, ""
@@ -114,19 +116,16 @@ func (a *accounts) enter(who identity, from netip.Addr) *account {
 		a.users[who.user] = u
 	}
 	u.allocations++
-	a.byIP[network(from)]++
+	a.byIP.Add(from)
 	a.open++
 	return u
 }
 
 func (a *accounts) leave(u *account, from netip.Addr) {
-	from = network(from)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open--
-	if a.byIP[from]--; a.byIP[from] == 0 {
-		delete(a.byIP, from)
-	}
+	a.byIP.Remove(from)
 	if u.allocations--; u.allocations == 0 {
 		delete(a.users, u.user)
 	}

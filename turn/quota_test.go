@@ -121,7 +121,7 @@ func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
 			t.Errorf("from %s beside 2001:db8::1: got %d, want %d", ip, got, want)
 		}
 	}
-	if a.leave(u, netip.MustParseAddr("2001:db8::1")); len(a.byIP) != 0 || len(a.users) != 0 {
+	if a.leave(u, netip.MustParseAddr("2001:db8::1")); a.byIP.Len() != 0 || len(a.users) != 0 {
 		t.Errorf("left behind: %v, %v", a.byIP, a.users)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"duet/internal/peraddr"
 )
 
 // writeSize is how much is written at once, about: what the connection has taken cannot be taken back.
@@ -32,33 +34,28 @@ type streams struct {
 
 	mu    sync.Mutex // a leaf; guards what follows
 	total int
-	byIP  map[netip.Addr]int
+	byIP  peraddr.Counter
 }
 
 func newStreams(most, perIP int) *streams {
-	return &streams{max: most, perIP: perIP, byIP: map[netip.Addr]int{}}
+	return &streams{max: most, perIP: perIP}
 }
 
 func (s *streams) enter(ip netip.Addr) bool {
-	ip = network(ip)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total >= s.max || s.byIP[ip] >= s.perIP {
+	if s.total >= s.max || !s.byIP.Enter(ip, s.perIP) {
 		return false
 	}
 	s.total++
-	s.byIP[ip]++
 	return true
 }
 
 func (s *streams) leave(ip netip.Addr) {
-	ip = network(ip)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total--
-	if s.byIP[ip]--; s.byIP[ip] == 0 {
-		delete(s.byIP, ip)
-	}
+	s.byIP.Remove(ip)
 }
 
 func (s *streams) count() int {
