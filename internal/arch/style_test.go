@@ -106,7 +106,7 @@ func owners(f goFile) []string {
 					continue
 				}
 				if st, ok := ts.Type.(*ast.StructType); ok && slices.ContainsFunc(st.Fields.List, func(field *ast.Field) bool {
-					return selector(field.Type, "sync", "Mutex") || selector(field.Type, "sync", "RWMutex")
+					return isMutex(field.Type)
 				}) {
 					names = append(names, ts.Name.Name)
 				}
