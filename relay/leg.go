@@ -4,9 +4,6 @@ package relay
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,20 +26,6 @@ const (
 	// replayWindow is how many packets back a late one may come (RFC 3711, 3.3.2; the minimum is 64).
 	replayWindow = 512
 )
-
-// certificate makes the server's DTLS identity for this run. All legs share it; making one for each would cost more
-// than the handshake.
-func certificate() ([]webrtc.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make DTLS key: %w", err)
-	}
-	cert, err := webrtc.GenerateCertificate(key)
-	if err != nil {
-		return nil, fmt.Errorf("make DTLS certificate: %w", err)
-	}
-	return []webrtc.Certificate{*cert}, nil
-}
 
 type leg struct {
 	r        *room
