@@ -26,7 +26,7 @@ func TestStreamsOfOneAddress(t *testing.T) {
 		defer c.Close()
 		io.Copy(c, c)
 	}, nil, quiet())
-	m.sources.local = 2
+	m.limiter.local = 2
 	public := httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -55,12 +55,12 @@ func TestStreamsOfOneAddress(t *testing.T) {
 	}
 	silent := []net.Conn{dial(t, m.Addr()), dial(t, m.Addr())}
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		m.sources.mu.Lock()
-		n := len(m.sources.counts)
-		for _, each := range m.sources.counts {
+		m.limiter.mu.Lock()
+		n := len(m.limiter.counts)
+		for _, each := range m.limiter.counts {
 			n = each
 		}
-		m.sources.mu.Unlock()
+		m.limiter.mu.Unlock()
 		if n == len(silent) {
 			break
 		}

@@ -24,9 +24,6 @@ const (
 	helloTimeout = 10 * time.Second
 	// maxUndecided bounds the streams that have not said anything yet.
 	maxUndecided = 4096
-	// maxPerAddress bounds the streams of one address (IPv6: of one /64) that are neither WebSockets nor TURN, which
-	// count theirs themselves. A page needs six. Proxies sit on loopback, which is not bounded.
-	maxPerAddress = 1000
 )
 
 // listenTCP opens addr; the error says what to do when the port is taken.
@@ -43,9 +40,9 @@ func listenTCP(key, addr string, replace bool) (net.Listener, error) {
 	return l, nil
 }
 
-// believeProxies takes the client's address from the PROXY protocol header of
+// proxyProtocol takes the client's address from the PROXY protocol header of
 // connections that come from the given networks, and leaves all others alone.
-func believeProxies(l net.Listener, networks []string) net.Listener {
+func proxyProtocol(l net.Listener, networks []string) net.Listener {
 	if len(networks) == 0 {
 		return l
 	}
@@ -71,20 +68,20 @@ func believeProxies(l net.Listener, networks []string) net.Listener {
 	}
 }
 
-// handover is a listener whose streams are given to it.
-type handover struct {
+// chanListener is a listener whose streams are given to it.
+type chanListener struct {
 	addr      net.Addr
 	queue     chan net.Conn
 	closed    chan struct{}
 	closeOnce sync.Once
 }
 
-func newHandover() *handover {
-	return &handover{queue: make(chan net.Conn), closed: make(chan struct{})}
+func newChanListener() *chanListener {
+	return &chanListener{queue: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 // give waits until the stream is accepted; it is closed if that is not to be.
-func (h *handover) give(c net.Conn) {
+func (h *chanListener) give(c net.Conn) {
 	select {
 	case h.queue <- c:
 	case <-h.closed:
@@ -93,7 +90,7 @@ func (h *handover) give(c net.Conn) {
 }
 
 // Accept implements net.Listener.
-func (h *handover) Accept() (net.Conn, error) {
+func (h *chanListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.queue:
 		return c, nil
@@ -103,27 +100,27 @@ func (h *handover) Accept() (net.Conn, error) {
 }
 
 // Addr is the address of the port that they come from.
-func (h *handover) Addr() net.Addr { return h.addr }
+func (h *chanListener) Addr() net.Addr { return h.addr }
 
 // Close stops accepting; streams handed out stay open.
-func (h *handover) Close() error {
+func (h *chanListener) Close() error {
 	h.closeOnce.Do(func() { close(h.closed) })
 	return nil
 }
 
 // streamMux accepts the streams of one port and hands each to who understands it: as a listener, to the port's own server.
 type streamMux struct {
-	*handover
+	*chanListener
 	base    net.Listener                    // the port itself
 	tls     *tls.Config                     // nil on a plain port
 	turn    func(context.Context, net.Conn) // nil: not here
 	ice     func(net.Conn)                  // likewise
 	log     *slog.Logger
-	sources sources
+	limiter connLimiter
 }
 
 func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), ice func(net.Conn), log *slog.Logger) *streamMux {
-	return &streamMux{handover: newHandover(), base: base, tls: tlsConfig, turn: turn, ice: ice, log: log, sources: newSources()}
+	return &streamMux{chanListener: newChanListener(), base: base, tls: tlsConfig, turn: turn, ice: ice, log: log, limiter: newConnLimiter()}
 }
 
 // Addr is the port's address.
@@ -131,7 +128,7 @@ func (m *streamMux) Addr() net.Addr { return m.base.Addr() }
 
 // Close stops accepting; streams handed out stay open.
 func (m *streamMux) Close() error {
-	m.handover.Close()
+	m.chanListener.Close()
 	return m.base.Close()
 }
 
@@ -172,7 +169,7 @@ func (m *streamMux) Run(ctx context.Context) error {
 
 // decide finds out what a stream speaks and hands it on; decided is called once it is known.
 func (m *streamMux) decide(ctx context.Context, c net.Conn, decided func()) {
-	p, protocol := m.hello(ctx, c)
+	p, protocol := m.sniff(ctx, c)
 	decided()
 	switch {
 	case p == nil:
@@ -196,13 +193,13 @@ const headSize = 4
 // length, a multiple of four.
 func isCheck(head []byte) bool { return head[0] < 4 && head[2] == 0 && head[3] == 1 }
 
-// hello takes a stream as far as its first bytes, and the protocol that TLS agreed on; nil when there is nothing to go on
+// sniff takes a stream as far as its first bytes, and the protocol that TLS agreed on; nil when there is nothing to go on
 // with.
-func (m *streamMux) hello(ctx context.Context, c net.Conn) (p *peeked, protocol string) {
+func (m *streamMux) sniff(ctx context.Context, c net.Conn) (p *peeked, protocol string) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	c.SetDeadline(time.Now().Add(helloTimeout))
-	leave, ok := m.sources.enter(c.RemoteAddr()) // behind a proxy, this waits for its header
+	leave, ok := m.limiter.enter(c.RemoteAddr()) // behind a proxy, this waits for its header
 	if !ok {
 		return nil, ""
 	}
@@ -239,51 +236,11 @@ func (m *streamMux) refuse(c net.Conn, err error) {
 	m.log.Debug("tls handshake", "remote", c.RemoteAddr().String(), "error", err)
 }
 
-// sources counts streams by address; mu is a leaf.
-type sources struct {
-	most, local int // 0: no bound
-
-	mu     *sync.Mutex
-	counts map[netip.Addr]int
-}
-
-func newSources() sources {
-	return sources{most: maxPerAddress, mu: new(sync.Mutex), counts: map[netip.Addr]int{}}
-}
-
-// enter counts a stream until leave is called, once or more often.
-func (s *sources) enter(from net.Addr) (leave func(), ok bool) {
-	ap, err := netip.ParseAddrPort(from.String())
-	if err != nil {
-		return func() {}, true
-	}
-	ip, most := ap.Addr().Unmap().WithZone(""), s.most
-	if ip.IsLoopback() {
-		most = s.local
-	}
-	if ip.Is6() {
-		ip = netip.PrefixFrom(ip, 64).Masked().Addr()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if most > 0 && s.counts[ip] >= most {
-		return nil, false
-	}
-	s.counts[ip]++
-	return sync.OnceFunc(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.counts[ip]--; s.counts[ip] == 0 {
-			delete(s.counts, ip)
-		}
-	}), true
-}
-
 // peeked is a stream whose first bytes have been read already.
 type peeked struct {
 	net.Conn
 	first []byte
-	leave func() // sources
+	leave func() // connLimiter
 }
 
 func (p *peeked) Close() error {

@@ -6,12 +6,12 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"duet/configs"
+	"duet/internal/lock"
 )
 
 const (
@@ -31,48 +31,48 @@ func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
 		h = slog.NewJSONHandler(w, options)
 	}
 	if level > slog.LevelDebug { // who asks for everything gets everything
-		h = &sparing{h, &talk{by: map[string]*said{}}}
+		h = &samplingHandler{h, &samples{by: map[string]*sample{}}}
 	}
 	return slog.New(h)
 }
 
-// sparing is a handler that leaves lines out when one message comes too often. The next line of that message says how many.
-type sparing struct {
+// samplingHandler is a handler that leaves lines out when one message comes too often. The next line of that message says how many.
+type samplingHandler struct {
 	slog.Handler
-	talk *talk
+	samples *samples
 }
 
-// talk is what was said; mu is a leaf. Messages are constants of the code, so there are only so many.
-type talk struct {
-	mu sync.Mutex
-	by map[string]*said
+// samples is what was written. Messages are constants of the code, so there are only so many.
+type samples struct {
+	mu lock.Mutex[lock.Leaf]
+	by map[string]*sample
 }
 
-type said struct {
-	limit *rate.Limiter
-	kept  int // lines left out since the last one
+type sample struct {
+	limit      *rate.Limiter
+	suppressed int // lines left out since the last one
 }
 
 // pass says whether a line with this message may be written now, and how many were left out before it.
-func (t *talk) pass(message string, now time.Time) (left int, ok bool) {
+func (t *samples) pass(message string, now time.Time) (left int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.by[message]
 	if s == nil {
-		s = &said{limit: rate.NewLimiter(logRate, logBurst)}
+		s = &sample{limit: rate.NewLimiter(logRate, logBurst)}
 		t.by[message] = s
 	}
 	if !s.limit.AllowN(now, 1) {
-		s.kept++
+		s.suppressed++
 		return 0, false
 	}
-	left, s.kept = s.kept, 0
+	left, s.suppressed = s.suppressed, 0
 	return left, true
 }
 
 // Handle implements [slog.Handler].
-func (h *sparing) Handle(ctx context.Context, r slog.Record) error {
-	left, ok := h.talk.pass(r.Message, r.Time)
+func (h *samplingHandler) Handle(ctx context.Context, r slog.Record) error {
+	left, ok := h.samples.pass(r.Message, r.Time)
 	if !ok {
 		return nil
 	}
@@ -84,11 +84,11 @@ func (h *sparing) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements [slog.Handler].
-func (h *sparing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &sparing{h.Handler.WithAttrs(attrs), h.talk}
+func (h *samplingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &samplingHandler{h.Handler.WithAttrs(attrs), h.samples}
 }
 
 // WithGroup implements [slog.Handler].
-func (h *sparing) WithGroup(name string) slog.Handler {
-	return &sparing{h.Handler.WithGroup(name), h.talk}
+func (h *samplingHandler) WithGroup(name string) slog.Handler {
+	return &samplingHandler{h.Handler.WithGroup(name), h.samples}
 }

@@ -3,8 +3,9 @@
 //
 // main.go holds the subcommands and the signals: the first SIGINT or SIGTERM
 // ends everything in order, the second at once. run.go is where the parts meet;
-// its errgroup owns every long-lived goroutine. The command has no lock; its
-// types are [streamMux], which tells a port's protocols apart, and state.
+// its errgroup owns every long-lived goroutine. Its locks are leaves, in log.go,
+// limit.go and tls.go; its types are [streamMux], which tells a port's protocols
+// apart, and state.
 package main
 
 import (

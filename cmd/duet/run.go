@@ -121,7 +121,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		tls  *tls.Config
 	}{{ports.plain, nil}, {ports.tls, secure.config}} {
 		if l.base != nil {
-			m := newStreamMux(believeProxies(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, media.ice, log)
+			m := newStreamMux(proxyProtocol(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, media.ice, log)
 			parts.add(m.Run)
 			parts.serve(public, m)
 		}
@@ -129,7 +129,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	if ports.admin != nil {
 		parts.serve(admin, ports.admin)
 	}
-	parts.add(paceCollections)
+	parts.add(tuneGC)
 	announce(stdout, cfg, ports, reachable{found, turnIPs, relayIPs}, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
 }
@@ -164,11 +164,11 @@ type mediaParts struct {
 // openMedia opens TURN and the relay. When both have one address they share its ports: the kernel tells their datagrams
 // apart, and the first bytes of a stream whose it is; the relay then takes those on the TLS port as well.
 func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.Deps) (m mediaParts, err error) {
-	believe := func(l net.Listener) net.Listener { return believeProxies(l, cfg.HTTP.ProxyProtocol) }
+	believe := func(l net.Listener) net.Listener { return proxyProtocol(l, cfg.HTTP.ProxyProtocol) }
 	forTURN.WrapListener = believe
-	var streams *handover
+	var streams *chanListener
 	if cfg.SharedPort() {
-		streams = newHandover()
+		streams = newChanListener()
 		m.ice = streams.give
 		forTURN.Shared = true
 		forTURN.WrapListener = func(l net.Listener) net.Listener {

@@ -19,13 +19,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"duet/configs"
+	"duet/internal/lock"
 )
 
 // tlsSetup is the TLS configuration of the process and, in words, where its certificate is from.
@@ -88,12 +88,12 @@ func newTLS(ctx context.Context, cfg configs.HTTP, dir string, names []netip.Add
 	return tlsSetup{}, nil
 }
 
-// certFiles is a certificate on disk. mu, a leaf, guards what was read last.
+// certFiles is a certificate on disk. mu guards what was read last.
 type certFiles struct {
 	cert, key string
 	log       *slog.Logger
 
-	mu      sync.Mutex
+	mu      lock.Mutex[lock.Leaf]
 	current *tls.Certificate
 	changed time.Time // the newer modification time of the two files
 	looked  time.Time

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"duet/internal/lock"
 )
 
 // A Cable passes TCP connections on. Media does not go through it.
@@ -17,7 +19,7 @@ type Cable struct {
 	to string
 	wg sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
+	mu    lock.Mutex[lock.Leaf] // guards what follows
 	conns map[net.Conn]bool
 	dead  bool          // what is open stays open, and nothing passes
 	alive chan struct{} // closed when dead ends

@@ -13,11 +13,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"duet/internal/lock"
 )
 
 // firefoxPrefs: a camera and a microphone that are made up, given without asking also to a page of plain http, and
@@ -111,7 +112,7 @@ type firefox struct {
 	tab     string
 	done    chan struct{} // closed when read has ended
 
-	mu      sync.Mutex // guards what follows, and writing
+	mu      lock.Mutex[lock.Leaf] // guards what follows, and writing
 	conn    *websocket.Conn
 	last    int
 	waiting map[int]chan bidiReply

@@ -8,14 +8,15 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"duet/internal/lock"
 )
 
 // A Log collects what a process or a page says.
 type Log struct {
-	mu  sync.Mutex
+	mu  lock.Mutex[lock.Leaf]
 	buf bytes.Buffer
 }
 

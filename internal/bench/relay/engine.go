@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"duet/internal/bench"
+	"duet/internal/lock"
 )
 
 const (
@@ -43,7 +43,7 @@ type engine struct {
 	loading     bool          // everybody sends, not only the calls that are being set up
 	finish      func()        // ends what the calls' signaling has in common; nil: nothing
 
-	mu       sync.Mutex
+	mu       lock.Mutex[lock.Leaf]
 	closed   bool
 	from, to int64 // the measured span, by the clock of the stamps
 	r        *result

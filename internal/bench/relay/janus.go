@@ -7,8 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
+
+	"duet/internal/lock"
 )
 
 // janus is one session.
@@ -18,7 +19,7 @@ type janus struct {
 	prefix  string
 	ended   chan struct{} // the distributor has ended
 
-	mu      sync.Mutex // a leaf; guards the rest and writing
+	mu      lock.Mutex[lock.Leaf] // guards the rest and writing
 	waiting map[string]chan object
 	handles map[uint64]chan object
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/pion/transport/v5/deadline"
 
 	"duet/internal/bench"
+	"duet/internal/lock"
 )
 
 // peer is a client.
@@ -252,7 +253,7 @@ type pipe struct {
 	gone chan struct{}
 	once sync.Once
 
-	mu       sync.Mutex // guards deadline's replacement; the type guards itself otherwise
+	mu       lock.Mutex[lock.Leaf] // guards deadline's replacement; the type guards itself otherwise
 	deadline *deadline.Deadline
 }
 

@@ -20,9 +20,9 @@ const (
 	leastHeap    = 4 << 20         // nothing is known to be in use before the first collection
 )
 
-// paceCollections follows how much garbage is made, until ctx ends. Who has set
+// tuneGC follows how much garbage is made, until ctx ends. Who has set
 // GOGC keeps it.
-func paceCollections(ctx context.Context) error {
+func tuneGC(ctx context.Context) error {
 	const usual = 100
 	if was := debug.SetGCPercent(usual); was != usual {
 		debug.SetGCPercent(was)

@@ -32,7 +32,7 @@ func TestPaceLeavesGOGC(t *testing.T) {
 	cancel()
 	for _, was := range []int{100, 250} {
 		before := debug.SetGCPercent(was)
-		if err := paceCollections(ended); err != nil {
+		if err := tuneGC(ended); err != nil {
 			t.Error(err)
 		}
 		if got := debug.SetGCPercent(before); got != was {
