@@ -8,14 +8,15 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
 )
 
 // get asks the handler; header is "Key: value" lines.
-func get(h http.Handler, method, path string, header ...string) *http.Response {
-	r := httptest.NewRequest(method, path, nil)
+func get(h http.Handler, method, target string, header ...string) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
 	for _, line := range header {
 		key, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(key, value)
@@ -142,7 +143,7 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 		if found := markup.FindString(text); found != "" {
 			t.Errorf("%s: text becomes markup: %q", name, found)
 		}
-		if strings.HasSuffix(name, ".js") && !strings.HasPrefix(text, "// "+name+": ") {
+		if strings.HasSuffix(name, ".js") && !strings.HasPrefix(text, "// "+path.Base(name)+": ") {
 			t.Errorf("%s: the first comment does not say what the file is", name)
 		}
 	}
@@ -152,14 +153,15 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 func TestModules(t *testing.T) {
 	files := load()
 	page := string(files["index.html"].plain)
-	imports := regexp.MustCompile(`(?m)^(?:import|export) .*from "\./([^"]+)"`)
+	imports := regexp.MustCompile(`(?m)^(?:import|export) .*from "(\.[^"]+)"`)
 	for name, f := range files {
 		for _, match := range imports.FindAllStringSubmatch(string(f.plain), -1) {
-			if _, ok := files[match[1]]; !ok {
-				t.Errorf("%s imports %s, which is not there", name, match[1])
+			imported := path.Join(path.Dir(name), match[1])
+			if _, ok := files[imported]; !ok {
+				t.Errorf("%s imports %s, which is not there", name, imported)
 			}
-			if !strings.Contains(page, `<link rel="modulepreload" href="`+match[1]+`">`) {
-				t.Errorf("index.html does not preload %s", match[1])
+			if !strings.Contains(page, `<link rel="modulepreload" href="`+imported+`">`) {
+				t.Errorf("index.html does not preload %s", imported)
 			}
 		}
 	}
@@ -168,7 +170,12 @@ func TestModules(t *testing.T) {
 // What tests and support rely on.
 func TestHandles(t *testing.T) {
 	files := load()
-	all := string(files["index.html"].plain) + string(files["view.js"].plain)
+	all := string(files["index.html"].plain)
+	for name, f := range files {
+		if strings.HasPrefix(name, "view/") {
+			all += string(f.plain)
+		}
+	}
 	for _, id := range []string{
 		"login-name", "login-submit", "source-camera", "source-virtual", "user-list", "user-row", "call",
 		"incoming-dialog", "accept", "refuse", "hang-up", "toggle-audio", "toggle-video", "local-video", "remote-video",

@@ -8,7 +8,7 @@ import { preferred } from "./i18n.js";
 import { LocalMedia } from "./media.js";
 import { SignalingError } from "./socket.js";
 import { Ringer } from "./sound.js";
-import { View } from "./view.js";
+import { View } from "./view/view.js";
 import { Wake } from "./wake.js";
 
 /** @typedef {import("./duet.js").Call} Call */
@@ -40,7 +40,7 @@ function choice(name, allowed) {
 }
 
 const remembered = memory.get("language");
-/** @type {import("./view.js").Model} */
+/** @type {import("./view/view.js").Model} */
 const model = {
   page: "login",
   language: remembered === "zh" || remembered === "en" ? remembered : preferred(navigator.languages ?? [navigator.language]),

@@ -98,7 +98,27 @@ let serial = 0;
 export const track = (kind) => ({ kind, id: `${kind}-${++serial}`, enabled: true, stop() {} });
 
 /** Node has none. */
-globalThis.MediaStream ??= /** @type {any} */ (class {});
+globalThis.MediaStream ??= /** @type {any} */ (class {
+  #tracks = new Set();
+  constructor(tracks = []) {
+    for (const one of tracks) this.addTrack(one);
+  }
+  getTracks() {
+    return [...this.#tracks];
+  }
+  getAudioTracks() {
+    return this.getTracks().filter(({ kind }) => kind === "audio");
+  }
+  getVideoTracks() {
+    return this.getTracks().filter(({ kind }) => kind === "video");
+  }
+  addTrack(one) {
+    this.#tracks.add(one);
+  }
+  removeTrack(one) {
+    this.#tracks.delete(one);
+  }
+});
 
 /** An RTCPeerConnection class whose instances the test finds in `peers`, newest last. */
 export function fakeWebRTC() {

@@ -1,11 +1,13 @@
 // words.test.js: both languages say everything, and say it to the right people.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { TEXTS, explain, preferred, translate } from "../static/i18n.js";
 
-const page = ["index.html", "view.js", "app.js"].map((name) => readFileSync(new URL(`../static/${name}`, import.meta.url), "utf8")).join("\n");
+const folder = new URL("../static/", import.meta.url);
+const names = ["index.html", "app.js", ...readdirSync(new URL("view/", folder)).map((name) => `view/${name}`)];
+const page = names.map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
 
 test("both languages have every text, with the same places to fill", () => {
   assert.deepEqual(Object.keys(TEXTS.zh).sort(), Object.keys(TEXTS.en).sort());
@@ -14,7 +16,7 @@ test("both languages have every text, with the same places to fill", () => {
 });
 
 test("every text that the page names exists", () => {
-  const named = [...page.matchAll(/data-(?:text|label|placeholder)="([^"]+)"/g), ...page.matchAll(/#t\("([^"]+)"/g)].map((match) => match[1]);
+  const named = [...page.matchAll(/data-(?:text|label|placeholder)="([^"]+)"/g), ...page.matchAll(/page\.t\("([^"]+)"/g)].map((match) => match[1]);
   assert.ok(named.length > 30);
   for (const key of named) assert.ok(key in TEXTS.en, key);
 });

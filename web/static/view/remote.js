@@ -1,0 +1,71 @@
+// remote.js: the other side, as it is seen and heard.
+
+/** @typedef {import("./page.js").Page} Page */
+/** @typedef {import("./view.js").Model} Model */
+
+export class Remote {
+  #page;
+  #stream = new MediaStream();
+  /** @type {Model["call"]} */
+  #call = null;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
+    const video = page.video("remote-video");
+    for (const type of ["playing", "resize", "loadeddata"]) video.addEventListener(type, () => this.draw(this.#call));
+  }
+
+  /** What is to be seen and heard; null ends it. @param {import("../peer.js").Tracks | null} tracks */
+  show(tracks) {
+    const wanted = tracks ? [tracks.audio, tracks.video].filter((track) => track !== null) : [];
+    const video = this.#page.video("remote-video");
+    if (!tracks) this.#page.at("remote").classList.remove("picture");
+    // The new ones first, so that there is always a picture; but tracks of one id count as one.
+    const old = this.#stream.getTracks().filter((track) => !wanted.includes(track));
+    for (const track of old) if (wanted.some(({ id }) => id === track.id)) this.#stream.removeTrack(track);
+    for (const track of wanted) this.#stream.addTrack(track);
+    for (const track of old) this.#stream.removeTrack(track);
+    if (!tracks) {
+      video.srcObject = null;
+      this.#stream = new MediaStream();
+      return;
+    }
+    if (video.srcObject !== this.#stream) video.srcObject = this.#stream;
+    this.play();
+  }
+
+  play() {
+    const button = this.#page.at("listen");
+    this.#page.video("remote-video").play().then(
+      () => (button.hidden = true),
+      (error) => {
+        if (error instanceof DOMException && error.name === "NotAllowedError") button.hidden = false;
+      },
+    );
+  }
+
+  /** @param {Model["call"]} call */
+  draw(call) {
+    this.#call = call;
+    const page = this.#page;
+    const video = page.video("remote-video");
+    const remote = page.at("remote");
+    const name = call?.peer ?? "";
+    const live = call?.phase === "accepted";
+    const sends = live && (call.theirs.video || call.theirs.screen);
+    const arrived = video.videoWidth > 2 && video.readyState >= 2;
+    remote.classList.toggle("picture", Boolean(sends && arrived));
+    remote.classList.toggle("screen", Boolean(live && call.theirs.screen));
+    // A tall picture on a wide stage would lose more than half by filling it.
+    const { clientWidth: w, clientHeight: h } = remote;
+    const crop = w && h && video.videoWidth ? (w / h) / (video.videoWidth / video.videoHeight) : 1;
+    remote.classList.toggle("contain", crop > 1.6 || crop < 0.5);
+    page.avatar(page.at("peer-avatar"), name);
+    page.at("peer-avatar").classList.toggle("rings", Boolean(call && (call.phase === "calling" || call.phase === "ringing")));
+    let text = name;
+    if (live && !call.theirs.video && !call.theirs.screen) text = page.t("peerVideoOff", { name });
+    page.text(page.at("cover-text"), text);
+    page.at("peer-muted").hidden = !live || call.theirs.audio;
+  }
+}
