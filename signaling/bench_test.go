@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"duet/signaling/protocol"
 )
 
 // mute is a connection whose frames nobody writes: what is measured is all that
@@ -69,7 +71,7 @@ func BenchmarkList(b *testing.B) {
 	r := newRoster(time.Second, time.Second)
 	var entries []*entry
 	for i := range 5000 {
-		entries = append(entries, r.add(newID("u_"), fmt.Sprint("user ", i), "available"))
+		entries = append(entries, r.add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
 	}
 	r.log = nil
 	b.ReportAllocs()
@@ -87,11 +89,11 @@ func BenchmarkDelta(b *testing.B) {
 	var entries []*entry
 	var conns []*conn
 	for i := range 5000 {
-		entries = append(entries, r.add(newID("u_"), fmt.Sprint("user ", i), "available"))
+		entries = append(entries, r.add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
 	}
 	for range 5000 {
 		c := &conn{hub: h, writing: true}
-		r.attach(c, featPresenceDelta)
+		r.attach(c, protocol.FeaturePresenceDelta)
 		conns = append(conns, c)
 	}
 	now := time.Now()
@@ -111,7 +113,7 @@ func BenchmarkDelta(b *testing.B) {
 // BenchmarkToken: a session token, as every change of a call makes two.
 func BenchmarkToken(b *testing.B) {
 	signer := newSigner(make([]byte, 32))
-	cl := claims{ID: newID("u_"), Name: "Ann", Features: 3, Epoch: newEpoch(), Issued: 1, Call: &callClaims{ID: newID("c_"), PeerID: newID("u_"), PeerName: "Bob"}}
+	cl := claims{ID: protocol.NewID("u_"), Name: "Ann", Features: 3, Epoch: newEpoch(), Issued: 1, Call: &callClaims{ID: protocol.NewID("c_"), PeerID: protocol.NewID("u_"), PeerName: "Bob"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		signer.sign(cl)

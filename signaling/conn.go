@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
@@ -399,7 +400,7 @@ func (c *conn) readFrame() (code uint16, err error) {
 		switch {
 		case kind != websocket.TextMessage:
 			code = websocket.CloseUnsupportedData
-		case !validText(data):
+		case !utf8.Valid(data):
 			code = websocket.CloseInvalidFramePayloadData
 		default:
 			c.alive()

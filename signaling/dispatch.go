@@ -11,6 +11,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
+
+	"duet/signaling/protocol"
 )
 
 // maxRefused is how many messages in a row may be over the rate before the
@@ -20,17 +22,20 @@ const maxRefused = 1000
 // handle processes one frame of c's reader.
 func (h *Hub) handle(c *conn, data []byte) {
 	wait := c.limited()
-	var room [16]member
-	hd, f, why := parse(data, room[:0])
+	var room [16]protocol.Member
+	hd, f, why := protocol.Parse(data, room[:0])
 	if wait > 0 {
-		why = refRateLimited
+		why = protocol.RateLimited
 	}
-	var join joinRequest
-	var joinWhy refusal
-	if why == ok && hd.Type == "join" {
-		join, joinWhy = f.join()
-		if joinWhy == ok {
-			joinWhy = h.admission.check(&join) // may verify a signature: outside the lock
+	// The request is read before the lock is taken; what is wrong with it is told
+	// after what is wrong with its number, or with its time.
+	var req protocol.Request
+	var reqWhy protocol.Refusal
+	if why == protocol.OK {
+		req, reqWhy = hd.Decode(f)
+		if join, is := req.(protocol.JoinRequest); is && reqWhy == protocol.OK {
+			reqWhy = h.admission.check(&join) // may verify a signature
+			req = join
 		}
 	}
 
@@ -41,57 +46,57 @@ func (h *Hub) handle(c *conn, data []byte) {
 	if c.isClosing() {
 		return
 	}
-	h.metrics.received(hd.number)
+	h.metrics.received(hd.Number)
 	if s != nil {
 		s.proven = true
 	}
-	if s != nil && s.features.has(featResume) && why != refBadJSON && hd.Type != "ping" && hd.Type != "join" && hd.Type != "resume" {
+	if numbered := hd.Scope().Has(protocol.Sequenced) || hd.Number < 0; s != nil && s.features.Has(protocol.FeatureResume) && why != protocol.BadJSON && numbered {
 		var repeated bool
 		if repeated, why = h.count(s, hd, why); repeated {
 			return
 		}
-	} else if s != nil && s.features.has(featResume) && hd.Type == "ping" && why == ok {
-		if hd.badSeq || !s.acknowledge(hd.Ack) {
-			why = refBadMessage.because("ack was never sent")
+	} else if s != nil && s.features.Has(protocol.FeatureResume) && hd.Type == "ping" && why == protocol.OK {
+		if hd.BadSeq || !s.acknowledge(hd.Ack) {
+			why = protocol.BadMessage.Because("ack was never sent")
 		}
 	}
-	if why == ok {
-		why = h.dispatch(c, hd, f, join, joinWhy)
+	if why == protocol.OK {
+		why = h.dispatch(c, hd, req, reqWhy)
 	}
-	if why != ok {
+	if why != protocol.OK {
 		h.refuse(c, hd, why, wait)
 	}
 }
 
 // mend turns a fault of ours into an error at one client, in place of the end of
 // everybody's calls.
-func (h *Hub) mend(c *conn, hd *header) {
+func (h *Hub) mend(c *conn, hd *protocol.Header) {
 	if fault := recover(); fault != nil {
 		h.log.Error("a message could not be handled", "type", hd.Type, "fault", fault, "stack", string(debug.Stack()))
 		clear(h.events)
 		h.events, h.stepping = h.events[:0], false
-		h.refuse(c, *hd, refInternal, 0)
+		h.refuse(c, *hd, protocol.Internal, 0)
 	}
 }
 
 // count keeps the client's numbers: a repeated message is dropped, a gap is
 // refused, anything else counts as processed, whatever comes of it.
-func (h *Hub) count(s *session, hd header, why refusal) (repeated bool, _ refusal) {
-	if hd.badSeq {
-		return false, refBadMessage.because("seq and ack must be whole numbers")
+func (h *Hub) count(s *session, hd protocol.Header, why protocol.Refusal) (repeated bool, _ protocol.Refusal) {
+	if hd.BadSeq {
+		return false, protocol.BadMessage.Because("seq and ack must be whole numbers")
 	}
 	if hd.HasSeq {
 		switch {
 		case hd.Seq <= s.heard:
 			s.acknowledge(hd.Ack)
-			return true, ok
+			return true, protocol.OK
 		case hd.Seq > s.heard+1:
-			return false, refBadMessage.because("a message before this one is missing: seq has a gap")
+			return false, protocol.BadMessage.Because("a message before this one is missing: seq has a gap")
 		}
 		s.heard = hd.Seq
 	}
-	if !s.acknowledge(hd.Ack) && why == ok {
-		why = refBadMessage.because("ack was never sent")
+	if !s.acknowledge(hd.Ack) && why == protocol.OK {
+		why = protocol.BadMessage.Because("ack was never sent")
 	}
 	return false, why
 }
@@ -149,10 +154,10 @@ func spend(l *rate.Limiter, now time.Time) time.Duration {
 }
 
 // refuse answers with an error; the connection stays usable.
-func (h *Hub) refuse(c *conn, hd header, why refusal, wait time.Duration) {
+func (h *Hub) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait time.Duration) {
 	h.metrics.refused(why.Code)
-	m := errorMessage{Code: why.Code, Message: why.Message, Request: typeEcho(hd.Type), Ref: hd.Ref}
-	if why.Code == refRateLimited.Code {
+	m := protocol.ErrorMessage{Code: why.Code, Message: why.Message, Request: protocol.TypeEcho(hd.Type), Ref: hd.Ref}
+	if why.Code == protocol.RateLimited.Code {
 		m.RetryAfterMs = max(1, wait.Milliseconds())
 		if c.overRate() {
 			return
@@ -166,57 +171,40 @@ func (h *Hub) refuse(c *conn, hd header, why refusal, wait time.Duration) {
 }
 
 // dispatch handles a message; h.mu is held.
-func (h *Hub) dispatch(c *conn, hd header, f fields, join joinRequest, joinWhy refusal) refusal {
-	if hd.number < 0 {
-		return refUnknownType
-	}
-	s := c.session
-	switch hd.Type {
-	case "pong":
-		return ok // we never ask
-	case "ping":
-		m := pongMessage{T: echo(f.get("t"))}
-		if s != nil && s.features.has(featResume) {
-			m.Ack, m.HasAck = s.heard, true
-		}
-		c.sendLoose(m)
-		return ok
-	case "join":
-		if s != nil {
-			return refAlreadyJoined
-		}
-		if joinWhy != ok {
-			return joinWhy
-		}
-		return h.join(c, join)
-	case "resume":
-		if s != nil {
-			return refAlreadyJoined
-		}
-		req, why := f.resume()
-		if why != ok {
-			return why
-		}
-		return h.resume(c, req)
-	}
-	if s == nil {
-		return refNotJoined
-	}
-	req, why := f.request(hd.Type)
-	if why != ok {
+func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why protocol.Refusal) protocol.Refusal {
+	s, scope := c.session, hd.Scope()
+	switch {
+	case hd.Number < 0:
+		return protocol.UnknownType
+	case s != nil && !scope.Has(protocol.Joined):
+		return protocol.AlreadyJoined
+	case s == nil && !scope.Has(protocol.Unjoined):
+		return protocol.NotJoined
+	case why != protocol.OK:
 		return why
 	}
 	switch req := req.(type) {
-	case leaveRequest:
+	case protocol.PongRequest: // we never ask
+	case protocol.PingRequest:
+		m := protocol.PongMessage{T: req.T}
+		if s != nil && s.features.Has(protocol.FeatureResume) {
+			m.Ack, m.HasAck = s.heard, true
+		}
+		c.sendLoose(m)
+	case protocol.JoinRequest:
+		return h.join(c, req)
+	case protocol.ResumeRequest:
+		return h.resume(c, req)
+	case protocol.LeaveRequest:
 		h.end(s, websocket.CloseNormalClosure, "goodbye")
-	case iceServersRequest:
-		s.send(iceServersMessage{h.ice(s)})
+	case protocol.ICEServersRequest:
+		s.send(protocol.ICEServersMessage{ICE: h.ice(s)})
 	default:
 		h.replyTo = hd
 		h.apply(said{&s.party, req})
-		h.replyTo = header{}
+		h.replyTo = protocol.Header{}
 	}
-	return ok
+	return protocol.OK
 }
 
 // apply takes events through the rules until nothing is left to do.
@@ -278,7 +266,7 @@ func (h *Hub) carry(fx effect) {
 	case closeRelay:
 		h.relay.Close(fx.c.id)
 	case muteRelay:
-		h.relay.Mute(fx.c.id, fx.by.id, kinds[fx.kind], fx.on)
+		h.relay.Mute(fx.c.id, fx.by.id, protocol.Kinds[fx.kind], fx.on)
 	case candidateRelay:
 		if err := h.relay.Candidate(fx.c.id, fx.by.id, string(fx.candidate)); err != nil {
 			h.log.Debug("relay refused a candidate", "call", fx.c.id, "err", err)
@@ -361,14 +349,13 @@ func (h *Hub) askRelay(c *call, p *party, offer string) {
 		if err != nil {
 			h.log.Warn("relay could not answer", "call", c.id, "err", err)
 		} else {
-			o := object{'{'}.str("type", "answer").str("sdp", answer)
-			e.answer = append(o, '}')
+			e.answer = protocol.AnswerInit(answer)
 		}
 		h.mu.Lock()
 		defer h.unlock()
 		h.replyTo = hd
 		h.apply(e)
-		h.replyTo = header{}
+		h.replyTo = protocol.Header{}
 	}()
 }
 
@@ -383,21 +370,21 @@ func (h *Hub) rang(calls []string) {
 	}
 }
 
-func (h *Hub) ice(s *session) iceServers {
+func (h *Hub) ice(s *session) protocol.ICEServers {
 	if h.turn == nil {
-		return iceServers{}
+		return protocol.ICEServers{}
 	}
 	host := ""
 	if s.conn != nil {
 		host = s.conn.host
 	}
 	urls, username, credential, expires := h.turn.ICEServers(s.id, host)
-	ice := iceServers{username: username, credential: credential, expires: expires}
+	ice := protocol.ICEServers{Username: username, Credential: credential, Expires: expires}
 	for _, u := range urls {
 		if len(u) > 5 && u[:5] == "stun:" {
-			ice.stun = append(ice.stun, u)
+			ice.STUN = append(ice.STUN, u)
 		} else {
-			ice.turn = append(ice.turn, u)
+			ice.TURN = append(ice.TURN, u)
 		}
 	}
 	return ice

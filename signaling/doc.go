@@ -1,7 +1,6 @@
-// Package signaling lets users find and call each other over WebSockets: the
-// wire protocol of PROTOCOL.md, sessions that outlive their connections, and
-// the rules of calls. It treats SDP and candidates as text, except that it
-// reads the addresses of candidates for the TURN server's policy.
+// Package signaling lets users find and call each other over WebSockets:
+// sessions that outlive their connections, and the rules of calls. What is said
+// on the wire is [duet/signaling/protocol]'s.
 //
 // # Types
 //

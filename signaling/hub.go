@@ -19,6 +19,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
+
+	"duet/signaling/protocol"
 )
 
 // Hub is the http.Handler behind /ws; its exported methods may be called by
@@ -28,7 +30,7 @@ type Hub struct {
 	log       *slog.Logger
 	relay     Relay // nil: off
 	turn      TURN  // nil: off
-	about     serverAbout
+	about     protocol.ServerAbout
 	origins   origins
 	trusted   []netip.Prefix
 	upgrader  websocket.Upgrader
@@ -51,8 +53,8 @@ type Hub struct {
 	events   []any
 	stepping bool
 	dirty    []*session
-	replyTo  header  // of the message being handled
-	touched  []*conn // have something to be written when the lock is released
+	replyTo  protocol.Header // of the message being handled
+	touched  []*conn         // have something to be written when the lock is released
 	scratch  []byte
 	draining bool
 }
@@ -68,7 +70,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		log:        deps.Log,
 		relay:      deps.Relay,
 		turn:       deps.TURN,
-		about:      serverAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
+		about:      protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
 		origins:    newOrigins(deps.AllowedOrigins),
 		relayMode:  "off",
 		relayAfter: 8 * time.Second,
@@ -102,7 +104,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	if h.relay != nil {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
-	h.machine = newMachine(h.relayMode, func() string { return newID("c_") })
+	h.machine = newMachine(h.relayMode, func() string { return protocol.NewID("c_") })
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.JoinTimeout,
 		ReadBufferSize:   0, // the one that the hijacker gives

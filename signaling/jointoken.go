@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"duet/signaling/protocol"
 )
 
 const (
@@ -85,27 +87,27 @@ func newAdmission(cfg JoinConfig) (*admission, error) {
 }
 
 // check verifies the token of a join and takes the name from it, if it has one.
-func (a *admission) check(j *joinRequest) refusal {
+func (a *admission) check(j *protocol.JoinRequest) protocol.Refusal {
 	if a.open {
-		return ok
+		return protocol.OK
 	}
 	if j.Token == "" {
-		return refUnauthorized
+		return protocol.Unauthorized
 	}
 	var c joinClaims
 	_, err := a.parser.ParseWithClaims(j.Token, &c, a.key)
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return refUnauthorized.because("the token has expired")
+		return protocol.Unauthorized.Because("the token has expired")
 	case err != nil:
-		return refUnauthorized.because("the token is not valid")
+		return protocol.Unauthorized.Because("the token is not valid")
 	case c.Subject == "":
-		return refUnauthorized.because("the token names nobody: it has no sub")
+		return protocol.Unauthorized.Because("the token names nobody: it has no sub")
 	}
 	if c.Name != "" {
 		j.Username = c.Name
 	}
-	return ok
+	return protocol.OK
 }
 
 // key finds the key that a token names.

@@ -6,6 +6,8 @@ package signaling
 
 import (
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 type phase uint8
@@ -26,7 +28,7 @@ const lateWindow = 5 * time.Second
 // party is a user as the rules see it.
 type party struct {
 	id, name, key string
-	features      features
+	features      protocol.Features
 	ghost         bool // made from the other party's token after a restart; nobody has come for it
 
 	call *call
@@ -42,9 +44,9 @@ type call struct {
 	id       string
 	party    [2]*party
 	phase    phase
-	media    [2]media
-	kept     [2][]change // said while ringing, for the other party on acceptance
-	rung     bool        // the caller knows that it rings
+	media    [2]protocol.Media
+	kept     [2][]protocol.MediaChange // said while ringing, for the other party on acceptance
+	rung     bool                      // the caller knows that it rings
 	relay    relayPhase
 	reason   string       // why it is relayed
 	asked    *party       // who asked for the relay, nil: the server
@@ -124,19 +126,22 @@ func (m *machine) find(target string) *party {
 	if p := m.parties[target]; p != nil {
 		return p
 	}
-	return m.names[targetKey(target)]
+	return m.names[protocol.TargetKey(target)]
 }
 
 // is reports whether target means p.
 func (p *party) is(target string) bool {
-	return target == p.id || target == p.name || targetKey(target) == p.key
+	return target == p.id || target == p.name || protocol.TargetKey(target) == p.key
 }
 
-func (m *machine) do(e effect)                   { m.fx = append(m.fx, e) }
-func (m *machine) tell(p *party, msg message)    { m.do(deliver{p, msg}) }
-func (m *machine) refuse(p *party, why refusal)  { m.do(refuse{p, why}) }
-func (m *machine) bothChanged(c *call)           { m.do(changed{c.party[0]}); m.do(changed{c.party[1]}) }
-func (m *machine) tellBoth(c *call, msg message) { m.tell(c.party[0], msg); m.tell(c.party[1], msg) }
+func (m *machine) do(e effect)                           { m.fx = append(m.fx, e) }
+func (m *machine) tell(p *party, msg protocol.Message)   { m.do(deliver{p, msg}) }
+func (m *machine) refuse(p *party, why protocol.Refusal) { m.do(refuse{p, why}) }
+func (m *machine) bothChanged(c *call)                   { m.do(changed{c.party[0]}); m.do(changed{c.party[1]}) }
+func (m *machine) tellBoth(c *call, msg protocol.Message) {
+	m.tell(c.party[0], msg)
+	m.tell(c.party[1], msg)
+}
 
 // step applies one event. The effects are valid until the next step.
 func (m *machine) step(now time.Time, e any) []effect {
@@ -171,34 +176,34 @@ func (m *machine) step(now time.Time, e any) []effect {
 }
 
 func (m *machine) said(p *party, msg any) {
-	if place, is := msg.(placeCallRequest); is {
+	if place, is := msg.(protocol.CallRequest); is {
 		m.place(p, place)
 		return
 	}
-	request := msg.(callRequest)
-	ref := request.which()
+	request := msg.(protocol.AboutCall)
+	ref := request.Ref()
 	relayed := false
 	switch msg.(type) {
-	case offerRequest, iceCandidateRequest:
-		relayed = !p.peers(ref.Target) && targetKey(ref.Target) == relayName
+	case protocol.OfferRequest, protocol.ICECandidateRequest:
+		relayed = !p.peers(ref.Target) && protocol.TargetKey(ref.Target) == protocol.RelayName
 	}
 	c, why := m.meant(p, ref, relayed)
 	if c == nil {
-		if why != ok {
+		if why != protocol.OK {
 			m.refuse(p, why)
 		}
 		return
 	}
 	switch msg := msg.(type) {
-	case callResponseRequest:
+	case protocol.CallResponseRequest:
 		m.respond(c, p, msg.Accepted)
-	case endCallRequest:
+	case protocol.EndCallRequest:
 		m.hangUp(c, p)
-	case mediaStateChangeRequest:
-		m.mediaStateChange(c, p, msg.change)
+	case protocol.MediaStateChangeRequest:
+		m.mediaStateChange(c, p, msg.MediaChange)
 	default:
 		if c.phase == ringing {
-			m.refuse(p, refNotAccepted)
+			m.refuse(p, protocol.NotAccepted)
 			return
 		}
 		m.inCall(c, p, msg, relayed)
@@ -207,40 +212,40 @@ func (m *machine) said(p *party, msg any) {
 
 // meant finds the call that a message is about. No call and no refusal means
 // that the message crossed the end of its call and is ignored.
-func (m *machine) meant(p *party, ref about, relayed bool) (*call, refusal) {
+func (m *machine) meant(p *party, ref protocol.CallRef, relayed bool) (*call, protocol.Refusal) {
 	c := p.call
 	late := p.last.call != "" && m.now.Before(p.last.until)
 	if ref.CallID != "" && (c == nil || c.id != ref.CallID) {
 		switch {
 		case late && p.last.call == ref.CallID:
-			return nil, ok
+			return nil, protocol.OK
 		case c == nil:
-			return nil, refNoCall
+			return nil, protocol.NoSuchCall
 		default:
-			return nil, refNotYours
+			return nil, protocol.NotYourCall
 		}
 	}
 	if c != nil && ref.Target != "" && p.peers(ref.Target) {
-		return c, ok
+		return c, protocol.OK
 	}
-	former := late && ref.CallID == "" && (ref.Target == p.last.peerID || ref.Target != "" && targetKey(ref.Target) == p.last.peerKey)
+	former := late && ref.CallID == "" && (ref.Target == p.last.peerID || ref.Target != "" && protocol.TargetKey(ref.Target) == p.last.peerKey)
 	if c == nil {
 		if former || late && (ref.Target == "" || relayed) {
-			return nil, ok
+			return nil, protocol.OK
 		}
-		return nil, refNoCall
+		return nil, protocol.NoSuchCall
 	}
 	if ref.Target != "" && !relayed && !c.other(p).is(ref.Target) {
 		if former {
-			return nil, ok
+			return nil, protocol.OK
 		}
-		return nil, refNotYours
+		return nil, protocol.NotYourCall
 	}
-	return c, ok
+	return c, protocol.OK
 }
 
 // place handles `call`.
-func (m *machine) place(p *party, msg placeCallRequest) {
+func (m *machine) place(p *party, msg protocol.CallRequest) {
 	var to *party
 	switch {
 	case msg.HasTarget:
@@ -248,31 +253,31 @@ func (m *machine) place(p *party, msg placeCallRequest) {
 	case p.call != nil:
 		to = p.call.other(p)
 	default:
-		m.refuse(p, refBadMessage.because("target is missing"))
+		m.refuse(p, protocol.BadMessage.Because("target is missing"))
 		return
 	}
 	switch {
 	case to == p:
-		m.refuse(p, refSelfCall)
+		m.refuse(p, protocol.SelfCall)
 		return
 	case to == nil:
-		m.refuse(p, refUnknownTarget)
+		m.refuse(p, protocol.UnknownTarget)
 		return
 	case p.call != nil:
 		if c := p.call; c.phase == ringing && p.side == 1 && c.party[0] == to {
 			m.accept(c) // both called each other: the later call is the answer to the first
 			return
 		}
-		m.refuse(p, refInCall)
+		m.refuse(p, protocol.AlreadyInCall)
 		return
 	case to.call != nil:
-		m.tell(p, callAnsweredMessage{Callee: to.name, CalleeID: to.id, Reason: "busy"})
+		m.tell(p, protocol.CallAnsweredMessage{Callee: to.name, CalleeID: to.id, Reason: "busy"})
 		m.do(finished{nil, "busy"})
 		return
 	}
-	c := &call{id: m.newCallID(), party: [2]*party{p, to}, media: [2]media{{Audio: true, Video: true}, {Audio: true, Video: true}}}
+	c := &call{id: m.newCallID(), party: [2]*party{p, to}, media: [2]protocol.Media{{Audio: true, Video: true}, {Audio: true, Video: true}}}
 	m.enter(c)
-	m.tell(to, incomingCallMessage{Caller: p.name, CallerID: p.id, CallID: c.id, Media: msg.Media})
+	m.tell(to, protocol.IncomingCallMessage{Caller: p.name, CallerID: p.id, CallID: c.id, Media: msg.Media})
 	m.do(startRinging{c})
 	m.bothChanged(c)
 }
@@ -290,8 +295,8 @@ func (m *machine) rang(callID string) {
 		return
 	}
 	c.rung = true
-	if caller := c.party[0]; caller.features.has(featCallState) {
-		m.tell(caller, ringingMessage{CallID: c.id, Callee: c.party[1].name, CalleeID: c.party[1].id})
+	if caller := c.party[0]; caller.features.Has(protocol.FeatureCallState) {
+		m.tell(caller, protocol.RingingMessage{CallID: c.id, Callee: c.party[1].name, CalleeID: c.party[1].id})
 	}
 }
 
@@ -300,7 +305,7 @@ func (m *machine) respond(c *call, p *party, yes bool) {
 	case c.phase != ringing && p.side == 1:
 		// A second answer, or one that follows a call of one's own.
 	case p.side == 0:
-		m.refuse(p, refNotYours.because("only the other party can answer this call"))
+		m.refuse(p, protocol.NotYourCall.Because("only the other party can answer this call"))
 	case yes:
 		m.rang(c.id) // or it could not answer, even if the writer has not said so yet
 		m.accept(c)
@@ -314,7 +319,7 @@ func (m *machine) respond(c *call, p *party, yes bool) {
 // answered tells the caller that its call comes to nothing.
 func (m *machine) answered(c *call, reason string) {
 	callee := c.party[1]
-	m.tell(c.party[0], callAnsweredMessage{Callee: callee.name, CalleeID: callee.id, CallID: c.id, Reason: reason})
+	m.tell(c.party[0], protocol.CallAnsweredMessage{Callee: callee.name, CalleeID: callee.id, CallID: c.id, Reason: reason})
 }
 
 func (m *machine) accept(c *call) {
@@ -322,13 +327,13 @@ func (m *machine) accept(c *call) {
 	m.do(stopTimer{c})
 	m.do(begun{c})
 	callee := c.party[1]
-	m.tell(c.party[0], callAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})
+	m.tell(c.party[0], protocol.CallAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})
 	for side := range c.party {
 		m.announce(c, side)
 	}
-	c.kept = [2][]change{}
+	c.kept = [2][]protocol.MediaChange{}
 	m.bothChanged(c)
-	if m.relayMode == "always" && c.party[0].features.has(featCallState) && c.party[1].features.has(featCallState) {
+	if m.relayMode == "always" && c.party[0].features.Has(protocol.FeatureCallState) && c.party[1].features.Has(protocol.FeatureCallState) {
 		m.wantRelay(c, nil, "always")
 	}
 }
@@ -337,12 +342,12 @@ func (m *machine) accept(c *call) {
 // other chose while it rang.
 func (m *machine) announce(c *call, side int) {
 	p, peer := c.party[side], c.party[1-side]
-	if p.features.has(featCallState) {
-		m.tell(p, callStartedMessage{CallID: c.id, Role: roles[side], Peer: peer.name, PeerID: peer.id, Self: c.media[side], Other: c.media[1-side]})
+	if p.features.Has(protocol.FeatureCallState) {
+		m.tell(p, protocol.CallStartedMessage{CallID: c.id, Role: roles[side], Peer: peer.name, PeerID: peer.id, Self: c.media[side], Other: c.media[1-side]})
 		return
 	}
 	for _, kept := range c.kept[1-side] {
-		m.tell(p, mediaStateChangeMessage{Media: c.media[1-side], Sender: peer.name, SenderID: peer.id, CallID: c.id, Kind: kept.single()})
+		m.tell(p, protocol.MediaStateChangeMessage{Media: c.media[1-side], Sender: peer.name, SenderID: peer.id, CallID: c.id, Kind: kept.Single()})
 	}
 }
 

@@ -2,6 +2,8 @@ package signaling
 
 // This file holds the rules of how calls end.
 
+import "duet/signaling/protocol"
+
 func (m *machine) hangUp(c *call, p *party) {
 	switch {
 	case c.phase != ringing:
@@ -19,7 +21,7 @@ func (m *machine) hangUp(c *call, p *party) {
 // ended tells one side that the call is over.
 func (m *machine) ended(c *call, side int, reason string) {
 	peer := c.party[1-side]
-	m.tell(c.party[side], callEndedMessage{Caller: peer.name, CallerID: peer.id, CallID: c.id, Reason: reason})
+	m.tell(c.party[side], protocol.CallEndedMessage{Caller: peer.name, CallerID: peer.id, CallID: c.id, Reason: reason})
 }
 
 // end frees both parties; the messages about it have been sent.
@@ -69,7 +71,7 @@ func (m *machine) rangOut(c *call) {
 
 func (m *machine) shutdown() {
 	for _, c := range m.calls {
-		if c.party[0].features.has(featResume) && c.party[1].features.has(featResume) {
+		if c.party[0].features.Has(protocol.FeatureResume) && c.party[1].features.Has(protocol.FeatureResume) {
 			continue // both come back, to this call, at the next server
 		}
 		m.ended(c, 0, "server-shutdown")

@@ -2,6 +2,8 @@ package signaling
 
 // This file holds what goes into the rules of calls and what comes out.
 
+import "duet/signaling/protocol"
+
 // An event is something that happened to the rules.
 type (
 	// said: a party sent a message.
@@ -52,11 +54,11 @@ type effect any
 type (
 	deliver struct {
 		to  *party
-		msg message
+		msg protocol.Message
 	}
 	refuse struct {
 		to  *party
-		why refusal
+		why protocol.Refusal
 	}
 	// changed: the party's status or anything in its session token is new.
 	changed struct{ p *party }

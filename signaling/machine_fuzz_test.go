@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"duet/internal/spin"
+
+	"duet/signaling/protocol"
 )
 
 // script turns bytes into events among four people, two of which know more.
@@ -65,7 +67,7 @@ func (s *script) event(what, detail byte) {
 		s.m.add(fresh)
 		return
 	}
-	a := about{}
+	a := protocol.CallRef{}
 	switch detail & 3 {
 	case 1:
 		a.Target = s.names[detail>>2&3]
@@ -76,28 +78,28 @@ func (s *script) event(what, detail byte) {
 	var e any
 	switch what >> 2 % 20 {
 	case 0, 1, 2:
-		e = said{p, placeCallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
+		e = said{p, protocol.CallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
 	case 3, 4:
-		e = said{p, callResponseRequest{a, detail&64 == 0}}
+		e = said{p, protocol.CallResponseRequest{CallRef: a, Accepted: detail&64 == 0}}
 	case 5:
-		e = said{p, offerRequest{a, []byte("{}"), "", addresses{ips: []string{"192.0.2.1"}}}}
+		e = said{p, protocol.OfferRequest{CallRef: a, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
 	case 6:
-		e = said{p, answerRequest{a, []byte("{}"), addresses{}}}
+		e = said{p, protocol.AnswerRequest{CallRef: a, Answer: []byte("{}"), At: protocol.Addresses{}}}
 	case 7:
-		e = said{p, iceCandidateRequest{a, []byte("{}"), addresses{}}}
+		e = said{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte("{}"), At: protocol.Addresses{}}}
 	case 8:
-		e = said{p, mediaStateChangeRequest{a, change{named: [3]bool{true, detail&8 != 0, false}, to: media{Audio: detail&16 != 0}}}}
+		e = said{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: protocol.MediaChange{Named: [3]bool{true, detail&8 != 0, false}, To: protocol.Media{Audio: detail&16 != 0}}}}
 	case 9:
-		e = said{p, endCallRequest{a}}
+		e = said{p, protocol.EndCallRequest{CallRef: a}}
 	case 10:
-		e = said{p, mediaConnectedRequest{about: a, Path: "turn"}}
+		e = said{p, protocol.MediaConnectedRequest{CallRef: a, Path: "turn"}}
 	case 11:
-		e = said{p, relayRequestRequest{a, "user"}}
+		e = said{p, protocol.RelayRequest{CallRef: a, Reason: "user"}}
 	case 12:
 		if detail&1 == 0 {
-			e = said{p, offerRequest{about{Target: "relay"}, []byte("{}"), "", addresses{}}}
+			e = said{p, protocol.OfferRequest{CallRef: protocol.CallRef{Target: "relay"}, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{}}}
 		} else {
-			e = said{p, relayStopRequest{a}}
+			e = said{p, protocol.RelayStopRequest{CallRef: a}}
 		}
 	case 13:
 		e = left{p}
@@ -121,7 +123,7 @@ func (s *script) event(what, detail byte) {
 		}
 		e = shutdown{}
 	case 18:
-		e = said{p, diagnosisRequest{about: a, Candidates: set(detail >> 2 & 15)}}
+		e = said{p, protocol.DiagnosisRequest{CallRef: a, Candidates: protocol.Set(detail >> 2 & 15)}}
 	case 19:
 		if c == nil {
 			return
@@ -144,25 +146,25 @@ func (s *script) run(by string, e any) {
 		case deliver:
 			from, call := "", ""
 			switch m := fx.msg.(type) {
-			case incomingCallMessage:
+			case protocol.IncomingCallMessage:
 				from, call = m.CallerID, m.CallID
-			case offerMessage:
+			case protocol.OfferMessage:
 				from, call = m.CallerID, m.CallID
-			case answerMessage:
+			case protocol.AnswerMessage:
 				from, call = m.SenderID, m.CallID
-			case iceCandidateMessage:
+			case protocol.ICECandidateMessage:
 				from, call = m.SenderID, m.CallID
-			case mediaStateChangeMessage:
+			case protocol.MediaStateChangeMessage:
 				from, call = m.SenderID, m.CallID
-			case callEndedMessage:
+			case protocol.CallEndedMessage:
 				from = m.CallerID
 				if s.heard[m.CallID] == nil {
 					s.heard[m.CallID] = map[string]int{}
 				}
 				s.heard[m.CallID][fx.to.name]++
-			case callAnsweredMessage:
+			case protocol.CallAnsweredMessage:
 				from = m.CalleeID
-			case verdictMessage:
+			case protocol.VerdictMessage:
 				call = m.CallID
 				if s.heard["verdict "+call] == nil {
 					s.heard["verdict "+call] = map[string]int{}

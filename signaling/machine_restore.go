@@ -3,6 +3,8 @@ package signaling
 // This file holds the rules of calls that outlive the server: what two tokens
 // say is put together again.
 
+import "duet/signaling/protocol"
+
 type (
 	// restored: a session came back from its token, which knew a call. peer is
 	// the other party: waiting to come back too, here without this call, or nil
@@ -27,7 +29,7 @@ func (m *machine) restored(e restored) {
 	peer := e.peer
 	gone := peer == nil || peer.call != nil || !peer.ghost
 	if peer == nil {
-		peer = &party{id: cl.PeerID, name: cl.PeerName, key: foldName(cl.PeerName), features: cl.PeerFeatures}
+		peer = &party{id: cl.PeerID, name: cl.PeerName, key: protocol.FoldName(cl.PeerName), features: cl.PeerFeatures}
 	}
 	c.party[side], c.party[1-side] = e.by, peer
 	c.media[side], c.media[1-side] = cl.Self, cl.Peer
@@ -99,7 +101,7 @@ func (m *machine) returned(e returned) {
 func (m *machine) learn(c *call, side int) {
 	if side == 0 {
 		callee := c.party[1]
-		m.tell(c.party[0], callAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})
+		m.tell(c.party[0], protocol.CallAnsweredMessage{Accepted: true, Callee: callee.name, CalleeID: callee.id, CallID: c.id})
 	}
 	m.announce(c, side)
 }

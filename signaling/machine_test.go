@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 // stage is a machine with some people.
@@ -27,7 +29,7 @@ func newStage(mode string, names ...string) *stage {
 		name, feats, _ := strings.Cut(n, "+")
 		p := &party{id: "u_" + name, name: name, key: name}
 		if feats != "" {
-			p.features = grant(strings.Split(feats, "+"))
+			p.features = protocol.Grant(strings.Split(feats, "+"))
 		}
 		st.who[name] = p
 		st.m.add(p)
@@ -49,45 +51,45 @@ func (st *stage) say(step string) string {
 		}
 		return ""
 	}
-	a := about{}
+	a := protocol.CallRef{}
 	if last := f[len(f)-1]; strings.HasPrefix(last, "#") {
 		a.CallID = last[1:]
 	}
 	var e any
 	switch f[1] {
 	case "call":
-		e = said{p, placeCallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
+		e = said{p, protocol.CallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
 	case "accept", "refuse":
 		a.Target = arg(2)
-		e = said{p, callResponseRequest{a, f[1] == "accept"}}
+		e = said{p, protocol.CallResponseRequest{CallRef: a, Accepted: f[1] == "accept"}}
 	case "offer":
 		a.Target = arg(2)
-		e = said{p, offerRequest{a, []byte(`{}`), "sdp", addresses{ips: []string{"192.0.2.1"}}}}
+		e = said{p, protocol.OfferRequest{CallRef: a, Offer: []byte(`{}`), SDP: "sdp", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
 	case "answer":
 		a.Target = arg(2)
-		e = said{p, answerRequest{a, []byte(`{}`), addresses{}}}
+		e = said{p, protocol.AnswerRequest{CallRef: a, Answer: []byte(`{}`), At: protocol.Addresses{}}}
 	case "candidate":
 		a.Target = arg(2)
-		e = said{p, iceCandidateRequest{a, []byte(`{}`), addresses{ips: []string{"192.0.2.2"}, some: true}}}
+		e = said{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte(`{}`), At: protocol.Addresses{IPs: []string{"192.0.2.2"}, Any: true}}}
 	case "media":
-		c := change{}
+		c := protocol.MediaChange{}
 		for _, w := range f[2:] {
-			i := slices.Index(kinds[:], strings.TrimLeft(w, "+-"))
+			i := slices.Index(protocol.Kinds[:], strings.TrimLeft(w, "+-"))
 			if i < 0 {
 				panic(step)
 			}
-			c.named[i], *c.to.kind(i) = true, w[0] == '+'
+			c.Named[i], *c.To.Kind(i) = true, w[0] == '+'
 		}
-		e = said{p, mediaStateChangeRequest{a, c}}
+		e = said{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: c}}
 	case "end":
 		a.Target = arg(2)
-		e = said{p, endCallRequest{a}}
+		e = said{p, protocol.EndCallRequest{CallRef: a}}
 	case "connected":
-		e = said{p, mediaConnectedRequest{about: a, Path: "direct"}}
+		e = said{p, protocol.MediaConnectedRequest{CallRef: a, Path: "direct"}}
 	case "stats":
-		e = said{p, callStatsRequest{about: a, Path: "direct"}}
+		e = said{p, protocol.CallStatsRequest{CallRef: a, Path: "direct"}}
 	case "tells":
-		e = said{p, diagnosisRequest{about: a, Candidates: 1}}
+		e = said{p, protocol.DiagnosisRequest{CallRef: a, Candidates: 1}}
 	case "due":
 		e = diagnosisDue{p.call}
 	case "facts": // of a world in which nobody named is here
@@ -97,9 +99,9 @@ func (st *stage) say(step string) string {
 		}
 		e = evident{p.call, known}
 	case "relay":
-		e = said{p, relayRequestRequest{a, "ice-failed"}}
+		e = said{p, protocol.RelayRequest{CallRef: a, Reason: "ice-failed"}}
 	case "unrelay":
-		e = said{p, relayStopRequest{a}}
+		e = said{p, protocol.RelayStopRequest{CallRef: a}}
 	case "leaves":
 		e = left{p}
 	case "ready", "broken":
@@ -135,36 +137,36 @@ func inWords(fx effect) string {
 	case deliver:
 		words := fx.to.name + "<"
 		switch m := fx.msg.(type) {
-		case incomingCallMessage:
+		case protocol.IncomingCallMessage:
 			return words + "incomingCall " + m.CallID + " from " + m.Caller
-		case callAnsweredMessage:
+		case protocol.CallAnsweredMessage:
 			if m.Accepted {
 				return words + "callAnswered yes " + m.CallID
 			}
 			return words + strings.TrimSpace("callAnswered "+m.Reason+" "+m.CallID)
-		case callStartedMessage:
+		case protocol.CallStartedMessage:
 			return words + "callStarted " + m.Role + " with " + m.Peer + inStates(m.Self) + inStates(m.Other)
-		case callEndedMessage:
+		case protocol.CallEndedMessage:
 			return words + "callEnded " + m.Reason + " by " + m.Caller
-		case mediaStateChangeMessage:
+		case protocol.MediaStateChangeMessage:
 			words += "media" + inStates(m.Media)
 			if m.Kind >= 0 {
-				words += " " + kinds[m.Kind]
+				words += " " + protocol.Kinds[m.Kind]
 			}
 			return words
-		case offerMessage:
+		case protocol.OfferMessage:
 			return words + "offer"
-		case answerMessage:
+		case protocol.AnswerMessage:
 			return words + "answer of " + m.Sender
-		case iceCandidateMessage:
+		case protocol.ICECandidateMessage:
 			return words + "candidate"
-		case relayFailedMessage:
+		case protocol.RelayFailedMessage:
 			return words + m.Code
-		case verdictMessage:
+		case protocol.VerdictMessage:
 			return words + m.Code + " " + m.Where
 		default:
-			name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", m), "signaling."), "Message")
-			return words + name
+			name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", m), "protocol."), "Message")
+			return words + strings.ToLower(name[:1]) + name[1:]
 		}
 	case refuse:
 		return fx.to.name + "!" + fx.why.Code
@@ -181,7 +183,7 @@ func inWords(fx effect) string {
 	case closeRelay:
 		return "close"
 	case muteRelay:
-		return fmt.Sprintf("mute %s %s=%v", fx.by.name, kinds[fx.kind], fx.on)
+		return fmt.Sprintf("mute %s %s=%v", fx.by.name, protocol.Kinds[fx.kind], fx.on)
 	case askRelay:
 		return "ask for " + fx.by.name
 	case candidateRelay:
@@ -198,11 +200,11 @@ func inWords(fx effect) string {
 	return "" // changed, stopTimer: every end has them
 }
 
-func inStates(m media) string {
+func inStates(m protocol.Media) string {
 	words := " "
-	for i := range kinds {
-		if *m.kind(i) {
-			words += kinds[i][:1]
+	for i := range protocol.Kinds {
+		if *m.Kind(i) {
+			words += protocol.Kinds[i][:1]
 		} else {
 			words += "-"
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"duet/signaling/protocol"
 )
 
 // metrics are this hub's collectors; they work unregistered, too.
@@ -13,7 +15,7 @@ type metrics struct {
 	connections, sessions, calls prometheus.Gauge
 	tooSlow, overflows           prometheus.Counter
 	outMessages, outBytes        prometheus.Counter
-	in                           [len(clientTypes)]prometheus.Counter
+	in                           [len(protocol.Table)]prometheus.Counter // by place in the table; nil: no client sends it
 	unknown                      prometheus.Counter
 	outcomes, refusals, refusedC *prometheus.CounterVec
 	resumes, connected, verdicts *prometheus.CounterVec
@@ -65,8 +67,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		loss:        histogram("loss_ratio", "Packet loss as clients report it.", []float64{0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5}),
 	}
 	received := counters("received_messages_total", "Messages received by type.", "type")
-	for i, typ := range clientTypes {
-		m.in[i] = received.WithLabelValues(typ)
+	for i, row := range protocol.Table {
+		if row.Decode != nil {
+			m.in[i] = received.WithLabelValues(row.Type)
+		}
 	}
 	m.unknown = received.WithLabelValues("unknown")
 	for _, v := range verdicts {
@@ -91,7 +95,7 @@ func (m *metrics) received(number int) {
 	m.in[number].Inc()
 }
 
-func (m *metrics) sent(o object) {
+func (m *metrics) sent(o []byte) {
 	m.outMessages.Inc()
 	m.outBytes.Add(float64(len(o)))
 }
@@ -109,12 +113,12 @@ func (m *metrics) resumed(living bool) {
 
 func (m *metrics) reported(r reported) {
 	switch msg := r.msg.(type) {
-	case mediaConnectedRequest:
+	case protocol.MediaConnectedRequest:
 		m.connected.WithLabelValues(msg.Path).Inc()
 		if msg.HasSetup && msg.SetupMs >= 0 {
 			m.setup.WithLabelValues(msg.Path).Observe(msg.SetupMs / 1000)
 		}
-	case callStatsRequest:
+	case protocol.CallStatsRequest:
 		path := msg.Path
 		if path == "" {
 			path = "unknown"

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 // TestRestart: both parties come back to a server that knows nothing.
@@ -65,7 +67,7 @@ func TestRestart(t *testing.T) {
 				t.Errorf("got %v", m)
 			}
 			// A token of the call that has ended brings nothing back.
-			ended := newSigner(w.deps.Key).sign(claims{ID: newID("u_"), Name: "Eve", Features: featResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
+			ended := newSigner(w.deps.Key).sign(claims{ID: protocol.NewID("u_"), Name: "Eve", Features: protocol.FeatureResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
 			e := w.dial()
 			e.send(msg{"type": "resume", "session": ended})
 			e.refused("session-expired")

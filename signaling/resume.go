@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"duet/signaling/protocol"
 )
 
-func (h *Hub) newSession(id, name string, f features, limit *rate.Limiter) *session {
+func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limiter) *session {
 	s := &session{hub: h, limit: limit, epoch: newEpoch()}
-	s.id, s.name, s.key, s.features = id, name, foldName(name), f
+	s.id, s.name, s.key, s.features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
 	h.machine.add(&s.party)
 	s.entry = h.roster.add(id, name, s.status())
@@ -29,28 +31,28 @@ func newEpoch() uint64 {
 }
 
 // resume gives a session a new connection; h.mu is held.
-func (h *Hub) resume(c *conn, req resumeRequest) refusal {
+func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 	cl, good := h.signer.verify(req.Session)
-	if !good || !cl.Features.has(featResume) {
-		return refExpired
+	if !good || !cl.Features.Has(protocol.FeatureResume) {
+		return protocol.SessionExpired
 	}
 	s := h.sessions[cl.ID]
 	if s == nil {
-		var why refusal
-		if s, why = h.restore(c, cl); why != ok {
+		var why protocol.Refusal
+		if s, why = h.restore(c, cl); why != protocol.OK {
 			return why
 		}
-	} else if !s.features.has(featResume) || s.ghost && h.stale(cl) {
-		return refExpired
+	} else if !s.features.Has(protocol.FeatureResume) || s.ghost && h.stale(cl) {
+		return protocol.SessionExpired
 	}
 	// Numbers of another epoch say nothing about ours: its client may begin this
 	// one, again if it missed the welcome, but not once it has been begun.
 	known := cl.Epoch == s.epoch
 	if !known && s.begun() {
-		return refExpired
+		return protocol.SessionExpired
 	}
 	if known && !s.acknowledge(req.Ack) {
-		return refBadMessage.because("ack was never sent")
+		return protocol.BadMessage.Because("ack was never sent")
 	}
 	if s.ghost {
 		h.back(s, cl)
@@ -70,33 +72,33 @@ func (h *Hub) resume(c *conn, req resumeRequest) refusal {
 	s.replay()
 	h.metrics.resumed(known)
 	h.log.Info("session resumed", "id", s.id, "restored", !known)
-	return ok
+	return protocol.OK
 }
 
 // restore re-creates what a token of an earlier process knew.
-func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
+func (h *Hub) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 	if _, ended := h.past.sessions[cl.ID]; ended {
-		return nil, refExpired
+		return nil, protocol.SessionExpired
 	}
 	if h.stale(cl) || h.cfg.ResumeGrace == 0 {
-		return nil, refExpired
+		return nil, protocol.SessionExpired
 	}
-	if h.machine.names[foldName(cl.Name)] != nil {
-		return nil, refExpired // somebody took the name meanwhile
+	if h.machine.names[protocol.FoldName(cl.Name)] != nil {
+		return nil, protocol.SessionExpired // somebody took the name meanwhile
 	}
 	if cl.Call != nil {
 		if _, ended := h.past.calls[cl.Call.ID]; ended {
-			return nil, refExpired
+			return nil, protocol.SessionExpired
 		}
 	}
 	s := h.newSession(cl.ID, cl.Name, cl.Features, c.limit)
 	if cl.Call == nil {
-		return s, ok
+		return s, protocol.OK
 	}
 	peer := h.sessions[cl.Call.PeerID]
-	if peer == nil && h.machine.names[foldName(cl.Call.PeerName)] == nil {
+	if peer == nil && h.machine.names[protocol.FoldName(cl.Call.PeerName)] == nil {
 		// Until the other party comes its place is kept, and messages for it.
-		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|featResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
+		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|protocol.FeatureResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
 		peer.ghost, peer.proven = true, true
 		h.await(peer)
 	}
@@ -105,7 +107,7 @@ func (h *Hub) restore(c *conn, cl claims) (*session, refusal) {
 		e.peer = &peer.party
 	}
 	h.apply(e)
-	return s, ok
+	return s, protocol.OK
 }
 
 // stale reports a token that is too old to bring anything back.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 // resumes connects anew and resumes c's session; it returns the new client and its welcome.
@@ -130,7 +132,7 @@ func TestResumeRefused(t *testing.T) {
 		a := w.join("Ann", "resume")
 		c := w.dial()
 		c.name = "c"
-		forged := newSigner([]byte("another key of another server...")).sign(claims{ID: a.id, Name: "Ann", Features: featResume, Issued: time.Now().UnixMilli()})
+		forged := newSigner([]byte("another key of another server...")).sign(claims{ID: a.id, Name: "Ann", Features: protocol.FeatureResume, Issued: time.Now().UnixMilli()})
 		for _, x := range []struct{ frame, code string }{
 			{`{"type":"resume"}`, "bad-message"},
 			{`{"type":"resume","session":5}`, "bad-message"},

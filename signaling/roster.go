@@ -8,6 +8,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 const (
@@ -43,7 +45,7 @@ type roster struct {
 type entry struct {
 	pos    int
 	id     string
-	prefix []byte // {"id":…,"username":…,"status":"
+	user   protocol.UserEntry
 	status string // "": gone
 	stamp  uint64
 }
@@ -83,8 +85,7 @@ func (r *roster) changedLocked(e *entry, from string) {
 
 // add brings a user in.
 func (r *roster) add(id, name, status string) *entry {
-	o := object{'{'}.str("id", id).str("username", name)
-	e := &entry{id: id, prefix: append(o.key("status"), '"'), status: status}
+	e := &entry{id: id, user: protocol.NewUserEntry(id, name), status: status}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.pos = len(r.entries)
@@ -119,15 +120,15 @@ func (r *roster) remove(e *entry) {
 }
 
 // attach sends a connection the list and keeps it up to date from there.
-func (r *roster) attach(c *conn, f features) {
-	if f.has(featPresenceNone) {
+func (r *roster) attach(c *conn, f protocol.Features) {
+	if f.Has(protocol.FeaturePresenceNone) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := &c.watch
 	list := r.listLocked()
-	if w.delta = f.has(featPresenceDelta); w.delta {
+	if w.delta = f.Has(protocol.FeaturePresenceDelta); w.delta {
 		w.pos, w.base = len(r.deltas), len(r.log)
 		r.deltas = append(r.deltas, c)
 		list.kind = textFrame // deltas follow: it cannot be replaced
@@ -160,24 +161,18 @@ func (r *roster) detach(c *conn) {
 	*from = (*from)[:last]
 }
 
-func (e *entry) append(b []byte) []byte {
-	b = append(b, e.prefix...)
-	b = append(b, e.status...)
-	return append(b, '"', '}')
-}
-
 // listLocked encodes everybody, once for each version.
 func (r *roster) listLocked() frame {
 	if r.listFor != r.version {
-		b := make([]byte, 0, len(r.list.data)+len(r.list.data)/16+1024)
-		b = append(begin(b, "userList").key("users"), '[')
-		for i, e := range r.entries {
-			if i > 0 {
-				b = append(b, ',')
+		users := func(yield func(protocol.UserEntry, string) bool) {
+			for _, e := range r.entries {
+				if !yield(e.user, e.status) {
+					return
+				}
 			}
-			b = e.append(b)
 		}
-		b = append(b, ']', '}')
+		room := make([]byte, 0, len(r.list.data)+len(r.list.data)/16+1024)
+		b := append(protocol.UserListMessage{Users: users}.Append(room), '}')
 		r.list, r.listFor = frame{kind: listFrame, data: b, size: len(b)}, r.version
 	}
 	return r.list
@@ -303,13 +298,7 @@ func (r *roster) sendDeltasLocked() (reached []*conn) {
 // the state then and now.
 func (r *roster) deltaLocked(since int) frame {
 	r.stamp++
-	var joined, status, left object
-	sep := func(o object) object {
-		if len(o) > 0 {
-			o = append(o, ',')
-		}
-		return o
-	}
+	var m protocol.PresenceMessage
 	for _, ch := range r.log[since:] {
 		e := ch.e
 		if e.stamp == r.stamp {
@@ -319,27 +308,17 @@ func (r *roster) deltaLocked(since int) frame {
 		switch {
 		case ch.from == e.status:
 		case ch.from == "":
-			joined = e.append(sep(joined))
+			m.Joined = protocol.AppendUser(m.Joined, e.user, e.status)
 		case e.status == "":
-			left = appendQuoted(sep(left), e.id)
+			m.Left = protocol.AppendLeft(m.Left, e.id)
 		default:
-			o := append(sep(status), '{')
-			o = o.str("id", e.id).str("status", e.status)
-			status = append(o, '}')
+			m.Status = protocol.AppendStatus(m.Status, e.id, e.status)
 		}
 	}
-	if len(joined)+len(status)+len(left) == 0 {
+	size := len(m.Joined) + len(m.Left) + len(m.Status)
+	if size == 0 {
 		return frame{}
 	}
-	b := make([]byte, 0, len(joined)+len(status)+len(left)+80)
-	o := begin(b, "presence")
-	for _, part := range []struct {
-		key  string
-		list object
-	}{{"joined", joined}, {"left", left}, {"status", status}} {
-		o = append(o.key(part.key), '[')
-		o = append(append(o, part.list...), ']')
-	}
-	o = append(o, '}')
-	return frame{data: o, size: len(o)}
+	b := append(m.Append(make([]byte, 0, size+80)), '}')
+	return frame{data: b, size: len(b)}
 }

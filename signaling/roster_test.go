@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 // folding is a delta client's view.
@@ -77,7 +79,7 @@ func TestFoldedDeltas(t *testing.T) {
 				present[id] = r.add(id, id, "available")
 				if rng.IntN(2) == 0 {
 					f := &folding{c: &conn{hub: h, writing: true}, self: id}
-					r.attach(f.c, featPresenceDelta)
+					r.attach(f.c, protocol.FeaturePresenceDelta)
 					watching = append(watching, f)
 				}
 			case n < 7:
@@ -182,7 +184,7 @@ func TestTimedChanges(t *testing.T) {
 			return false
 		}
 	}
-	for _, f := range []features{0, featPresenceDelta} {
+	for _, f := range []protocol.Features{0, protocol.FeaturePresenceDelta} {
 		r := newRoster(time.Second, time.Second)
 		e := r.add("u", "U", "available")
 		if woken(r) {

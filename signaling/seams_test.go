@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 // neighbour writes down what it is asked, as the relay and as TURN.
@@ -390,7 +392,7 @@ func TestFreshDeltas(t *testing.T) {
 	at := time.Unix(1, 0)
 	receiver := func() *conn {
 		c := &conn{hub: h, writing: true} // no writer: the queue is read here
-		r.attach(c, featPresenceDelta)
+		r.attach(c, protocol.FeaturePresenceDelta)
 		return c
 	}
 	old := receiver()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"duet/signaling/protocol"
 )
 
 // session is a user who is here. Hub.mu guards all of it.
@@ -38,21 +40,21 @@ type kept struct {
 }
 
 // send numbers a message, keeps it, and gives it to the connection if there is one.
-func (s *session) send(m message) {
+func (s *session) send(m protocol.Message) {
 	if s.ended {
 		return
 	}
 	h := s.hub
-	o := m.append(h.scratch[:0])
-	numbered := s.features.has(featResume)
+	o := m.Append(h.scratch[:0])
+	numbered := s.features.Has(protocol.FeatureResume)
 	if numbered {
 		s.sent++
-		o = o.uint("seq", s.sent).uint("ack", s.heard)
+		o = o.Uint("seq", s.sent).Uint("ack", s.heard)
 	}
 	o = append(o, '}')
 	h.scratch = o
 	f := frame{data: append(make([]byte, 0, len(o)), o...), size: len(o)}
-	if in, is := m.(incomingCallMessage); is {
+	if in, is := m.(protocol.IncomingCallMessage); is {
 		f.rings = in.CallID
 	}
 	h.metrics.sent(o)
@@ -83,15 +85,15 @@ func (s *session) full() bool {
 }
 
 // sendLoose sends what is not numbered, if there is a connection.
-func (s *session) sendLoose(m message) {
+func (s *session) sendLoose(m protocol.Unnumbered) {
 	if s.conn != nil {
 		s.conn.sendLoose(m)
 	}
 }
 
 // sendLoose sends a message outside any session's numbering; h.mu is held.
-func (c *conn) sendLoose(m message) {
-	o := append(m.append(nil), '}')
+func (c *conn) sendLoose(m protocol.Message) {
+	o := append(m.Append(nil), '}')
 	c.push(frame{data: o, size: len(o)})
 	c.hub.touch(c)
 }

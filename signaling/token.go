@@ -11,30 +11,32 @@ import (
 	"hash"
 	"strings"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 const tokenPrefix = "duet1." // changes with the meaning of the claims
 
 // claims are what a token says.
 type claims struct {
-	ID       string      `json:"id"`
-	Name     string      `json:"n"`
-	Features features    `json:"f"`
-	Epoch    uint64      `json:"e"`
-	Issued   int64       `json:"t"` // Unix ms
-	Call     *callClaims `json:"c,omitempty"`
+	ID       string            `json:"id"`
+	Name     string            `json:"n"`
+	Features protocol.Features `json:"f"`
+	Epoch    uint64            `json:"e"`
+	Issued   int64             `json:"t"` // Unix ms
+	Call     *callClaims       `json:"c,omitempty"`
 }
 
 type callClaims struct {
-	ID           string   `json:"id"`
-	Phase        phase    `json:"p"`
-	Side         int      `json:"s"`
-	PeerID       string   `json:"pi"`
-	PeerName     string   `json:"pn"`
-	PeerFeatures features `json:"pf"`
-	Self         media    `json:"ms"`
-	Peer         media    `json:"mp"`
-	Relay        bool     `json:"r"`
+	ID           string            `json:"id"`
+	Phase        phase             `json:"p"`
+	Side         int               `json:"s"`
+	PeerID       string            `json:"pi"`
+	PeerName     string            `json:"pn"`
+	PeerFeatures protocol.Features `json:"pf"`
+	Self         protocol.Media    `json:"ms"`
+	Peer         protocol.Media    `json:"mp"`
+	Relay        bool              `json:"r"`
 }
 
 // token describes s as it is now.
@@ -55,16 +57,16 @@ func (h *Hub) token(s *session) string {
 }
 
 // append writes claims as their tags say.
-func (cl claims) append(b []byte) object {
-	o := append(object(b), '{').str("id", cl.ID).str("n", cl.Name).uint("f", uint64(cl.Features)).uint("e", cl.Epoch).int("t", cl.Issued)
+func (cl claims) append(b []byte) protocol.Object {
+	o := append(protocol.Object(b), '{').Str("id", cl.ID).Str("n", cl.Name).Uint("f", uint64(cl.Features)).Uint("e", cl.Epoch).Int("t", cl.Issued)
 	if c := cl.Call; c != nil {
-		o = append(o.key("c"), '{')
-		o = o.str("id", c.ID).uint("p", uint64(c.Phase)).int("s", int64(c.Side)).str("pi", c.PeerID).str("pn", c.PeerName).uint("pf", uint64(c.PeerFeatures))
-		o = append(o.key("ms"), '{')
-		o = append(c.Self.fields(o), '}')
-		o = append(o.key("mp"), '{')
-		o = append(c.Peer.fields(o), '}')
-		o = append(o.bool("r", c.Relay), '}')
+		o = append(o.Key("c"), '{')
+		o = o.Str("id", c.ID).Uint("p", uint64(c.Phase)).Int("s", int64(c.Side)).Str("pi", c.PeerID).Str("pn", c.PeerName).Uint("pf", uint64(c.PeerFeatures))
+		o = append(o.Key("ms"), '{')
+		o = append(c.Self.Fields(o), '}')
+		o = append(o.Key("mp"), '{')
+		o = append(c.Peer.Fields(o), '}')
+		o = append(o.Bool("r", c.Relay), '}')
 	}
 	return append(o, '}')
 }
@@ -96,7 +98,7 @@ func (g signer) sum(into, token []byte) []byte {
 // verify reads a token; good is false if we did not make it.
 func (g signer) verify(token string) (cl claims, good bool) {
 	i := strings.LastIndexByte(token, '.')
-	if i < 0 || len(token) > maxToken || !strings.HasPrefix(token, tokenPrefix) {
+	if i < 0 || len(token) > protocol.MaxToken || !strings.HasPrefix(token, tokenPrefix) {
 		return cl, false
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(token[i+1:])
@@ -112,13 +114,13 @@ func (g signer) verify(token string) (cl claims, good bool) {
 
 // renew sends s a newer token.
 func (s *session) renew() {
-	if s.conn != nil && s.features.has(featResume) {
-		s.sendLoose(sessionMessage{s.hub.token(s)})
+	if s.conn != nil && s.features.Has(protocol.FeatureResume) {
+		s.sendLoose(protocol.SessionMessage{Session: s.hub.token(s)})
 	}
 }
 
 func (h *Hub) markDirty(s *session) {
-	if !s.dirty && s.features.has(featResume) {
+	if !s.dirty && s.features.Has(protocol.FeatureResume) {
 		s.dirty = true
 		h.dirty = append(h.dirty, s)
 	}

@@ -9,36 +9,38 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"duet/signaling/protocol"
 )
 
 // join makes a session; h.mu is held.
-func (h *Hub) join(c *conn, req joinRequest) refusal {
-	name, good := cleanName(req.Username)
+func (h *Hub) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
+	name, good := protocol.CleanName(req.Username)
 	if !good {
-		return refBadUsername
+		return protocol.BadUsername
 	}
-	key := foldName(name)
+	key := protocol.FoldName(name)
 	if holder := h.machine.names[key]; holder != nil {
 		// A client whose first connection broke before its welcome came has no
 		// token to come back with. Its place is nobody's, so it may have it.
 		s := h.sessions[holder.id]
 		if s.proven || s.conn != nil || s.call != nil || s.from != c.ip {
-			return refTaken
+			return protocol.UsernameTaken
 		}
 		h.end(s, 0, "")
 	}
-	f := grant(req.Features)
+	f := protocol.Grant(req.Features)
 	if h.cfg.ResumeGrace == 0 {
-		f &^= featResume
+		f &^= protocol.FeatureResume
 	}
-	s := h.newSession(newID("u_"), name, f, c.limit)
+	s := h.newSession(protocol.NewID("u_"), name, f, c.limit)
 	s.from = c.ip
 	h.attach(s, c)
 	s.welcome(false, false)
 	h.roster.attach(c, f)
 	c.push(frame{kind: pingFrame, data: []byte(proof)}) // written with the welcome
 	h.log.Info("session joined", "id", s.id)
-	return ok
+	return protocol.OK
 }
 
 // proof is the payload of the ping that follows a welcome: its pong shows that
@@ -94,7 +96,7 @@ func (h *Hub) lost(c *conn, code int) {
 
 // await lets a session live on for the grace, if its client knows how to come back.
 func (h *Hub) await(s *session) {
-	if !s.features.has(featResume) {
+	if !s.features.Has(protocol.FeatureResume) {
 		h.end(s, 0, "")
 		return
 	}
@@ -152,16 +154,16 @@ func (h *Hub) end(s *session, code uint16, words string) {
 // welcome is the first message of every connection.
 func (s *session) welcome(resumed, restored bool) {
 	h := s.hub
-	m := welcomeMessage{
+	m := protocol.WelcomeMessage{
 		ID: s.id, Username: s.name, ICE: h.ice(s), Relay: h.relayMode, RelayAfterMs: h.relayAfter.Milliseconds(),
 		Resumed: resumed, Restored: restored, Ack: s.heard, Features: s.features, Server: h.about,
 	}
-	if s.features.has(featResume) {
+	if s.features.Has(protocol.FeatureResume) {
 		m.Session, m.GraceMs = h.token(s), h.cfg.ResumeGrace.Milliseconds()
 	}
 	if c := s.call; c != nil {
-		state := &callState{CallID: c.id, Role: roles[s.side], Phase: phaseNames[c.phase], Peer: c.other(&s.party).name, PeerID: c.other(&s.party).id, Relay: c.relay >= relayOpen}
-		state.Media.Self, state.Media.Peer = c.media[s.side], c.media[1-s.side]
+		state := &protocol.CallState{CallID: c.id, Role: roles[s.side], Phase: phaseNames[c.phase], Peer: c.other(&s.party).name, PeerID: c.other(&s.party).id, Relay: c.relay >= relayOpen}
+		state.Self, state.Other = c.media[s.side], c.media[1-s.side]
 		m.Call = state
 	}
 	s.sendLoose(m)
@@ -200,9 +202,9 @@ func (h *Hub) drain() {
 	h.draining = true
 	h.apply(shutdown{})
 	for i, c := range conns {
-		if s := c.session; s != nil && s.features.has(featResume) {
+		if s := c.session; s != nil && s.features.Has(protocol.FeatureResume) {
 			s.renew() // so that the next server takes it, however late this one is
-			s.sendLoose(goingAwayMessage{slot(i).Milliseconds()})
+			s.sendLoose(protocol.GoingAwayMessage{ReconnectInMs: slot(i).Milliseconds()})
 		}
 	}
 	h.unlock()

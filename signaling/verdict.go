@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
+
+	"duet/signaling/protocol"
 )
 
 const (
@@ -21,12 +22,12 @@ const (
 
 // end is what the rules have seen of one end of a call.
 type end struct {
-	diagnosis *diagnosisRequest // as it was told
-	spoke     bool              // has sent an offer or an answer, to the other end or to the relay
-	gathered  bool              // has sent a candidate
-	public    families          // in which it has a public address, its NAT's included
-	legAt     time.Time         // when its leg to the relay was first answered
-	flows     bool              // has reported media
+	diagnosis *protocol.DiagnosisRequest // as it was told
+	spoke     bool                       // has sent an offer or an answer, to the other end or to the relay
+	gathered  bool                       // has sent a candidate
+	public    protocol.Families          // in which it has a public address, its NAT's included
+	legAt     time.Time                  // when its leg to the relay was first answered
+	flows     bool                       // has reported media
 }
 
 // facts are what the server itself knows.
@@ -37,12 +38,12 @@ type facts struct {
 }
 
 type endFacts struct {
-	gone        bool     // no WebSocket, or one that has fallen silent
-	public      families // of the address that the WebSocket comes from
-	allocations []string // with TURN, by transport
-	heard       bool     // something came to one of them
-	refusals    []int    // by TURN: STUN error codes
-	leg         bool     // its leg to the relay is connected
+	gone        bool              // no WebSocket, or one that has fallen silent
+	public      protocol.Families // of the address that the WebSocket comes from
+	allocations []string          // with TURN, by transport
+	heard       bool              // something came to one of them
+	refusals    []int             // by TURN: STUN error codes
+	leg         bool              // its leg to the relay is connected
 }
 
 // verdict is why a call does not connect, and at which ends.
@@ -120,10 +121,10 @@ func judge(now time.Time, ends [2]end, f facts) (v verdict) {
 
 // astray reports whether none of the addresses can be reached by somebody out
 // on the internet.
-func astray(announced []netip.Addr, public families) bool {
-	var reached families
+func astray(announced []netip.Addr, public protocol.Families) bool {
+	var reached protocol.Families
 	for _, a := range announced {
-		reached |= publicFamily(a)
+		reached |= protocol.PublicFamily(a)
 	}
 	return public != 0 && public&reached == 0
 }
@@ -131,13 +132,13 @@ func astray(announced []netip.Addr, public families) bool {
 // refused reports whether TURN refused with this code, as either side saw it.
 func (x *witness) refused(code int) bool {
 	return slices.Contains(x.refusals, code) ||
-		x.diagnosis != nil && slices.ContainsFunc(x.diagnosis.Blocked, func(b blocked) bool { return b.code == code })
+		x.diagnosis != nil && slices.ContainsFunc(x.diagnosis.Blocked, func(b protocol.Blocked) bool { return b.Code == code })
 }
 
 // unanswered reports whether a kind of server was tried and did not answer.
 func (x *witness) unanswered(kind string) bool {
-	by := slices.Index(serverKinds[:], kind)
-	return x.diagnosis != nil && slices.ContainsFunc(x.diagnosis.Blocked, func(b blocked) bool { return b.by == by && b.code == 701 })
+	by := slices.Index(protocol.ServerKinds[:], kind)
+	return x.diagnosis != nil && slices.ContainsFunc(x.diagnosis.Blocked, func(b protocol.Blocked) bool { return b.By == by && b.Code == 701 })
 }
 
 // noUDP reports whether no UDP gets out, as far as STUN and TURN can tell.
@@ -163,8 +164,8 @@ func (x *witness) deafAllocation(y *witness) bool {
 
 // families are what x has by itself or, if it does not tell, by what y saw of
 // it; none where addresses were hidden.
-func (x *witness) families(y *witness) set {
-	var seen set
+func (x *witness) families(y *witness) protocol.Set {
+	var seen protocol.Set
 	switch {
 	case x.diagnosis != nil:
 		seen = x.diagnosis.Families
@@ -178,13 +179,13 @@ func (x *witness) families(y *witness) set {
 }
 
 // diagnosed takes what one end saw. Each end is heard once in a call.
-func (m *machine) diagnosed(c *call, p *party, d diagnosisRequest) {
+func (m *machine) diagnosed(c *call, p *party, d protocol.DiagnosisRequest) {
 	mine, other := &c.ends[p.side], &c.ends[1-p.side]
 	if mine.diagnosis != nil {
 		return
 	}
 	mine.diagnosis = &d
-	if other.diagnosis == nil && c.other(p).features.has(featVerdict) {
+	if other.diagnosis == nil && c.other(p).features.Has(protocol.FeatureVerdict) {
 		m.do(awaitDiagnosis{c})
 		return
 	}
@@ -213,8 +214,8 @@ func (m *machine) evident(e evident) {
 	c.verdict = v
 	m.do(judged{c, e.facts})
 	for side, p := range c.party {
-		if p.features.has(featVerdict) && !e.facts.end[side].gone {
-			m.tell(p, verdictMessage{CallID: c.id, Code: v.code, Where: v.where(side)})
+		if p.features.Has(protocol.FeatureVerdict) && !e.facts.end[side].gone {
+			m.tell(p, protocol.VerdictMessage{CallID: c.id, Code: v.code, Where: v.where(side)})
 		}
 	}
 }
@@ -232,7 +233,7 @@ func (h *Hub) facts(c *call) (f facts) {
 		s := h.sessions[p.id]
 		x.gone = s == nil || s.conn == nil || time.Since(time.Unix(0, s.conn.heard.Load())) > h.cfg.PingInterval+diagnosisTime
 		if s != nil && s.conn != nil {
-			x.public = publicFamily(s.conn.ip)
+			x.public = protocol.PublicFamily(s.conn.ip)
 		}
 		if h.turn != nil {
 			x.allocations, x.heard, x.refusals = h.turn.Fared(p.id)
@@ -252,33 +253,4 @@ func (h *Hub) judged(j judged) {
 			"id", c.party[side].id, "to_blame", c.verdict.at[side], "seen", c.ends[side].diagnosis, "known", fmt.Sprintf("%+v", j.facts.end[side])))
 	}
 	h.log.Warn("call does not connect", attrs...)
-}
-
-// String is a diagnosis for the log.
-func (d *diagnosisRequest) String() string {
-	if d == nil {
-		return "nothing told"
-	}
-	var b strings.Builder
-	for _, list := range []struct {
-		name  string
-		words []string
-		set   set
-	}{
-		{"candidates", candidateKinds[:], d.Candidates}, {"protocols", protocols[:], d.Protocols},
-		{"families", familyNames[:], d.Families}, {"theirs", familyNames[:], d.TheirFamilies},
-	} {
-		fmt.Fprintf(&b, "%s:", list.name)
-		for i, word := range list.words {
-			if list.set&(1<<i) != 0 {
-				fmt.Fprintf(&b, "%s,", word)
-			}
-		}
-		b.WriteByte(' ')
-	}
-	fmt.Fprintf(&b, "answered:%v relay:%s blocked:", d.Answered, d.Relay)
-	for _, each := range d.Blocked {
-		fmt.Fprintf(&b, "%s=%d,", serverKinds[each.by], each.code)
-	}
-	return b.String()
 }

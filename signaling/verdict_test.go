@@ -15,13 +15,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"duet/signaling/protocol"
 )
 
 // words of a diagnosis, as sets.
 const (
-	host, srflx, prflx, relayed set = 1, 2, 4, 8
-	udp, tcp                    set = 1, 2
-	v4, v6, hidden              set = 1, 2, 4
+	host, srflx, prflx, relayed protocol.Set = 1, 2, 4, 8
+	udp, tcp                    protocol.Set = 1, 2
+	v4, v6, hidden              protocol.Set = 1, 2, 4
 )
 
 func TestVerdicts(t *testing.T) {
@@ -29,16 +31,16 @@ func TestVerdicts(t *testing.T) {
 	long := now.Add(-time.Minute)
 	here := netip.MustParseAddr("198.51.100.1")
 	private := netip.MustParseAddr("10.0.0.1")
-	saw := func(d diagnosisRequest) func(*end, *endFacts) {
+	saw := func(d protocol.DiagnosisRequest) func(*end, *endFacts) {
 		return func(e *end, _ *endFacts) { e.diagnosis = &d }
 	}
-	behindNAT := diagnosisRequest{Candidates: host | srflx, Protocols: udp | tcp, Families: v4, TheirFamilies: v4, Answered: true}
-	with := func(d diagnosisRequest, change func(*diagnosisRequest)) func(*end, *endFacts) {
+	behindNAT := protocol.DiagnosisRequest{Candidates: host | srflx, Protocols: udp | tcp, Families: v4, TheirFamilies: v4, Answered: true}
+	with := func(d protocol.DiagnosisRequest, change func(*protocol.DiagnosisRequest)) func(*end, *endFacts) {
 		change(&d)
 		return saw(d)
 	}
-	stun701, udp701 := blocked{0, 701}, blocked{1, 701}
-	noTURN := []blocked{stun701, udp701, {2, 701}, {3, 701}}
+	stun701, udp701 := protocol.Blocked{By: 0, Code: 701}, protocol.Blocked{By: 1, Code: 701}
+	noTURN := []protocol.Blocked{stun701, udp701, {By: 2, Code: 701}, {By: 3, Code: 701}}
 	facts := func(change func(*end, *endFacts)) func(*end, *endFacts) {
 		return func(e *end, f *endFacts) { e.diagnosis = &behindNAT; change(e, f) }
 	}
@@ -58,42 +60,42 @@ func TestVerdicts(t *testing.T) {
 		{"the caller never offered", facts(func(e *end, _ *endFacts) { e.spoke = false }), facts(func(e *end, _ *endFacts) { e.spoke = false }), nil, "peer-gone self"},
 		{"whoever is gone had no UDP either", nil, facts(func(e *end, f *endFacts) { e.diagnosis, f.gone = nil, true }), nil, "peer-gone peer"},
 
-		{"the caller's browser gives nothing", saw(diagnosisRequest{}), nil, nil, "browser-blocked self"},
-		{"nor does the callee's", saw(diagnosisRequest{}), saw(diagnosisRequest{}), nil, "browser-blocked both"},
-		{"a new connection has gathered nothing yet", facts(func(e *end, _ *endFacts) { e.diagnosis, e.gathered = &diagnosisRequest{}, true }), nil, nil, "unknown both"},
+		{"the caller's browser gives nothing", saw(protocol.DiagnosisRequest{}), nil, nil, "browser-blocked self"},
+		{"nor does the callee's", saw(protocol.DiagnosisRequest{}), saw(protocol.DiagnosisRequest{}), nil, "browser-blocked both"},
+		{"a new connection has gathered nothing yet", facts(func(e *end, _ *endFacts) { e.diagnosis, e.gathered = &protocol.DiagnosisRequest{}, true }), nil, nil, "unknown both"},
 
-		{"TURN alone was allowed, and refused", saw(diagnosisRequest{Blocked: []blocked{{1, 401}}}), nil, nil, "credentials-refused self"},
-		{"TURN alone was allowed, and does not answer", saw(diagnosisRequest{Blocked: noTURN}), nil, nil, "turn-unreachable self"},
+		{"TURN alone was allowed, and refused", saw(protocol.DiagnosisRequest{Blocked: []protocol.Blocked{{By: 1, Code: 401}}}), nil, nil, "credentials-refused self"},
+		{"TURN alone was allowed, and does not answer", saw(protocol.DiagnosisRequest{Blocked: noTURN}), nil, nil, "turn-unreachable self"},
 
 		{"TURN refused, says TURN", facts(func(_ *end, f *endFacts) { f.refusals = []int{438, 401} }), nil, nil, "credentials-refused self"},
-		{"TURN refused, says the callee", nil, with(behindNAT, func(d *diagnosisRequest) { d.Blocked = []blocked{{1, 401}} }), nil, "credentials-refused peer"},
+		{"TURN refused, says the callee", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = []protocol.Blocked{{By: 1, Code: 401}} }), nil, "credentials-refused peer"},
 		{"TURN refused both, another user's", facts(func(_ *end, f *endFacts) { f.refusals = []int{441} }), facts(func(_ *end, f *endFacts) { f.refusals = []int{441} }), nil, "credentials-refused both"},
 		{"refused once, served then", facts(func(_ *end, f *endFacts) { f.refusals, f.allocations, f.heard = []int{401}, []string{"udp"}, true }), nil, nil, "unknown both"},
 		{"refused for another reason", facts(func(_ *end, f *endFacts) { f.refusals = []int{486} }), nil, nil, "unknown both"},
 
-		{"a private address for somebody far away", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, ip4 }), legWorks, []netip.Addr{private}, "wrong-public-address self"},
-		{"for both, as their own STUN shows", facts(func(e *end, _ *endFacts) { e.legAt, e.public = long, ip4 }), facts(func(e *end, _ *endFacts) { e.legAt, e.public = long, ip4 }), []netip.Addr{private}, "wrong-public-address both"},
+		{"a private address for somebody far away", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, protocol.IP4 }), legWorks, []netip.Addr{private}, "wrong-public-address self"},
+		{"for both, as their own STUN shows", facts(func(e *end, _ *endFacts) { e.legAt, e.public = long, protocol.IP4 }), facts(func(e *end, _ *endFacts) { e.legAt, e.public = long, protocol.IP4 }), []netip.Addr{private}, "wrong-public-address both"},
 		{"a private address for a neighbour", legSilent, legSilent, []netip.Addr{private}, "relay-firewalled both"},
-		{"a public one beside it", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, ip4 }), legWorks, []netip.Addr{private, here}, "relay-firewalled self"},
-		{"only of the other family", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, ip6 }), legWorks, []netip.Addr{here}, "wrong-public-address self"},
+		{"a public one beside it", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, protocol.IP4 }), legWorks, []netip.Addr{private, here}, "relay-firewalled self"},
+		{"only of the other family", facts(func(e *end, f *endFacts) { e.legAt, f.public = long, protocol.IP6 }), legWorks, []netip.Addr{here}, "wrong-public-address self"},
 		{"an allocation at a private address, which the callee cannot reach", facts(func(_ *end, f *endFacts) { f.allocations = []string{"tcp"} }),
-			facts(func(e *end, _ *endFacts) { e.public = ip4 }), []netip.Addr{private}, "wrong-public-address peer"},
+			facts(func(e *end, _ *endFacts) { e.public = protocol.IP4 }), []netip.Addr{private}, "wrong-public-address peer"},
 
-		{"TURN does not answer the caller", with(behindNAT, func(d *diagnosisRequest) { d.Candidates, d.Blocked = host, noTURN }), nil, nil, "turn-unreachable self"},
-		{"nor anybody, and no relay helps", with(behindNAT, func(d *diagnosisRequest) { d.Blocked = noTURN }), with(behindNAT, func(d *diagnosisRequest) { d.Blocked = noTURN }), nil, "turn-unreachable both"},
+		{"TURN does not answer the caller", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Candidates, d.Blocked = host, noTURN }), nil, nil, "turn-unreachable self"},
+		{"nor anybody, and no relay helps", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = noTURN }), with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = noTURN }), nil, "turn-unreachable both"},
 		{"one protocol of TURN is enough", facts(func(e *end, f *endFacts) {
 			d := behindNAT
 			d.Blocked = noTURN[2:]
 			e.diagnosis, f.allocations, f.heard = &d, []string{"udp"}, true
 		}), nil, nil, "unknown both"},
 
-		{"STUN alone, and no answer", with(behindNAT, func(d *diagnosisRequest) { d.Candidates, d.Blocked = host, []blocked{stun701} }), nil, nil, "no-udp self"},
+		{"STUN alone, and no answer", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Candidates, d.Blocked = host, []protocol.Blocked{stun701} }), nil, nil, "no-udp self"},
 		{"TURN over TCP alone", nil, facts(func(e *end, f *endFacts) {
-			e.diagnosis = &diagnosisRequest{Candidates: host | relayed, Protocols: udp | tcp, Families: v4, Blocked: []blocked{stun701, udp701}}
+			e.diagnosis = &protocol.DiagnosisRequest{Candidates: host | relayed, Protocols: udp | tcp, Families: v4, Blocked: []protocol.Blocked{stun701, udp701}}
 			f.allocations, f.heard = []string{"tcp"}, true
 		}), nil, "no-udp peer"},
-		{"a browser without UDP", with(behindNAT, func(d *diagnosisRequest) { d.Protocols = tcp }), with(behindNAT, func(d *diagnosisRequest) { d.Protocols = tcp }), nil, "no-udp both"},
-		{"one address without an answer", with(behindNAT, func(d *diagnosisRequest) { d.Blocked = []blocked{stun701} }), nil, nil, "unknown both"},
+		{"a browser without UDP", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Protocols = tcp }), with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Protocols = tcp }), nil, "no-udp both"},
+		{"one address without an answer", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = []protocol.Blocked{stun701} }), nil, nil, "unknown both"},
 
 		{"no leg comes up", legSilent, legSilent, []netip.Addr{here}, "relay-firewalled both"},
 		{"the callee's does not", legWorks, legSilent, []netip.Addr{here}, "relay-firewalled peer"},
@@ -101,11 +103,11 @@ func TestVerdicts(t *testing.T) {
 		{"an allocation that hears nothing", facts(func(_ *end, f *endFacts) { f.allocations = []string{"tcp"} }), nil, []netip.Addr{here}, "relay-firewalled peer"},
 		{"two allocations need no port", facts(func(_ *end, f *endFacts) { f.allocations = []string{"tcp"} }), facts(func(_ *end, f *endFacts) { f.allocations = []string{"udp"} }), nil, "unknown both"},
 
-		{"IPv4 and IPv6", nil, with(behindNAT, func(d *diagnosisRequest) { d.Families = v6 }), nil, "ip-mismatch both"},
-		{"of a plain client one only sees it", with(behindNAT, func(d *diagnosisRequest) { d.TheirFamilies = v6 }), func(*end, *endFacts) {}, nil, "ip-mismatch both"},
-		{"hidden addresses tell nothing", nil, with(behindNAT, func(d *diagnosisRequest) { d.Families = v6 | hidden }), nil, "unknown both"},
-		{"both and one", nil, with(behindNAT, func(d *diagnosisRequest) { d.Families = v4 | v6 }), nil, "unknown both"},
-		{"TURN between them", facts(func(_ *end, f *endFacts) { f.allocations, f.heard = []string{"udp"}, true }), with(behindNAT, func(d *diagnosisRequest) { d.Families = v6 }), nil, "unknown both"},
+		{"IPv4 and IPv6", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v6 }), nil, "ip-mismatch both"},
+		{"of a plain client one only sees it", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.TheirFamilies = v6 }), func(*end, *endFacts) {}, nil, "ip-mismatch both"},
+		{"hidden protocol.Addresses tell nothing", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v6 | hidden }), nil, "unknown both"},
+		{"both and one", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v4 | v6 }), nil, "unknown both"},
+		{"TURN between them", facts(func(_ *end, f *endFacts) { f.allocations, f.heard = []string{"udp"}, true }), with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v6 }), nil, "unknown both"},
 	} {
 		var ends [2]end
 		known := factsAbout(c.announced)

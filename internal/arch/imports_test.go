@@ -22,6 +22,11 @@ var mayImport = map[string][]string{
 	"internal":  {},
 }
 
+// rooms are the folders within a top-level folder that may import no part of it but what stands here.
+var rooms = map[string][]string{
+	"signaling/protocol": {},
+}
+
 // keepers says which folders alone may know a library. Tests may use more, and so may the folders in exempt, which are
 // nothing but tests.
 var keepers = map[string][]string{
@@ -61,6 +66,9 @@ func TestImportsPointDown(t *testing.T) {
 				continue
 			}
 			to := top(own)
+			if may, room := rooms[f.dir]; room && to == from && own != f.dir && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s: of %s it may import %v", f.path, imp, from, may)
+			}
 			switch {
 			case within(f.dir, exempt): // they look at the whole
 			case to == from || to == "internal":

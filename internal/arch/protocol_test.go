@@ -1,11 +1,13 @@
 package arch
 
-// The protocol is told three times: in signaling/PROTOCOL.md for people, in Go for the server, in JavaScript types for the
-// page. What one says of a message and another does not is found here.
+// The protocol is told three times: in signaling/protocol/PROTOCOL.md for people, in protocol.Table for the server, in
+// JavaScript types for the page. What one says of a message and another does not is found here.
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/token"
+	"iter"
 	"maps"
 	"reflect"
 	"regexp"
@@ -13,6 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
+
+	"duet/signaling/protocol"
 )
 
 // telling is what one of the three says: the fields of each message, by direction.
@@ -48,9 +54,6 @@ func TestProtocolIsToldThreeTimesAlike(t *testing.T) {
 		if !known {
 			t.Errorf("PROTOCOL.md tells of %s (%s), the server does not know it", name, direction)
 			return
-		}
-		if theirs == nil {
-			return // read without a struct
 		}
 		for _, field := range mine {
 			if !slices.Contains(theirs, field) && !slices.Contains(common, field) {
@@ -91,7 +94,7 @@ func mentions(prose, word string) bool {
 func documentTelling(t *testing.T) (told telling, prose map[string]string) {
 	told = telling{map[string][]string{}, map[string][]string{}}
 	prose = map[string]string{}
-	text := string(read(t, "signaling/PROTOCOL.md"))
+	text := string(read(t, "signaling/protocol/PROTOCOL.md"))
 	inTable := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -141,191 +144,70 @@ func documentTelling(t *testing.T) (told telling, prose map[string]string) {
 	return told, prose
 }
 
-// source is what of signaling's code the messages are told by.
-type source struct {
-	structs map[string]*ast.StructType
-	funcs   map[string]*ast.FuncDecl // "name", or "type.name"
-}
-
-// writers are the methods by which a key is written; its name is the first argument.
-var writers = []string{"str", "int", "uint", "bool", "raw", "optional", "key"}
-
-// serverTelling reads what the server writes after begin(b, "type"), the types that its codec lists, and the structs that it
-// reads requests into, which are named for the type and tagged with the fields.
+// serverTelling reads protocol.Table: the keys that each decoder reads, and those that each message writes when all that it
+// can say is said.
 func serverTelling(t *testing.T) telling {
 	told := telling{map[string][]string{}, map[string][]string{}}
-	src := source{map[string]*ast.StructType{}, map[string]*ast.FuncDecl{}}
-	var funcs []*ast.FuncDecl
-	for _, f := range goFiles(t) {
-		if f.dir != "signaling" || f.test {
-			continue
+	for _, row := range protocol.Table {
+		if row.Decode != nil {
+			told.toServer[row.Type] = row.Keys
 		}
-		ast.Inspect(f.ast, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.TypeSpec:
-				if st, ok := n.Type.(*ast.StructType); ok {
-					src.structs[n.Name.Name] = st
-				}
-			case *ast.FuncDecl:
-				name := n.Name.Name
-				if n.Recv != nil {
-					name = typeName(n.Recv.List[0].Type) + "." + name
-				}
-				src.funcs[name] = n
-				funcs = append(funcs, n)
-			case *ast.CompositeLit: // the codec's list of types
-				if names := texts(n.Elts); strings.HasSuffix(f.path, "/codec.go") && slices.Contains(names, "join") {
-					for _, name := range names {
-						told.toServer[name] = nil
-					}
-				}
-			}
-			return true
-		})
-	}
-	for _, f := range funcs {
-		if message := begins(f); message != "" {
-			told.toClient[message] = append([]string{}, src.written(f)...)
-		}
-	}
-	for name := range src.structs {
-		if message, ok := strings.CutSuffix(name, "Request"); ok {
-			if message == "placeCall" {
-				message = "call"
-			}
-			if _, known := told.toServer[message]; known {
-				told.toServer[message] = append([]string{}, src.tags(name)...)
-			}
+		if row.Sent != nil {
+			told.toClient[row.Type] = written(t, row)
 		}
 	}
 	return told
 }
 
-func typeName(e ast.Expr) string {
-	if star, ok := e.(*ast.StarExpr); ok {
-		e = star.X
+// written are the keys of a row's message whose fields are all filled.
+func written(t *testing.T, row protocol.Row) []string {
+	full := reflect.New(reflect.TypeOf(row.Sent)).Elem()
+	fill(t, full)
+	text := append(full.Interface().(protocol.Message).Append(nil), '}')
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(text, &object); err != nil {
+		t.Fatalf("%s writes %s: %v", row.Type, text, err)
 	}
-	if id, ok := e.(*ast.Ident); ok {
-		return id.Name
+	if string(object["type"]) != strconv.Quote(row.Type) {
+		t.Errorf("the row of %s sends a message of type %s", row.Type, object["type"])
 	}
-	return ""
+	return slices.Collect(maps.Keys(object))
 }
 
-// texts are the values of expressions that are string literals.
-func texts(exprs []ast.Expr) []string {
-	var all []string
-	for _, e := range exprs {
-		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if s, err := strconv.Unquote(lit.Value); err == nil {
-				all = append(all, s)
-			}
-		}
+// fill gives a message's fields something to say.
+func fill(t *testing.T, v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(time.Unix(1, 0)))
+		return
+	case []byte: // JSON, or elements of a list
+		v.SetBytes([]byte("1"))
+		return
+	case iter.Seq2[protocol.UserEntry, string]:
+		return // an empty list
 	}
-	return all
-}
-
-// begins is the type of the message that a function writes.
-func begins(f *ast.FuncDecl) (message string) {
-	ast.Inspect(f, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 2 {
-			if id, ok := call.Fun.(*ast.Ident); ok && id.Name == "begin" {
-				if s := texts(call.Args[1:]); len(s) == 1 {
-					message = s[0]
-				}
-			}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Uint64, reflect.Uint8:
+		v.SetUint(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(t, v.Index(0))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
 		}
-		return true
-	})
-	return message
-}
-
-// written are the keys that a function writes, by itself or by a function or a method fields that it calls.
-func (src source) written(f *ast.FuncDecl) []string {
-	var keys []string
-	ast.Inspect(f.Body, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
-		}
-		switch fun := call.Fun.(type) {
-		case *ast.Ident:
-			if other := src.funcs[fun.Name]; other != nil && other != f && fun.Name != "begin" {
-				keys = append(keys, src.written(other)...)
-			}
-		case *ast.SelectorExpr:
-			if slices.Contains(writers, fun.Sel.Name) && len(call.Args) > 0 {
-				keys = append(keys, texts(call.Args[:1])...)
-			}
-			if fun.Sel.Name == "fields" {
-				if other := src.funcs[src.typeOf(fun.X, f)+".fields"]; other != nil {
-					keys = append(keys, src.written(other)...)
-				}
-			}
-		}
-		return true
-	})
-	// A table of keys, as presence has it.
-	ast.Inspect(f.Body, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.CompositeLit); ok {
-			if _, isArray := lit.Type.(*ast.ArrayType); isArray {
-				for _, e := range lit.Elts {
-					if row, ok := e.(*ast.CompositeLit); ok && len(row.Elts) > 0 {
-						keys = append(keys, texts(row.Elts[:1])...)
-					}
-				}
-			}
-		}
-		return true
-	})
-	return keys
-}
-
-// typeOf is the type of a method's receiver or of a field of it.
-func (src source) typeOf(e ast.Expr, f *ast.FuncDecl) string {
-	if f.Recv == nil || len(f.Recv.List[0].Names) == 0 {
-		return ""
+	default:
+		t.Fatalf("nothing is known to fill a %s with", v.Type())
 	}
-	recv := typeName(f.Recv.List[0].Type)
-	switch e := e.(type) {
-	case *ast.Ident:
-		if e.Name == f.Recv.List[0].Names[0].Name {
-			return recv
-		}
-	case *ast.SelectorExpr:
-		if id, ok := e.X.(*ast.Ident); ok && id.Name == f.Recv.List[0].Names[0].Name && src.structs[recv] != nil {
-			for _, field := range src.structs[recv].Fields.List {
-				for _, name := range field.Names {
-					if name.Name == e.Sel.Name {
-						return typeName(field.Type)
-					}
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// tags are the wire names of a struct's fields. The states of a mediaStateChange have none: the codec reads them by kind.
-func (src source) tags(name string) []string {
-	if name == "change" {
-		return []string{"audio", "video", "screen", "mediaType", "enabled"}
-	}
-	st := src.structs[name]
-	if st == nil {
-		return nil
-	}
-	var all []string
-	for _, field := range st.Fields.List {
-		if len(field.Names) == 0 {
-			all = append(all, src.tags(typeName(field.Type))...)
-		} else if field.Tag != nil {
-			text, _ := strconv.Unquote(field.Tag.Value)
-			if tag, _, _ := strings.Cut(reflect.StructTag(text).Get("json"), ","); tag != "" && tag != "-" {
-				all = append(all, tag)
-			}
-		}
-	}
-	return all
 }
 
 // pageTelling reads the unions ClientMessage and ServerMessage of protocol.js, which are JSDoc.
@@ -380,7 +262,7 @@ func objectFields(text string) []string {
 func TestErrorCodes(t *testing.T) {
 	var served []string
 	for _, f := range goFiles(t) {
-		if f.dir != "signaling" || f.test {
+		if f.dir != "signaling/protocol" || f.test {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -388,7 +270,7 @@ func TestErrorCodes(t *testing.T) {
 			if !ok || len(lit.Elts) == 0 {
 				return true
 			}
-			if id, ok := lit.Type.(*ast.Ident); !ok || id.Name != "refusal" {
+			if id, ok := lit.Type.(*ast.Ident); !ok || id.Name != "Refusal" {
 				return true
 			}
 			if s, ok := lit.Elts[0].(*ast.BasicLit); ok && s.Kind == token.STRING {
@@ -398,7 +280,7 @@ func TestErrorCodes(t *testing.T) {
 			return true
 		})
 	}
-	m := regexp.MustCompile("(?s)Codes:\\s+((?:`[a-z-]+`[,.\\s]+)+)").FindStringSubmatch(string(read(t, "signaling/PROTOCOL.md")))
+	m := regexp.MustCompile("(?s)Codes:\\s+((?:`[a-z-]+`[,.\\s]+)+)").FindStringSubmatch(string(read(t, "signaling/protocol/PROTOCOL.md")))
 	if m == nil {
 		t.Fatal("PROTOCOL.md has no list of error codes")
 	}
@@ -411,6 +293,42 @@ func TestErrorCodes(t *testing.T) {
 	for _, code := range told {
 		if !slices.Contains(served, code) {
 			t.Errorf("PROTOCOL.md lists the error code %q, the server has no such refusal", code)
+		}
+	}
+}
+
+// TestNumberedAsTold: which messages carry a seq is a sentence in the document, and a scope or a type in the code.
+func TestNumberedAsTold(t *testing.T) {
+	text := strings.Join(strings.Fields(string(read(t, "signaling/protocol/PROTOCOL.md"))), " ")
+	except := func(who string) []string {
+		_, list, found := strings.Cut(text, "The "+who+" numbers everything but ")
+		if list, _, _ = strings.Cut(list, "."); !found {
+			t.Fatalf("PROTOCOL.md does not say what the %s numbers", who)
+		}
+		list, _, _ = strings.Cut(list, ", and puts")
+		var names []string
+		for _, m := range regexp.MustCompile("`([a-zA-Z]+)`").FindAllStringSubmatch(list, -1) {
+			names = append(names, m[1])
+		}
+		return names
+	}
+	server, client := except("server"), except("client")
+	for _, row := range protocol.Table {
+		if row.Decode != nil && row.Scope.Has(protocol.Sequenced) == slices.Contains(client, row.Type) {
+			t.Errorf("%s: PROTOCOL.md and its scope disagree on whether clients number it", row.Type)
+		}
+		if _, unnumbered := row.Sent.(protocol.Unnumbered); row.Sent != nil && unnumbered != slices.Contains(server, row.Type) {
+			t.Errorf("%s: PROTOCOL.md and its type disagree on whether the server numbers it", row.Type)
+		}
+	}
+}
+
+// TestProtocolIsReadableInADiff: a line that is a paragraph hides what has changed in it.
+func TestProtocolIsReadableInADiff(t *testing.T) {
+	n := 0
+	for line := range strings.Lines(string(read(t, "signaling/protocol/PROTOCOL.md"))) {
+		if n++; utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 160 {
+			t.Errorf("PROTOCOL.md:%d is longer than 160 characters", n)
 		}
 	}
 }

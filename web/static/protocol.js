@@ -1,4 +1,4 @@
-// protocol.js: the messages of signaling/PROTOCOL.md as types, and their names as tables. There is no behaviour here;
+// protocol.js: the messages of signaling/protocol/PROTOCOL.md as types, and their names as tables. There is no behaviour here;
 // internal/arch holds the names below against the document and the server.
 
 /**

@@ -1,23 +1,24 @@
-package signaling
+package protocol
 
 // This file holds the features that a client may ask for when it joins.
 
-type features uint8
+// Features are a set of them.
+type Features uint8
 
 const (
-	featResume features = 1 << iota
-	featCallState
-	featPresenceDelta
-	featPresenceNone
-	featVerdict
+	FeatureResume Features = 1 << iota
+	FeatureCallState
+	FeaturePresenceDelta
+	FeaturePresenceNone
+	FeatureVerdict
 )
 
 // featureNames are in the order of the bits.
 var featureNames = [...]string{"resume", "call-state", "presence-delta", "presence-none", "verdict"}
 
-// grant picks the known ones.
-func grant(asked []string) features {
-	var f features
+// Grant picks the known ones.
+func Grant(asked []string) Features {
+	var f Features
 	for _, name := range asked {
 		for i, known := range featureNames {
 			if name == known {
@@ -28,12 +29,12 @@ func grant(asked []string) features {
 	return f
 }
 
-func (f features) has(one features) bool { return f&one != 0 }
+func (f Features) Has(one Features) bool { return f&one != 0 }
 
-func (f features) names() []string {
+func (f Features) Names() []string {
 	var names []string
 	for i, name := range featureNames {
-		if f.has(1 << i) {
+		if f.Has(1 << i) {
 			names = append(names, name)
 		}
 	}

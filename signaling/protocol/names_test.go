@@ -1,4 +1,4 @@
-package signaling
+package protocol
 
 import (
 	"strings"
@@ -62,9 +62,9 @@ func TestCleanName(t *testing.T) {
 		{"wide relay", "ｒｅｌａｙ", ""},
 		{"relay and more", "relays", "relays"},
 	} {
-		got, good := cleanName(c.typed)
+		got, good := CleanName(c.typed)
 		if got != c.want || good != (c.want != "") {
-			t.Errorf("%s: cleanName(%q) = %q, %v; want %q", c.what, c.typed, got, good, c.want)
+			t.Errorf("%s: CleanName(%q) = %q, %v; want %q", c.what, c.typed, got, good, c.want)
 		}
 	}
 }
@@ -87,8 +87,8 @@ func TestSameName(t *testing.T) {
 		{"i", "\u0131", false},
 		{"a\u200cb", "ab", false},
 	} {
-		if got := foldName(c.a) == foldName(c.b); got != c.same {
-			t.Errorf("%q and %q: same = %v, want %v (%q, %q)", c.a, c.b, got, c.same, foldName(c.a), foldName(c.b))
+		if got := FoldName(c.a) == FoldName(c.b); got != c.same {
+			t.Errorf("%q and %q: same = %v, want %v (%q, %q)", c.a, c.b, got, c.same, FoldName(c.a), FoldName(c.b))
 		}
 	}
 }
@@ -99,18 +99,18 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
 		spin.Watch(t)
-		name, good := cleanName(typed)
+		name, good := CleanName(typed)
 		if !good {
 			return
 		}
-		if again, stillGood := cleanName(name); !stillGood || again != name {
+		if again, stillGood := CleanName(name); !stillGood || again != name {
 			t.Fatalf("%q was cleaned to %q, which is cleaned to %q", typed, name, again)
 		}
-		key := foldName(name)
-		if foldName(key) != key {
-			t.Fatalf("the key of %q is not stable: %q, %q", name, key, foldName(key))
+		key := FoldName(name)
+		if FoldName(key) != key {
+			t.Fatalf("the key of %q is not stable: %q, %q", name, key, FoldName(key))
 		}
-		if len(name) > maxNameBytes || key == relayName || isID(name) {
+		if len(name) > maxNameBytes || key == RelayName || isID(name) {
 			t.Fatalf("%q passed", name)
 		}
 	})

@@ -1,4 +1,4 @@
-package signaling
+package protocol
 
 // This file makes the ids of users and calls.
 
@@ -9,8 +9,8 @@ const (
 	idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 )
 
-// newID returns a prefix and 22 random characters, about 131 bits.
-func newID(prefix string) string {
+// NewID returns a prefix and 22 random characters, about 131 bits.
+func NewID(prefix string) string {
 	id := make([]byte, 0, len(prefix)+idLength)
 	id = append(id, prefix...)
 	var random [32]byte

@@ -1,4 +1,4 @@
-package signaling
+package protocol
 
 // This file says which usernames there are, and which of them are the same.
 
@@ -15,14 +15,14 @@ import (
 const (
 	maxNameBytes      = 128
 	maxNameCharacters = 32
-	relayName         = "relay"
+	RelayName         = "relay"
 
 	zwnj = '\u200c'
 	zwj  = '\u200d'
 )
 
-// cleanName trims a username and reports whether it may be used.
-func cleanName(typed string) (name string, ok bool) {
+// CleanName trims a username and reports whether it may be used.
+func CleanName(typed string) (name string, ok bool) {
 	name = strings.TrimFunc(typed, unicode.IsSpace)
 	if name == "" || len(name) > maxNameBytes || !utf8.ValidString(name) {
 		return "", false
@@ -30,16 +30,16 @@ func cleanName(typed string) (name string, ok bool) {
 	if uniseg.GraphemeClusterCount(name) > maxNameCharacters || !visible(name) {
 		return "", false
 	}
-	key := foldName(name)
-	if key == "" || key == relayName || isID(name) || isID(norm.NFKC.String(name)) || isID(key) {
+	key := FoldName(name)
+	if key == "" || key == RelayName || isID(name) || isID(norm.NFKC.String(name)) || isID(key) {
 		return "", false
 	}
 	return name, true
 }
 
-// foldName maps all spellings of one name to the same key: NFKC, then full case
+// FoldName maps all spellings of one name to the same key: NFKC, then full case
 // folding, until nothing changes (folding can undo the composition).
-func foldName(name string) string {
+func FoldName(name string) string {
 	ascii := true
 	for i := 0; i < len(name); i++ {
 		if name[i] >= utf8.RuneSelf {
@@ -61,12 +61,12 @@ func foldName(name string) string {
 	return key
 }
 
-// targetKey folds what a client wrote to name another user.
-func targetKey(target string) string {
+// TargetKey folds what a client wrote to name another user.
+func TargetKey(target string) string {
 	if len(target) > 4*maxNameBytes {
 		return ""
 	}
-	return foldName(strings.TrimFunc(target, unicode.IsSpace))
+	return FoldName(strings.TrimFunc(target, unicode.IsSpace))
 }
 
 // isID reports whether a name has the form of a user's id.

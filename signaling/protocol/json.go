@@ -1,4 +1,4 @@
-package signaling
+package protocol
 
 // This file reads and writes the JSON of the wire. The grammar, UTF-8, escapes
 // and duplicate keys are checked by jsontext, the lexer of encoding/json/v2;
@@ -49,22 +49,22 @@ func shallow(b []byte) bool {
 }
 
 // members calls each for every member of a valid object, until it says false.
-func members(object []byte, each func(key, value []byte) bool) {
-	i := skipSpace(object, skipSpace(object, 0)+1)
-	for object[i] == '"' {
-		end := skipValue(object, i)
-		key := object[i+1 : end-1]
+func members(Object []byte, each func(key, value []byte) bool) {
+	i := skipSpace(Object, skipSpace(Object, 0)+1)
+	for Object[i] == '"' {
+		end := skipValue(Object, i)
+		key := Object[i+1 : end-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
-			decoded, _ := unquote(object[i:end])
+			decoded, _ := unquote(Object[i:end])
 			key = []byte(decoded)
 		}
-		i = skipSpace(object, skipSpace(object, end)+1) // over the colon
-		end = skipValue(object, i)
-		if !each(key, object[i:end]) {
+		i = skipSpace(Object, skipSpace(Object, end)+1) // over the colon
+		end = skipValue(Object, i)
+		if !each(key, Object[i:end]) {
 			return
 		}
-		if i = skipSpace(object, end); object[i] == ',' {
-			i = skipSpace(object, i+1)
+		if i = skipSpace(Object, end); Object[i] == ',' {
+			i = skipSpace(Object, i+1)
 		}
 	}
 }
@@ -172,16 +172,16 @@ func appendQuoted(b []byte, s string) []byte {
 	return b
 }
 
-// object builds a JSON object; whoever sends it closes it, after seq and ack.
-type object []byte
+// Object builds a JSON object; whoever sends it closes it, after seq and ack.
+type Object []byte
 
-func begin(b []byte, typ string) object {
+func begin(b []byte, typ string) Object {
 	b = append(b, `{"type":"`...)
 	b = append(b, typ...)
 	return append(b, '"')
 }
 
-func (o object) key(k string) object {
+func (o Object) Key(k string) Object {
 	if o[len(o)-1] != '{' {
 		o = append(o, ',')
 	}
@@ -190,16 +190,16 @@ func (o object) key(k string) object {
 	return append(o, '"', ':')
 }
 
-func (o object) str(k, v string) object         { return appendQuoted(o.key(k), v) }
-func (o object) raw(k string, v []byte) object  { return append(o.key(k), v...) }
-func (o object) bool(k string, v bool) object   { return strconv.AppendBool(o.key(k), v) }
-func (o object) int(k string, v int64) object   { return strconv.AppendInt(o.key(k), v, 10) }
-func (o object) uint(k string, v uint64) object { return strconv.AppendUint(o.key(k), v, 10) }
+func (o Object) Str(k, v string) Object         { return appendQuoted(o.Key(k), v) }
+func (o Object) Raw(k string, v []byte) Object  { return append(o.Key(k), v...) }
+func (o Object) Bool(k string, v bool) Object   { return strconv.AppendBool(o.Key(k), v) }
+func (o Object) Int(k string, v int64) Object   { return strconv.AppendInt(o.Key(k), v, 10) }
+func (o Object) Uint(k string, v uint64) Object { return strconv.AppendUint(o.Key(k), v, 10) }
 
-// optional leaves an empty string out.
-func (o object) optional(k, v string) object {
+// Optional leaves an empty string out.
+func (o Object) Optional(k, v string) Object {
 	if v == "" {
 		return o
 	}
-	return o.str(k, v)
+	return o.Str(k, v)
 }

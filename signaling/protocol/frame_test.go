@@ -1,4 +1,6 @@
-package signaling
+package protocol
+
+// This file tests what is read from frames and what messages look like.
 
 import (
 	"encoding/json"
@@ -16,21 +18,12 @@ func nested(levels int) string {
 }
 
 // decode reads a frame as the hub does.
-func decode(frame string) (header, any, refusal) {
-	h, f, why := parse([]byte(frame), nil)
-	switch {
-	case why != ok:
+func decode(frame string) (Header, any, Refusal) {
+	h, f, why := Parse([]byte(frame), nil)
+	if why != OK {
 		return h, nil, why
-	case h.Type == "join":
-		j, why := f.join()
-		return h, j, why
-	case h.Type == "resume":
-		r, why := f.resume()
-		return h, r, why
-	case h.Type == "ping":
-		return h, nil, ok
 	}
-	msg, why := f.request(h.Type)
+	msg, why := h.Decode(f)
 	return h, msg, why
 }
 
@@ -163,34 +156,34 @@ var manyMembers = strings.TrimSuffix(func() (s string) {
 
 func TestDiagnosisKeepsNoText(t *testing.T) {
 	_, got, why := decode(fullDiagnosis)
-	want := diagnosisRequest{Candidates: 0b11, Protocols: 0b11, Families: 0b101, TheirFamilies: 0b10, Answered: true,
-		Blocked: []blocked{{1, 701}, {3, 401}}, Relay: "silent"}
-	if why != ok || !reflect.DeepEqual(got, want) {
+	want := DiagnosisRequest{Candidates: 0b11, Protocols: 0b11, Families: 0b101, TheirFamilies: 0b10, Answered: true,
+		Blocked: []Blocked{{1, 701}, {3, 401}}, Relay: "silent"}
+	if why != OK || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v %v\nwant %#v", got, why, want)
 	}
 	words := "candidates:host,srflx, protocols:udp,tcp, families:ip4,hidden, theirs:ip6, answered:true relay:silent blocked:turn-udp=701,turn-tls=401,"
-	if d := got.(diagnosisRequest); d.String() != words {
+	if d := got.(DiagnosisRequest); d.String() != words {
 		t.Errorf("in words: %s", d.String())
 	}
 }
 
 func TestDecoded(t *testing.T) {
 	_, got, why := decode(`{"type":"iceCandidate","callId":"c","target":"b","candidate":{"sdpMid": "0","x":[1],"candidate":"candidate:1 1 udp 1 ::ffff:192.0.2.1 5 typ host","sdpMLineIndex":null}}`)
-	want := iceCandidateRequest{
-		about:     about{"c", "b"},
+	want := ICECandidateRequest{
+		CallRef:   CallRef{"c", "b"},
 		Candidate: []byte(`{"sdpMid":"0","candidate":"candidate:1 1 udp 1 ::ffff:192.0.2.1 5 typ host","sdpMLineIndex":null}`),
-		at:        addresses{ips: []string{"192.0.2.1"}, some: true},
+		At:        Addresses{IPs: []string{"192.0.2.1"}, Any: true},
 	}
-	if why != ok || !reflect.DeepEqual(got, want) {
+	if why != OK || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v %v\nwant %#v", got, why, want)
 	}
 	_, got, why = decode(`{"type":"offer","offer":{"sdp":"v=0\r\na=candidate:1 1 udp 1 2001:db8::1 5 typ host\r\na=candidate:1 1 udp 1 x.local 5 typ host\na=candidate:2 1 tcp 1 192.0.2.9 9 typ host\n","evil":1,"type":"offer"}}`)
-	o, is := got.(offerRequest)
-	if !is || why != ok || !reflect.DeepEqual(o.at.ips, []string{"2001:db8::1", "192.0.2.9"}) || strings.Contains(string(o.Offer), "evil") {
+	o, is := got.(OfferRequest)
+	if !is || why != OK || !reflect.DeepEqual(o.At.IPs, []string{"2001:db8::1", "192.0.2.9"}) || strings.Contains(string(o.Offer), "evil") {
 		t.Errorf("got %#v %v", got, why)
 	}
 	_, got, _ = decode(`{"type":"mediaStateChange","mediaType":"screen","enabled":true,"audio":false}`)
-	if c := got.(mediaStateChangeRequest).change; c.named != [3]bool{true, false, true} || c.to != (media{Screen: true}) || c.single() != -1 {
+	if c := got.(MediaStateChangeRequest).MediaChange; c.Named != [3]bool{true, false, true} || c.To != (Media{Screen: true}) || c.Single() != -1 {
 		t.Errorf("got %#v", c)
 	}
 	if h, _, _ := decode(`{"type":"x","ref":"r","seq":7,"ack":3}`); string(h.Ref) != `"r"` || h.Seq != 7 || h.Ack != 3 {
@@ -203,34 +196,34 @@ func TestDecoded(t *testing.T) {
 		t.Errorf("a ref that may not be echoed: got %q", h.Ref)
 	}
 	long := strings.Repeat("ä", 65)
-	if got := typeEcho(long); got != strings.Repeat("ä", 64) {
+	if got := TypeEcho(long); got != strings.Repeat("ä", 64) {
 		t.Errorf("type echo of %d characters", utf8.RuneCountInString(got))
 	}
 }
 
-// TestMessagesAsTagged holds what append writes equal to what the tags say.
-func TestMessagesAsTagged(t *testing.T) {
+// TestMessages holds what Append writes.
+func TestMessages(t *testing.T) {
 	tricky := "a\"\\<\u2028\x07é"
-	on := media{Audio: true, Screen: true}
+	on := Media{Audio: true, Screen: true}
 	for _, c := range []struct {
-		m    message
+		m    Message
 		want string
 	}{
-		{incomingCallMessage{Caller: tricky, CallerID: "u", CallID: "c"}, `{"type":"incomingCall","caller":"a\"\\<\u2028\u0007é","callerId":"u","callId":"c"}`},
-		{incomingCallMessage{Caller: "A", CallerID: "u", CallID: "c", Media: []byte(`{"video":false}`)}, `{"type":"incomingCall","caller":"A","callerId":"u","callId":"c","media":{"video":false}}`},
-		{callAnsweredMessage{Callee: "B", CalleeID: "u", Reason: "busy"}, `{"type":"callAnswered","accepted":false,"callee":"B","calleeId":"u","reason":"busy"}`},
-		{callStartedMessage{CallID: "c", Role: "callee", Peer: "A", PeerID: "u", Self: on}, `{"type":"callStarted","callId":"c","role":"callee","peer":"A","peerId":"u","media":{"self":{"audio":true,"video":false,"screen":true},"peer":{"audio":false,"video":false,"screen":false}}}`},
-		{mediaStateChangeMessage{Media: on, Sender: "A", SenderID: "u", CallID: "c", Kind: 2}, `{"type":"mediaStateChange","audio":true,"video":false,"screen":true,"sender":"A","senderId":"u","callId":"c","mediaType":"screen","enabled":true}`},
-		{pongMessage{T: []byte("5"), HasAck: true}, `{"type":"pong","t":5,"ack":0}`},
-		{pongMessage{}, `{"type":"pong"}`},
-		{errorMessage{Code: "bad-json", Message: "m"}, `{"type":"error","code":"bad-json","message":"m"}`},
-		{errorMessage{Code: "rate-limited", Message: "m", Request: "x", Ref: []byte("3"), RetryAfterMs: 10}, `{"type":"error","code":"rate-limited","message":"m","request":"x","ref":3,"retryAfterMs":10}`},
-		{iceServersMessage{}, `{"type":"iceServers","iceServers":[],"iceExpiresAt":0}`},
-		{iceServersMessage{iceServers{stun: []string{"stun:h"}, turn: []string{"turn:h", "turns:h"}, username: "1:u", credential: "x"}}, `{"type":"iceServers","iceServers":[{"urls":["stun:h"]},{"urls":["turn:h","turns:h"],"username":"1:u","credential":"x"}],"iceExpiresAt":0}`},
-		{welcomeMessage{ID: "u", Username: "A", Relay: "off", Server: serverAbout{"duet", "1", 1}}, `{"type":"welcome","id":"u","username":"A","session":"","iceServers":[],"iceExpiresAt":0,"relay":"off","relayAfterMs":0,"resumeGraceMs":0,"resumed":false,"restored":false,"ack":0,"call":null,"features":[],"server":{"name":"duet","version":"1","protocol":1}}`},
+		{IncomingCallMessage{Caller: tricky, CallerID: "u", CallID: "c"}, `{"type":"incomingCall","caller":"a\"\\<\u2028\u0007é","callerId":"u","callId":"c"}`},
+		{IncomingCallMessage{Caller: "A", CallerID: "u", CallID: "c", Media: []byte(`{"video":false}`)}, `{"type":"incomingCall","caller":"A","callerId":"u","callId":"c","media":{"video":false}}`},
+		{CallAnsweredMessage{Callee: "B", CalleeID: "u", Reason: "busy"}, `{"type":"callAnswered","accepted":false,"callee":"B","calleeId":"u","reason":"busy"}`},
+		{CallStartedMessage{CallID: "c", Role: "callee", Peer: "A", PeerID: "u", Self: on}, `{"type":"callStarted","callId":"c","role":"callee","peer":"A","peerId":"u","media":{"self":{"audio":true,"video":false,"screen":true},"peer":{"audio":false,"video":false,"screen":false}}}`},
+		{MediaStateChangeMessage{Media: on, Sender: "A", SenderID: "u", CallID: "c", Kind: 2}, `{"type":"mediaStateChange","audio":true,"video":false,"screen":true,"sender":"A","senderId":"u","callId":"c","mediaType":"screen","enabled":true}`},
+		{PongMessage{T: []byte("5"), HasAck: true}, `{"type":"pong","t":5,"ack":0}`},
+		{PongMessage{}, `{"type":"pong"}`},
+		{ErrorMessage{Code: "bad-json", Message: "m"}, `{"type":"error","code":"bad-json","message":"m"}`},
+		{ErrorMessage{Code: "rate-limited", Message: "m", Request: "x", Ref: []byte("3"), RetryAfterMs: 10}, `{"type":"error","code":"rate-limited","message":"m","request":"x","ref":3,"retryAfterMs":10}`},
+		{ICEServersMessage{}, `{"type":"iceServers","iceServers":[],"iceExpiresAt":0}`},
+		{ICEServersMessage{ICEServers{STUN: []string{"stun:h"}, TURN: []string{"turn:h", "turns:h"}, Username: "1:u", Credential: "x"}}, `{"type":"iceServers","iceServers":[{"urls":["stun:h"]},{"urls":["turn:h","turns:h"],"username":"1:u","credential":"x"}],"iceExpiresAt":0}`},
+		{WelcomeMessage{ID: "u", Username: "A", Relay: "off", Server: ServerAbout{"duet", "1", 1}}, `{"type":"welcome","id":"u","username":"A","session":"","iceServers":[],"iceExpiresAt":0,"relay":"off","relayAfterMs":0,"resumeGraceMs":0,"resumed":false,"restored":false,"ack":0,"call":null,"features":[],"server":{"name":"duet","version":"1","protocol":1}}`},
 	} {
 		var got, want any
-		text := append(c.m.append(nil), '}')
+		text := append(c.m.Append(nil), '}')
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Errorf("%T writes %s: %v", c.m, text, err)
 			continue
@@ -257,13 +250,13 @@ func FuzzCodec(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, frame string) {
 		spin.Watch(t)
-		if !validText([]byte(frame)) {
+		if !utf8.ValidString(frame) {
 			return
 		}
 		h, msg, why := decode(frame)
 		var std map[string]json.RawMessage
 		err := json.Unmarshal([]byte(frame), &std)
-		if why != refBadJSON && (err != nil || std == nil) {
+		if why != BadJSON && (err != nil || std == nil) {
 			t.Fatalf("%q passed, but: %v", frame, err)
 		}
 		if why.Code == "bad-json" {
@@ -287,13 +280,13 @@ func FuzzCodec(f *testing.F) {
 // forwarded is what of a message reaches the other side.
 func forwarded(msg any) []byte {
 	switch m := msg.(type) {
-	case offerRequest:
+	case OfferRequest:
 		return m.Offer
-	case answerRequest:
+	case AnswerRequest:
 		return m.Answer
-	case iceCandidateRequest:
+	case ICECandidateRequest:
 		return m.Candidate
-	case placeCallRequest:
+	case CallRequest:
 		return m.Media
 	}
 	return nil

@@ -1,0 +1,16 @@
+package protocol
+
+// This file is callAnswered: what becomes of a call, told to the caller.
+
+// CallAnsweredMessage is the server's form.
+type CallAnsweredMessage struct {
+	Accepted         bool
+	Callee, CalleeID string
+	CallID           string // "": nothing rang
+	Reason           string // unless Accepted
+}
+
+func (m CallAnsweredMessage) Append(b []byte) Object {
+	return begin(b, "callAnswered").Bool("accepted", m.Accepted).Str("callee", m.Callee).Str("calleeId", m.CalleeID).
+		Optional("callId", m.CallID).Optional("reason", m.Reason)
+}

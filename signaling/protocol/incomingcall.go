@@ -1,0 +1,17 @@
+package protocol
+
+// This file is incomingCall: somebody rings.
+
+// IncomingCallMessage is the server's form.
+type IncomingCallMessage struct {
+	Caller, CallerID, CallID string
+	Media                    []byte // as call had it; nil: none
+}
+
+func (m IncomingCallMessage) Append(b []byte) Object {
+	o := begin(b, "incomingCall").Str("caller", m.Caller).Str("callerId", m.CallerID).Str("callId", m.CallID)
+	if m.Media != nil {
+		o = o.Raw("media", m.Media)
+	}
+	return o
+}
