@@ -62,10 +62,10 @@ type TURN interface {
 	// called before the candidate is forwarded.
 	Candidate(call, user, ip string)
 	CallEnded(call string)
-	// Fared tells how user fares: the transports (udp, tcp, tls) of its
+	// UserStatus tells how user fares: the transports (udp, tcp, tls) of its
 	// allocations, whether anything has come to one of them from a peer, and the
 	// STUN error codes with which it was refused in the last two minutes.
-	Fared(user string) (allocations []string, heard bool, refusals []int)
+	UserStatus(user string) (allocations []string, heard bool, refusals []int)
 	// Announced are the addresses of allocations.
 	Announced() []netip.Addr
 }

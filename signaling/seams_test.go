@@ -91,7 +91,7 @@ func (l ledger) ICEServers(user, host string) ([]string, string, string, time.Ti
 func (l ledger) CallStarted(call, a, b string)        { l.note("started %s %s", a, b) }
 func (l ledger) Candidate(call, user, ip string)      { l.note("%s at %s", user, ip) }
 func (l ledger) CallEnded(call string)                { l.note("ended") }
-func (l ledger) Fared(string) ([]string, bool, []int) { return nil, false, l.refused }
+func (l ledger) UserStatus(string) ([]string, bool, []int) { return nil, false, l.refused }
 
 func TestTURNHearsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -236,7 +236,7 @@ func (h *Hub) facts(c *call) (f facts) {
 			x.public = protocol.PublicFamily(s.conn.ip)
 		}
 		if h.turn != nil {
-			x.allocations, x.heard, x.refusals = h.turn.Fared(p.id)
+			x.allocations, x.heard, x.refusals = h.turn.UserStatus(p.id)
 		}
 		x.leg = h.relay != nil && h.relay.Reached(c.id, p.id)
 	}

@@ -1,38 +1,31 @@
 package turn
 
-// This file is one allocation as the server sees it: the net.PacketConn that the library relays through.
+// This file is allocations (RFC 8656 sections 6 to 8): how a client gets a relayed address, how long it has it, and its end.
 
 import (
 	"net"
 	"net/netip"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const permissionLifetime = 5 * time.Minute // the library's
-
-// allocation implements net.PacketConn for the library. Close is called by the library, once.
+// allocation is a client's relayed address and what has been granted for it.
 type allocation struct {
-	front      *front
-	client     netip.AddrPort
-	local      netip.Addr // see route
-	clientAddr net.Addr   // client, as the library wants it
-	who        identity
-	account    *account
-	party      *party // of a user who may only reach its call; nil: any public address
-	relay      netip.AddrPort
-	relayAddr  *net.UDPAddr
-	born       time.Time
-	pair       bool // the next port is claimed for it; the read loop's own
-
-	socket atomic.Pointer[relaySocket] // nil: no peer outside is permitted
-	over   atomic.Bool                 // closed or doomed
-	// never changed, only replaced
-	bindings atomic.Pointer[[]*binding]
+	gate     *gate
+	client   netip.AddrPort
+	local    netip.Addr // see route
+	who      identity
+	account  *account
+	member   *member // of a user who may only reach its call; nil: any public address
+	relay    netip.AddrPort
+	born     time.Time
+	pair     bool     // the next port is claimed for it; the authority's goroutine's own
 	sockaddr sockaddr // of client, for the system
+
+	socket   atomic.Pointer[relaySocket] // nil: no peer outside is permitted
+	over     atomic.Bool                 // closed or expired
+	bindings atomic.Pointer[[]*binding]  // never changed, only replaced
 
 	up, down counter // payloads from the client, and to it
 
@@ -44,11 +37,6 @@ type allocation struct {
 	closed      bool
 	timer       *time.Timer
 	permissions []permission // few: a map would take more memory than all else
-}
-
-type permission struct {
-	peer  netip.Addr
-	until time.Time
 }
 
 // relaySocket is the real socket of a relayed address.
@@ -64,131 +52,152 @@ func (c *counter) add(n int) {
 	c.bytes.Add(uint64(n))
 }
 
-func newAllocation(f *front, r *request) *allocation {
+// judgeAllocate says with which code an Allocate request is refused; 0: not at all.
+func (g *gate) judgeAllocate() int {
+	r, s := &g.req, g.server
+	if a := r.allocation; a != nil {
+		switch {
+		case a.isOver():
+			return codeMismatch
+		case a.who.user != r.who.user:
+			return codeWrongCredentials
+		}
+		return 0 // a repetition gets the same answer again, anything else 437
+	}
+	switch {
+	case !r.carries(hasTransport):
+		return codeBadRequest
+	case r.transport != protocolUDP:
+		return codeTransport
+	case r.carries(hasFamily) && r.carries(hasReservation):
+		return codeBadRequest
+	case r.carries(hasFamily) && r.family != family4 && r.family != family6:
+		return codeFamily
+	case !s.relayIP(r.family).IsValid():
+		return codeFamily
+	case r.carries(hasEvenPort) && r.carries(hasReservation):
+		return codeBadRequest
+	case r.carries(hasReservation) && !s.reservations.known(string(r.token)):
+		return codeCapacity
+	}
+	if code, bound := s.accounts.admits(r.who, r.from.Addr()); code != 0 {
+		s.stats.bounds[bound].Add(1)
+		return code
+	}
+	g.clampLifetime()
+	return 0
+}
+
+// judgeRefresh does the same for a Refresh request.
+func (g *gate) judgeRefresh() int {
+	r := &g.req
+	if r.carries(hasFamily) && (r.family == family6) != r.allocation.relay.Addr().Is6() {
+		return codePeerFamily
+	}
+	if !r.carries(hasLifetime) || r.lifetime != 0 {
+		g.clampLifetime()
+	}
+	return 0
+}
+
+// clampLifetime gives what RFC 8656 section 7.2 says: no less than the default, no more than the maximum.
+func (g *gate) clampLifetime() {
+	limits := &g.server.limits
+	g.req.lifetime = min(max(g.req.lifetime, limits.minLifetime), limits.maxLifetime)
+}
+
+// allocate makes the allocation for the current request, with a relayed address.
+func (g *gate) allocate() (*allocation, error) {
+	r, s := &g.req, g.server
 	a := &allocation{
-		front: f, client: r.from, local: r.local, clientAddr: r.fromAddr, who: r.who, born: r.now,
-		sockaddr: f.link.sockaddr(route{r.from, r.local}),
+		gate: g, client: r.from, local: r.local, who: r.who, born: r.now,
+		sockaddr: g.transport.sockaddr(route{r.from, r.local}),
 	}
 	a.bindings.Store(new([]*binding))
-	return a
+	if a.who.id != "" && s.cfg.Permissions == "call" {
+		a.member = s.callPeers.hold(a.who.id)
+	}
+	a.account = s.accounts.enter(a.who, a.client.Addr())
+	if err := s.giveRelay(a, r); err != nil {
+		s.released(a)
+		return nil, err
+	}
+	s.stats.opened.Add(1)
+	return a, nil
+}
+
+// giveRelay gives a its relayed address: the one that was reserved for it, or a free one.
+func (s *Server) giveRelay(a *allocation, r *request) (err error) {
+	if r.carries(hasReservation) {
+		if relay, ok := s.reservations.take(string(r.token)); ok {
+			s.relays.assign(relay, a)
+			a.relay = relay
+			return nil
+		}
+	}
+	a.pair = r.carries(hasEvenPort) && r.even&0x80 != 0
+	a.relay, err = s.ports.choose(s.relays, a, s.relayIP(r.family), r.carries(hasEvenPort), a.pair)
+	return err
+}
+
+// relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).
+func (s *Server) relayIP(family byte) netip.Addr {
+	if family == family6 {
+		return s.ports.ip6
+	}
+	return s.ports.ip4
+}
+
+// hold makes a known: from now on it is its client's.
+func (g *gate) hold(a *allocation) {
+	g.mu.Lock()
+	g.allocations[a.client] = a
+	g.mu.Unlock()
+	g.live.Add(1)
+	g.transport.allocated(true)
+}
+
+// forget is the end of what hold began.
+func (g *gate) forget(a *allocation) {
+	g.mu.Lock()
+	if g.allocations[a.client] == a {
+		delete(g.allocations, a.client)
+	}
+	left := len(g.allocations)
+	g.mu.Unlock()
+	if left == 0 {
+		g.transport.allocated(false)
+	}
+	g.abandon(a)
+	g.live.Done()
+}
+
+// abandon gives back what allocate took.
+func (g *gate) abandon(a *allocation) {
+	s := g.server
+	s.relays.release(a.relay)
+	s.released(a)
+	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
+		"for", time.Since(a.born).Round(time.Second),
+		"packets_up", a.up.packets.Load(), "bytes_up", a.up.bytes.Load(),
+		"packets_down", a.down.packets.Load(), "bytes_down", a.down.bytes.Load())
+}
+
+func (s *Server) released(a *allocation) {
+	s.accounts.leave(a.account, a.client.Addr())
+	if a.member != nil {
+		s.callPeers.release(a.member)
+	}
 }
 
 func (a *allocation) route() route { return route{a.client, a.local} }
 
-// ReadFrom ends the library's packet handler at once. Whatever comes for the client goes around it (fast.go), so that an
-// idle allocation has no goroutine and no buffer, which are half of the memory it would take. And a handler that got an
-// error would delete its client's allocation by address, which by then may be another one.
-func (a *allocation) ReadFrom([]byte) (int, net.Addr, error) {
-	runtime.Goexit()
-	return 0, nil, net.ErrClosed
-}
-
-func (a *allocation) isClosed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.closed
-}
-
-// WriteTo carries one payload from the client to a peer. It never fails: what cannot be sent is lost, as on any network.
-func (a *allocation) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if udp, ok := addr.(*net.UDPAddr); ok {
-		peer := udp.AddrPort()
-		a.send(b, netip.AddrPortFrom(canonical(peer.Addr()), peer.Port()))
-	}
-	return len(b), nil
-}
-
-// verdict says what may be done with packets for peer, now; port 0 stands for any.
-func (a *allocation) verdict(peer netip.AddrPort) verdict {
-	return a.narrow(a.front.server.policy.judge(peer), canonical(peer.Addr()))
-}
-
-// narrow takes from a verdict what the user's call does not allow.
-func (a *allocation) narrow(v verdict, peer netip.Addr) verdict {
-	if a.party != nil {
-		v.memory = v.memory && a.party.peer() != nil
-		v.outside = v.outside && (a.party.reaches(peer) || v.relay && a.party.peer() != nil)
-	}
-	return v
-}
-
-// meets says whether the two may exchange packets in memory: it takes the consent of both.
-func (a *allocation) meets(b *allocation) bool {
-	return (a.party == nil || b.party != nil && a.party.peer() == b.party) &&
-		(b.party == nil || a.party != nil && b.party.peer() == a.party)
-}
-
-func (a *allocation) send(b []byte, peer netip.AddrPort) {
-	s := a.front.server
-	v := a.verdict(peer)
-	switch {
-	case len(b) > maxPacket:
-		s.stats.drop(errOversize)
-		return
-	case !v.any() || v.relay && s.nested(b):
-		s.stats.drop(errForbidden)
-		return
-	case !s.accounts.pass(a.account, len(b), s.clock()):
-		s.stats.drop(errOverQuota)
-		return
-	}
-	a.up.add(len(b))
-	if v.memory {
-		if to := s.fabric.lookup(peer); to != nil {
-			if !a.meets(to) {
-				s.stats.drop(errForbidden)
-				return
-			}
-			s.stats.up[pathMemory].add(len(b))
-			to.deliver(b, a.relay)
-			return
-		}
-	}
-	a.sendOutside(b, peer, v, &s.stats.traffic)
-}
-
-// sendOutside carries a payload to a peer that is no allocation of this server.
-func (a *allocation) sendOutside(b []byte, peer netip.AddrPort, v verdict, counts *traffic) {
-	err := errUnreachable
-	if socket := a.socket.Load(); socket != nil && v.outside {
-		err = (*socket).send(b, peer)
-	}
-	if err != nil {
-		a.front.server.stats.lose(err)
-		return
-	}
-	counts.up[pathSocket].add(len(b))
-}
-
-// deliver gives the client a payload from another allocation that has no channel.
-func (a *allocation) deliver(b []byte, from netip.AddrPort) {
-	s := a.front.server
-	switch {
-	case a.over.Load():
-	case !a.permitted(from.Addr()):
-		s.stats.drop(errNoPermission)
-	case !s.accounts.pass(a.account, len(b), s.clock()):
-		s.stats.drop(errOverQuota)
-	default:
-		a.indicate(b, from, pathMemory)
-	}
-}
-
-// indicate sends the client a payload as a Data indication.
-func (a *allocation) indicate(b []byte, from netip.AddrPort, way path) {
-	a.down.add(len(b))
-	a.front.server.stats.down[way].add(len(b))
-	p := packets.Get().(*packet)
-	a.front.link.write(appendData(p.buf[:0], from, b), a.route())
-	packets.Put(p)
-}
-
-// openSocket makes peers outside reachable; called by the front before it lets a permission for one pass.
+// openSocket makes peers outside reachable; called before a permission for one is granted.
 func (a *allocation) openSocket() error {
 	if a.socket.Load() != nil {
 		return nil
 	}
-	socket, err := a.front.server.openRelay(a)
+	socket, err := a.gate.server.openRelay(a)
 	if err != nil {
 		return err
 	}
@@ -202,108 +211,24 @@ func (a *allocation) openSocket() error {
 	return nil
 }
 
-// permitted mirrors the library's list, so that strangers cannot fill the queue.
-func (a *allocation) permitted(peer netip.Addr) bool {
-	now := time.Now()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, p := range a.permissions {
-		if p.peer == peer {
-			return now.Before(p.until)
-		}
-	}
-	return false
-}
-
-// permit notes what the library has granted.
-func (a *allocation) permit(peers []netip.AddrPort, now time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, p := range peers {
-		peer := canonical(p.Addr())
-		i := slices.IndexFunc(a.permissions, func(p permission) bool { return p.peer == peer })
-		if i < 0 {
-			i = len(a.permissions)
-			a.permissions = append(a.permissions, permission{peer: peer})
-		}
-		a.permissions[i].until = now.Add(permissionLifetime)
-	}
-}
-
-// room says whether permissions for these peers fit under limit, and forgets those that have run out.
-func (a *allocation) room(peers []netip.AddrPort, limit int, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool { return now.After(p.until) })
-	all := make([]netip.Addr, 0, 8)
-	for _, p := range a.permissions {
-		all = append(all, p.peer)
-	}
-	for _, p := range peers {
-		if peer := canonical(p.Addr()); !slices.Contains(all, peer) {
-			all = append(all, peer)
-		}
-	}
-	return len(all) <= limit
-}
-
-// bind notes a channel that the library has bound, or bound again.
-func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
-	a.permit([]netip.AddrPort{peer}, now)
-	clock := a.front.server.clockAt(now)
-	until := clock + int64(a.front.server.limits.channelLifetime)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var kept []*binding
-	for _, b := range *a.bindings.Load() {
-		if b.number == number && b.peer == peer && clock < b.until.Load() {
-			b.until.Store(until)
-			return
-		}
-		if clock < b.until.Load() {
-			kept = append(kept, b)
-		}
-	}
-	b := &binding{number: number, peer: peer}
-	b.until.Store(until)
-	kept = append(kept, b)
-	a.bindings.Store(&kept)
-}
-
-// bindable says whether number may be bound to peer, and whether there is room for it.
-func (a *allocation) bindable(number uint16, peer netip.AddrPort, limit int, now time.Time) (ok, room bool) {
-	clock, live, known := a.front.server.clockAt(now), 0, false
-	for _, b := range *a.bindings.Load() {
-		if clock >= b.until.Load() {
-			continue
-		}
-		if (b.number == number) != (b.peer == peer) {
-			return false, true
-		}
-		known = known || b.number == number
-		live++
-	}
-	return true, known || live < limit
-}
-
-// lives sets how long the allocation lasts from now, as the library has just told the client.
-func (a *allocation) lives(lifetime time.Duration) {
+// setLifetime sets how long the allocation lasts from now, as its client has just been told.
+func (a *allocation) setLifetime(lifetime time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return
 	}
-	if d := max(0, lifetime-a.front.server.limits.expiryLead); a.timer == nil {
-		a.timer = time.AfterFunc(d, a.doom)
+	if d := max(0, lifetime-a.gate.server.limits.expiryLead); a.timer == nil {
+		a.timer = time.AfterFunc(d, a.expire)
 	} else {
 		a.timer.Reset(d)
 	}
 }
 
-// doom ends the allocation from outside the library: nothing is relayed any more, and soon the library forgets it.
-func (a *allocation) doom() {
+// expire ends the allocation: nothing is relayed any more, and soon the authority forgets it.
+func (a *allocation) expire() {
 	if !a.over.Swap(true) {
-		a.front.dismiss(a)
+		a.gate.authority.expire(a)
 	}
 }
 
@@ -312,20 +237,26 @@ func (a *allocation) endIfIdle(now time.Time, idle time.Duration) {
 	if n := a.up.packets.Load() + a.down.packets.Load(); n != a.seen || a.seenAt.IsZero() {
 		a.seen, a.seenAt = n, now
 	} else if now.Sub(a.seenAt) >= idle {
-		a.doom()
+		a.expire()
 	}
 }
 
-// dying says that no request may touch it any more.
-func (a *allocation) dying() bool { return a.over.Load() }
+// isOver says that no request may touch it any more.
+func (a *allocation) isOver() bool { return a.over.Load() }
 
-// Close is the library's word that the allocation is over.
-func (a *allocation) Close() error {
+func (a *allocation) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
+}
+
+// close is the authority's word that the allocation is over.
+func (a *allocation) close() {
 	a.over.Store(true)
 	a.mu.Lock()
 	if a.closed {
 		a.mu.Unlock()
-		return nil
+		return
 	}
 	a.closed = true
 	if a.timer != nil {
@@ -335,14 +266,5 @@ func (a *allocation) Close() error {
 	if socket := a.socket.Load(); socket != nil {
 		(*socket).close()
 	}
-	a.front.forget(a)
-	return nil
+	a.gate.forget(a)
 }
-
-// LocalAddr is the relayed address, which is what the library logs.
-func (a *allocation) LocalAddr() net.Addr { return a.relayAddr }
-
-// SetDeadline and its sisters are never called by the library.
-func (a *allocation) SetDeadline(time.Time) error      { return nil }
-func (a *allocation) SetReadDeadline(time.Time) error  { return nil }
-func (a *allocation) SetWriteDeadline(time.Time) error { return nil }

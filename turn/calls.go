@@ -13,7 +13,7 @@ import (
 
 // ICEServers makes time-limited credentials for a user of ours. The URLs name Config.Host, else host, as which the
 // client has reached this process, because that is an address which works for the client; without a usable one the
-// announced address.
+// announced address. It computes one HMAC and takes no lock.
 func (s *Server) ICEServers(user, host string) (urls []string, username, credential string, expires time.Time) {
 	expires = time.Now().Add(s.cfg.CredentialTTL)
 	username, credential = s.credentials.issue(user, expires)
@@ -65,15 +65,15 @@ func validHost(host string) bool {
 }
 
 // CallStarted lets each of two users reach the other's relays and candidates from now on.
-func (s *Server) CallStarted(call, userA, userB string) { s.parties.started(call, userA, userB) }
+func (s *Server) CallStarted(call, userA, userB string) { s.callPeers.started(call, userA, userB) }
 
-// Candidate notes an address that user has signalled in a call, or from which its connection comes; anything that is no
-// IP address is ignored. The other party may reach it when this returns.
+// Candidate notes an address that user has candidates in a call, or from which its connection comes; anything that is no
+// IP address is ignored. The other member may reach it when this returns.
 func (s *Server) Candidate(call, user, ip string) {
 	if addr, err := netip.ParseAddr(ip); err == nil {
-		s.parties.signalled(call, user, canonical(addr))
+		s.callPeers.candidates(call, user, canonical(addr))
 	}
 }
 
 // CallEnded takes back what CallStarted and Candidate gave: the next packet does not pass.
-func (s *Server) CallEnded(call string) { s.parties.ended(call) }
+func (s *Server) CallEnded(call string) { s.callPeers.ended(call) }

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	pion "github.com/pion/turn/v3"
 )
 
 // CheckOptions says what to try.
@@ -123,27 +121,7 @@ func (t target) dial(ctx context.Context, insecure bool) (net.PacketConn, net.Ad
 		}
 		conn = secure
 	}
-	return pion.NewSTUNConn(conn), to, nil
-}
-
-func (t target) client(ctx context.Context, o CheckOptions) (*pion.Client, func(), error) {
-	conn, to, err := t.dial(ctx, o.Insecure)
-	if err != nil {
-		return nil, nil, err
-	}
-	c, err := pion.NewClient(&pion.ClientConfig{
-		STUNServerAddr: to.String(), TURNServerAddr: to.String(), Conn: conn,
-		Username: o.Username, Password: o.Password, LoggerFactory: silence{},
-	})
-	if err == nil {
-		err = c.Listen()
-	}
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { c.Close(); conn.Close() }) // the client has no context
-	return c, func() { stop(); c.Close(); conn.Close() }, nil
+	return newSTUNConn(conn), to, nil
 }
 
 func (t target) check(ctx context.Context, o CheckOptions, r *CheckResult) error {
@@ -167,7 +145,7 @@ func (t target) check(ctx context.Context, o CheckOptions, r *CheckResult) error
 	}
 	defer end()
 	var relays [2]net.PacketConn
-	for i, c := range []*pion.Client{first, second} {
+	for i, c := range []allocator{first, second} {
 		if relays[i], err = c.Allocate(); err != nil {
 			return cause(ctx, "allocate", err)
 		}

@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %+v", r.URL, r)
 		}
 	}
-	eventually(t, "its allocations end", func() bool { return s.fabric.count() == 0 })
+	eventually(t, "its allocations end", func() bool { return s.relays.count() == 0 })
 
 	silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

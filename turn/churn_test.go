@@ -19,11 +19,11 @@ func (l *crowd) read(b []byte) (int, route, error) {
 
 func (l *crowd) write(b []byte, _ route) { l.out <- append([]byte{}, b...) }
 
-// newCrowd starts a front that thousands of clients use; ask makes a request of client number i.
-func newCrowd(t testing.TB, s *Server) (f *front, ask func(i int, method uint16, attrs ...attribute) answer) {
+// newCrowd starts a gate that thousands of clients use; ask makes a request of client number i.
+func newCrowd(t testing.TB, s *Server) (f *gate, ask func(i int, method uint16, attrs ...attribute) answer) {
 	t.Helper()
 	l := &crowd{pipeLink: newPipeLink(1)}
-	f, err := newFront(s, l)
+	f, err := newGate(s, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func BenchmarkMemory(b *testing.B) {
 		if n == 10_000 {
 			continue
 		}
-		ask(n, methodAllocate, transport(protocolUDP))
+		ask(n, methodAllocate, requestedTransport(protocolUDP))
 		ask(n, methodChannelBind, channelNumber(0x4000), peerAddress(relay))
 		n++
 	}
@@ -77,7 +77,7 @@ func BenchmarkChurn(b *testing.B) {
 	s := start(b, func(c *Config, _ *limits) { c.RelayPorts = "none" })
 	_, ask := newCrowd(b, s)
 	one := func(i int) {
-		ask(i, methodAllocate, transport(protocolUDP))
+		ask(i, methodAllocate, requestedTransport(protocolUDP))
 		ask(i, methodCreatePermission, peerAddress(netip.MustParseAddrPort("127.0.0.1:9")))
 		ask(i, methodRefresh, lifetime(0))
 	}
@@ -90,7 +90,7 @@ func BenchmarkChurn(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(float64(memory()-before)/1024, "KiB-grown")
-	if s.fabric.count() != 0 {
+	if s.relays.count() != 0 {
 		b.Fatal("allocations are left")
 	}
 }

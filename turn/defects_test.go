@@ -177,7 +177,7 @@ func TestEndClosesStreams(t *testing.T) {
 	if in := c.receive(5 * time.Second); in != nil {
 		t.Errorf("got %x after the end", in)
 	}
-	if n := s.fabric.count(); n != 0 {
+	if n := s.relays.count(); n != 0 {
 		t.Errorf("%d allocations after the end", n)
 	}
 }
@@ -241,7 +241,7 @@ func TestAllocationBelongsToItsUser(t *testing.T) {
 	c.user, c.pass = "bob", "builder"
 	peer := peerAddress(netip.MustParseAddrPort("127.0.0.1:9999"))
 	for what, a := range map[string]answer{
-		"Allocate":         c.ask(methodAllocate, transport(protocolUDP)),
+		"Allocate":         c.ask(methodAllocate, requestedTransport(protocolUDP)),
 		"Refresh":          c.ask(methodRefresh, lifetime(0)),
 		"CreatePermission": c.ask(methodCreatePermission, peer),
 		"ChannelBind":      c.ask(methodChannelBind, channelNumber(0x4000), peer),
@@ -260,7 +260,7 @@ func TestNonceBelongsToItsAddress(t *testing.T) {
 	a, b := dial(t, s, "udp"), dial(t, s, "udp")
 	a.allocate()
 	b.nonce, b.realm = a.nonce, a.realm
-	if got := b.roundTrip(b.build(methodAllocate, classRequest, transport(protocolUDP))); got.code != codeStaleNonce {
+	if got := b.roundTrip(b.build(methodAllocate, classRequest, requestedTransport(protocolUDP))); got.code != codeStaleNonce {
 		t.Errorf("another's nonce: got %d, want 438", got.code)
 	}
 	upper := []byte(a.nonce)
@@ -299,14 +299,14 @@ func TestOldAllocationDoesNotTakeTheNewOneAlong(t *testing.T) {
 	s := start(t)
 	c := dial(t, s, "udp")
 	for range 20 {
-		old := s.fabric.lookup(c.allocate())
+		old := s.relays.lookup(c.allocate())
 		c.mustAsk(methodRefresh, lifetime(0))
 		c.allocate()
 		// However late the old handler wakes up, it must end here, not return and delete by address.
 		over, returned := make(chan struct{}), false
 		go func() {
 			defer close(over)
-			old.ReadFrom(make([]byte, 1600))
+			newRelayConn(old).ReadFrom(make([]byte, 1600))
 			returned = true
 		}()
 		<-over
@@ -325,12 +325,12 @@ func TestEndingRacesWithRequests(t *testing.T) {
 		all.Go(func() {
 			c := dial(t, s, "udp")
 			for round := range 5 {
-				a := s.fabric.lookup(c.allocate())
+				a := s.relays.lookup(c.allocate())
 				for j := range 200 {
 					ip := netip.AddrFrom4([4]byte{127, byte(i + 1), byte(round*8 + j>>8), byte(j)})
 					c.send(c.build(methodCreatePermission, classRequest, peerAddress(netip.AddrPortFrom(ip, 9))))
 					if j == 100 {
-						a.doom()
+						a.expire()
 					}
 				}
 				a.awaitEnd(t)
@@ -346,17 +346,17 @@ func TestEndingSparesTheNext(t *testing.T) {
 		s := start(t)
 		c := dial(t, s, network)
 		for range 20 {
-			old := s.fabric.lookup(c.allocate())
-			old.front.dismiss(old) // waits its turn, perhaps behind the client's own wish
+			old := s.relays.lookup(c.allocate())
+			old.gate.authority.expire(old) // waits its turn, perhaps behind the client's own wish
 			c.ask(methodRefresh, lifetime(0))
 			old.awaitEnd(t)
-			fresh := s.fabric.lookup(c.allocate())
-			fresh.front.dismiss(old)
+			fresh := s.relays.lookup(c.allocate())
+			fresh.gate.authority.expire(old)
 			c.mustAsk(methodRefresh)
-			if fresh.dying() {
+			if fresh.isOver() {
 				t.Fatal("the next allocation has ended too")
 			}
-			fresh.doom()
+			fresh.expire()
 			if code := c.ask(methodRefresh).code; code != codeMismatch {
 				t.Fatalf("Refresh of what is over: got %d, want 437", code)
 			}

@@ -1,26 +1,33 @@
-// Package turn is a STUN and TURN server: pion/turn behind a front of our own.
+// Package turn is a STUN and TURN server (RFC 8489, RFC 8656): a library, pion/turn, behind a gate of our own.
+//
+// # How a message goes
+//
+//	transport       transport.go, stream.go, loop_linux.go: a UDP port with its loops, or one stream of TCP or TLS
+//	gate            gate.go: every message is read, judged, and answered, dropped or let pass
+//	authentication  authentication.go: who has proved a password
+//	allocation      allocation.go, ports.go, quota.go, reservation.go: a relayed address and its lifetime
+//	permission      permission.go, policy.go, callpeers.go: which peers may be reached
+//	channel         channel.go: numbers that stand for peers
+//	forward         forward.go, relaytable.go: payloads to clients and peers
+//	library         pion_*.go, behind [authority]: it keeps allocations, permissions and channels, and answers
 //
 // # Types
 //
-// [Server] owns the sockets. Every UDP socket and every stream (TCP, TLS, or one handed to [Server.ServeConn]) gets a
-// front and, behind it, one library server of its own. A front is the net.PacketConn that the library reads from: each
-// packet is parsed, judged and, if it is a request, authenticated there before the library sees it; each answer of the
-// library passes there on its way out, and the front learns from it what the library now holds. The library stays the
-// authority: it checks integrity again and keeps allocations, permissions and channels.
+// [Server] owns the sockets. Every UDP socket and every stream (also one handed to [Server.ServeConn]) is a transport; it gets
+// a gate and, behind it, a library server of its own. Each message is authenticated at the gate before the library sees it;
+// each answer of the library passes there on its way out, and the gate learns from it what the library now holds. The library
+// stays the authority: it checks integrity again and keeps allocations, permissions and channels.
 //
-// An allocation is what the library gets when it asks for a relay socket. It is no socket at all at first: packets for
-// another allocation of this server are handed over in memory (fabric), and a real socket is opened only when a peer
-// outside is permitted. Its Close is the one sure sign that an allocation is over.
+// An allocation has no socket at first: packets for another allocation of this server are handed over in memory (relayTable),
+// and a real socket is opened only when a peer outside is permitted. That the library closes it is the one sure sign that it
+// is over.
 //
 // On Linux each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData is
-// forwarded there, around the library: from the library's answers the front has learnt which bindings there are. Elsewhere,
-// and for streams, the front forwards it in the same way, one packet at a time.
-//
-// credentials says who may come in, policy which peers may be reached, budget how often strangers are answered.
+// forwarded there, around the library. Elsewhere, and for streams, the gate forwards it in the same way, one packet at a time.
 //
 // # Goroutines
 //
-// One for each loop. For each front: the library's read loop, which runs all of the front's request handling. It also ends
+// One for each loop. For each gate the library's read loop, which runs all of the gate's request handling. It also ends
 // allocations that are over for another reason than their client's wish, so that nothing happens in the library meanwhile.
 // The library's packet handlers end at once. Streams have a writer as well. Accept loops and a housekeeper belong to
 // [Server.Run]. Where there are no loops, each relay socket has a reader.

@@ -12,7 +12,7 @@ import (
 	"duet/internal/spin"
 )
 
-// pipeLink is a link in memory: what is sent to in comes to the front, what the front writes to out.
+// pipeLink is a link in memory: what is sent to in comes to the gate, what the gate writes to out.
 type pipeLink struct {
 	in   chan []byte
 	out  chan []byte
@@ -20,8 +20,8 @@ type pipeLink struct {
 	woke chan struct{}
 }
 
-func newPipeLink(backlog int) pipeLink {
-	return pipeLink{in: make(chan []byte), out: make(chan []byte, backlog), done: make(chan struct{}), woke: make(chan struct{}, 1)}
+func newPipeLink(sendQueue int) pipeLink {
+	return pipeLink{in: make(chan []byte), out: make(chan []byte, sendQueue), done: make(chan struct{}), woke: make(chan struct{}, 1)}
 }
 
 var pipeClient = netip.MustParseAddrPort("192.0.2.9:1234")
@@ -54,12 +54,12 @@ func (l *pipeLink) close() error                   { close(l.done); return nil }
 func (l *pipeLink) local() net.Addr                { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
 func (l *pipeLink) datagrams() bool                { return true }
 func (l *pipeLink) allocated(bool)                 {}
-func (l *pipeLink) transport() string              { return "udp" }
+func (l *pipeLink) protocol() string               { return "udp" }
 func (l *pipeLink) sockaddr(route) (none sockaddr) { return none }
 
-// FuzzFront sends packets from the address of a client that has an allocation, without knowing its password. Nothing
-// panics in front or library, nothing spins or is left without an answer (spin.Watch), and the allocation is the one it was.
-func FuzzFront(f *testing.F) {
+// FuzzGate sends packets from the address of a client that has an allocation, without knowing its password. Nothing
+// panics in gate or library, nothing spins or is left without an answer (spin.Watch), and the allocation is the one it was.
+func FuzzGate(f *testing.F) {
 	cfg := DefaultConfig()
 	cfg.Listen, cfg.PublicIP, cfg.RelayPorts, cfg.UnauthenticatedPerIP = "127.0.0.1:0", "127.0.0.1", "none", 1<<30
 	cfg.Users = map[string]string{"alice": "wonder"}
@@ -78,7 +78,7 @@ func FuzzFront(f *testing.F) {
 	}
 	c := &client{user: "alice", pass: "wonder", realm: "duet", nonce: "0123456789abcdef"}
 	f.Add(packet(c.build(methodBinding, classRequest), c.build(methodBinding, classIndication)))
-	f.Add(packet(c.build(methodAllocate, classRequest, transport(protocolUDP)), c.build(methodRefresh, classRequest, lifetime(0))))
+	f.Add(packet(c.build(methodAllocate, classRequest, requestedTransport(protocolUDP)), c.build(methodRefresh, classRequest, lifetime(0))))
 	f.Add(packet(c.build(methodCreatePermission, classRequest, peerAddress(netip.MustParseAddrPort("127.0.0.1:9")))))
 	f.Add(packet(c.build(methodChannelBind, classRequest, peerAddress(netip.MustParseAddrPort("[::1]:9")), channelNumber(0x4000))))
 	f.Add(packet(c.build(methodSend, classIndication, attribute{attrData, []byte{1, 2, 3, 4}}, attribute{attrXORPeerAddress, nil})))
@@ -89,7 +89,7 @@ func FuzzFront(f *testing.F) {
 		spin.Watch(t)
 		link := newPipeLink(64)
 		l := &link
-		f, err := newFront(s, l)
+		f, err := newGate(s, l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func FuzzFront(f *testing.F) {
 			return <-l.out
 		}
 		c.nonce = string(attributeOf(ask(methodAllocate), attrNonce))
-		self, ok := xorAddress(attributeOf(ask(methodAllocate, transport(protocolUDP)), attrXORRelayedAddress), make([]byte, 12))
+		self, ok := xorAddress(attributeOf(ask(methodAllocate, requestedTransport(protocolUDP)), attrXORRelayedAddress), make([]byte, 12))
 		if !ok {
 			t.Fatal("no allocation")
 		}
@@ -115,7 +115,7 @@ func FuzzFront(f *testing.F) {
 			script = script[2+n:]
 		}
 		l.in <- nil // taken when the one before is done
-		if got := f.lookup(pipeClient); got != a || got.dying() {
+		if got := f.lookup(pipeClient); got != a || got.isOver() {
 			t.Fatalf("the allocation was %p and is %p", a, got)
 		}
 		if len(f.allocations) != 1 || len(a.permissions) != 1 || len(*a.bindings.Load()) != 1 {

@@ -1,7 +1,7 @@
 package turn
 
 // This file is UDP on Linux: for each listening socket one loop that owns it and the relay sockets of its allocations.
-// ChannelData goes from socket to socket within the loop, in batches; everything else is handed to the front.
+// ChannelData goes from socket to socket within the loop, in batches; everything else is handed to the gate.
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ const (
 	arena      = 192  // buffers of a loop
 	relayBatch = 8    // datagrams taken from a relay socket at once
 	bufferSize = 2048 // of which four bytes are room for a header
-	waiting    = 512  // requests that may wait for the front
+	waiting    = 512  // requests that may wait for the gate
 
 	socketBuffer = 4 << 20
 	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 92 packets.
@@ -47,7 +47,7 @@ type loop struct {
 	wild    bool // the socket has all addresses of this machine, so each client's must be kept
 	epoll   int
 	event   int // an eventfd: the loop is to end
-	front   *front
+	gate    *gate
 	control chan *packet
 	done    chan struct{} // closed when the link is over
 
@@ -149,10 +149,10 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 	return l, nil
 }
 
-func (l *loop) serve(f *front) {
+func (l *loop) serve(f *gate) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.front, l.serving = f, true
+	l.gate, l.serving = f, true
 	l.server.running.Go(l.run)
 }
 
@@ -221,19 +221,19 @@ func (l *loop) readClients() {
 		b := l.in.buf[i][4 : 4+min(int(l.in.msgs[i].len), bufferSize-4)]
 		from := l.in.from[i].addrPort()
 		if len(b) < 4 || !from.IsValid() {
-			l.server.stats.drop(errShort)
+			l.server.stats.drop(dropShort)
 			continue
 		}
 		if !isChannel(b[0]) {
-			l.toFront(b, route{from, l.localOf(i)})
+			l.toGate(b, route{from, l.localOf(i)})
 			continue
 		}
 		number, size := channelHeader(b)
 		switch a := l.flow(from); {
 		case !validChannel(number) || 4+size > len(b) || len(b) > 4+size+3:
-			l.server.stats.drop(errLength)
+			l.server.stats.drop(dropLength)
 		case a == nil:
-			l.server.stats.drop(errUnknownChannel)
+			l.server.stats.drop(dropUnknownChannel)
 		default:
 			l.server.forward(a, b, l.now, l)
 		}
@@ -248,10 +248,10 @@ func (l *loop) localOf(i int) netip.Addr {
 	return l.in.ctrl[i].local()
 }
 
-// toFront hands a datagram to the library's read loop.
-func (l *loop) toFront(b []byte, from route) {
+// toGate hands a datagram to the library's read loop.
+func (l *loop) toGate(b []byte, from route) {
 	if len(b) > maxFrame {
-		l.server.stats.drop(errOversize)
+		l.server.stats.drop(dropOversize)
 		return
 	}
 	p := packets.Get().(*packet)
@@ -260,7 +260,7 @@ func (l *loop) toFront(b []byte, from route) {
 	case l.control <- p:
 	default:
 		packets.Put(p)
-		l.server.stats.drop(errQueueFull)
+		l.server.stats.drop(dropQueueFull)
 	}
 }
 
@@ -272,7 +272,7 @@ func (l *loop) flow(from netip.AddrPort) *allocation {
 		}
 		delete(l.flows, from)
 	}
-	a := l.front.lookup(from)
+	a := l.gate.lookup(from)
 	if a != nil && !a.over.Load() {
 		l.flows[from] = a
 	}
@@ -295,7 +295,7 @@ func (l *loop) sweep() {
 // emit queues a frame for a client; those of streams have queues of their own.
 func (l *loop) emit(to *allocation, frame []byte) {
 	if to.sockaddr.len == 0 {
-		to.front.link.write(frame, to.route())
+		to.gate.transport.write(frame, to.route())
 		return
 	}
 	l.out.add(to, frame)
@@ -312,7 +312,7 @@ func (l *loop) flush() {
 	l.in.used = 0
 }
 
-// read gives the front what is not ChannelData.
+// read gives the gate what is not ChannelData.
 func (l *loop) read(b []byte) (int, route, error) {
 	select {
 	case p := <-l.control:
@@ -327,7 +327,7 @@ func (l *loop) read(b []byte) (int, route, error) {
 	}
 }
 
-// wake need not wait when the queue is full: then the front is not waiting either.
+// wake need not wait when the queue is full: then the gate is not waiting either.
 func (l *loop) wake() {
 	select {
 	case l.control <- nil:
@@ -399,7 +399,7 @@ func (l *loop) dropped() (uint64, []*epollSocket) {
 	return l.lost + udpbuf.Lost(l.fd), slices.Collect(maps.Values(l.sockets))
 }
 
-func (l *loop) local() net.Addr   { return l.addr }
-func (l *loop) datagrams() bool   { return true }
-func (l *loop) allocated(bool)    {}
-func (l *loop) transport() string { return "udp" }
+func (l *loop) local() net.Addr  { return l.addr }
+func (l *loop) datagrams() bool  { return true }
+func (l *loop) allocated(bool)   {}
+func (l *loop) protocol() string { return "udp" }

@@ -230,7 +230,7 @@ func (c *client) mustAsk(method uint16, attrs ...attribute) answer {
 // allocate makes an allocation and returns the relayed address.
 func (c *client) allocate(attrs ...attribute) netip.AddrPort {
 	c.t.Helper()
-	a := c.mustAsk(methodAllocate, append(attrs, transport(protocolUDP))...)
+	a := c.mustAsk(methodAllocate, append(attrs, requestedTransport(protocolUDP))...)
 	relay, ok := xorAddress(attributeOf(a.raw, attrXORRelayedAddress), a.raw[8:20])
 	if !ok {
 		c.t.Fatalf("no relayed address in %x", a.raw)
@@ -243,7 +243,7 @@ func (c *client) bind(number uint16, peer netip.AddrPort) {
 	c.mustAsk(methodChannelBind, channelNumber(number), peerAddress(peer))
 }
 
-func transport(p byte) attribute { return attribute{attrRequestedTrans, []byte{p, 0, 0, 0}} }
+func requestedTransport(p byte) attribute { return attribute{attrRequestedTrans, []byte{p, 0, 0, 0}} }
 
 func lifetime(s uint32) attribute {
 	return attribute{attrLifetime, binary.BigEndian.AppendUint32(nil, s)}

@@ -1,11 +1,10 @@
 package turn
 
-// This file reads STUN messages and ChannelData headers from raw bytes and refuses what the library must never see.
+// This file reads STUN messages (RFC 8489) and the headers of ChannelData from raw bytes, and refuses what the library must
+// never see.
 
 import (
 	"encoding/binary"
-	"errors"
-	"math/rand/v2"
 	"net/netip"
 )
 
@@ -13,8 +12,6 @@ const (
 	headerSize  = 20
 	magicCookie = 0x2112A442
 
-	// maxFrame is the largest message taken from a client: the library drops what fills its 1600-byte buffer.
-	maxFrame      = 1599
 	maxAttributes = 64
 )
 
@@ -32,6 +29,12 @@ const (
 	classSuccess    = 0x100
 	classError      = 0x110
 	classMask       = 0x110
+)
+
+const (
+	protocolUDP = 17
+	family4     = 1
+	family6     = 2
 )
 
 const (
@@ -55,18 +58,6 @@ const (
 	attrPriority          = 0x0024
 	attrUseCandidate      = 0x0025
 	attrFingerprint       = 0x8028
-)
-
-// The reasons for which parse refuses a message; also the label of the metric that counts them.
-var (
-	errShort     = errors.New("short")
-	errNotSTUN   = errors.New("not stun")
-	errLength    = errors.New("length")
-	errClass     = errors.New("class")
-	errMethod    = errors.New("method")
-	errAttribute = errors.New("attribute")
-	errDuplicate = errors.New("duplicate attribute")
-	errCount     = errors.New("too many attributes")
 )
 
 // message is a view of one STUN message; its slices point into the bytes that were parsed.
@@ -118,16 +109,16 @@ func splitType(t uint16) (method, class uint16) {
 }
 
 // parse reads one message that fills b. What follows MESSAGE-INTEGRITY is not protected by it and therefore cut off.
-func (m *message) parse(b []byte) error {
+func (m *message) parse(b []byte) drop {
 	*m = message{peers: m.peers[:0], unknown: m.unknown[:0]}
 	if len(b) < headerSize {
-		return errShort
+		return dropShort
 	}
 	if b[0] > 3 || binary.BigEndian.Uint32(b[4:]) != magicCookie {
-		return errNotSTUN
+		return dropNotSTUN
 	}
 	if n := int(binary.BigEndian.Uint16(b[2:])); n%4 != 0 || n+headerSize != len(b) {
-		return errLength
+		return dropLength
 	}
 	m.method, m.class = splitType(binary.BigEndian.Uint16(b))
 	switch m.class {
@@ -135,42 +126,42 @@ func (m *message) parse(b []byte) error {
 		switch m.method {
 		case methodBinding, methodAllocate, methodRefresh, methodCreatePermission, methodChannelBind:
 		default:
-			return errMethod
+			return dropMethod
 		}
 	case classIndication:
 		switch m.method {
 		case methodBinding, methodSend:
 		default:
-			return errMethod
+			return dropMethod
 		}
 	default:
-		return errClass
+		return dropClass
 	}
 	m.raw = b
 	return m.attributes()
 }
 
-func (m *message) attributes() error {
+func (m *message) attributes() drop {
 	b := m.raw
 	count := 0
 	for at := headerSize; at < len(b); {
 		if len(b)-at < 4 {
-			return errAttribute
+			return dropAttribute
 		}
 		typ, n := binary.BigEndian.Uint16(b[at:]), int(binary.BigEndian.Uint16(b[at+2:]))
 		end := at + 4 + (n+3)&^3
 		if end > len(b) {
-			return errAttribute
+			return dropAttribute
 		}
 		if count++; count > maxAttributes {
-			return errCount
+			return dropCount
 		}
 		if m.carries(hasFingerprint) {
-			return errAttribute // FINGERPRINT comes last
+			return dropAttribute // FINGERPRINT comes last
 		}
 		if !m.carries(hasIntegrity) || typ == attrFingerprint {
-			if err := m.attribute(typ, at, b[at+4:at+4+n]); err != nil {
-				return err
+			if reason := m.attribute(typ, at, b[at+4:at+4+n]); reason != passed {
+				return reason
 			}
 		}
 		at = end
@@ -179,7 +170,7 @@ func (m *message) attributes() error {
 		m.raw = b[:m.integrity+24]
 		binary.BigEndian.PutUint16(m.raw[2:], uint16(len(m.raw)-headerSize))
 	}
-	return nil
+	return passed
 }
 
 // sizes of the attributes that must have exactly one size, and the flag that says they were there.
@@ -198,13 +189,13 @@ var fixed = map[uint16]struct {
 	attrFingerprint:      {4, hasFingerprint},
 }
 
-func (m *message) attribute(typ uint16, at int, v []byte) error {
+func (m *message) attribute(typ uint16, at int, v []byte) drop {
 	if f, ok := fixed[typ]; ok {
 		if len(v) != f.size {
-			return errAttribute
+			return dropAttribute
 		}
-		if err := m.once(f.flag); err != nil {
-			return err
+		if reason := m.once(f.flag); reason != passed {
+			return reason
 		}
 	}
 	switch typ {
@@ -235,7 +226,7 @@ func (m *message) attribute(typ uint16, at int, v []byte) error {
 	case attrXORPeerAddress:
 		peer, ok := xorAddress(v, m.id())
 		if !ok {
-			return errAttribute
+			return dropAttribute
 		}
 		m.peers = append(m.peers, peer)
 	case attrDontFragment:
@@ -252,20 +243,20 @@ func (m *message) attribute(typ uint16, at int, v []byte) error {
 			m.unknown = append(m.unknown, typ)
 		}
 	}
-	return nil
+	return passed
 }
 
-func (m *message) once(flag uint32) error {
+func (m *message) once(flag uint32) drop {
 	if m.carries(flag) {
-		return errDuplicate
+		return dropDuplicate
 	}
 	m.has |= flag
-	return nil
+	return passed
 }
 
-func (m *message) text(flag uint32, v []byte, limit int) error {
+func (m *message) text(flag uint32, v []byte, limit int) drop {
 	if len(v) > limit {
-		return errAttribute
+		return dropAttribute
 	}
 	return m.once(flag)
 }
@@ -294,31 +285,6 @@ func xorAddress(v, id []byte) (netip.AddrPort, bool) {
 		return netip.AddrPortFrom(netip.AddrFrom16(a), port), true
 	}
 	return netip.AddrPort{}, false
-}
-
-// appendHeader begins a message of ours, whose length is yet to be set.
-func appendHeader(b []byte, method, class uint16) []byte {
-	b = binary.BigEndian.AppendUint16(b, messageType(method, class))
-	b = append(b, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, magicCookie)
-	b = binary.BigEndian.AppendUint64(b, rand.Uint64())
-	return binary.BigEndian.AppendUint32(b, rand.Uint32())
-}
-
-// appendData makes a Data indication (RFC 8656 section 11.4).
-func appendData(b []byte, from netip.AddrPort, payload []byte) []byte {
-	b = appendHeader(b, methodData, classIndication)
-	family, ip := byte(family6), from.Addr().AsSlice()
-	if from.Addr().Is4() {
-		family = family4
-	}
-	for i := range ip {
-		ip[i] ^= b[4+i] // cookie and transaction
-	}
-	b = appendAttribute(b, attrXORPeerAddress, append([]byte{0, family, byte(from.Port()>>8) ^ b[4], byte(from.Port()) ^ b[5]}, ip...))
-	b = appendAttribute(b, attrData, payload)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
-	return b
 }
 
 // attributeOf finds an attribute in a message that the library built.

@@ -3,7 +3,6 @@ package turn
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"strings"
 	"testing"
 
@@ -33,56 +32,56 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		b    []byte
-		want error
+		want drop
 	}{
-		{"nothing", nil, errShort},
-		{"half a header", rawMessage(request)[:19], errShort},
-		{"another cookie", set(rawMessage(request), 4, 0), errNotSTUN},
-		{"another protocol", set(rawMessage(request), 0, 0x16), errNotSTUN},
-		{"longer than it says", append(rawMessage(request), 0, 0, 0, 0), errLength},
-		{"shorter than it says", set(rawMessage(request), 2, 0, 4), errLength},
-		{"odd length", set(append(rawMessage(request), 0), 2, 0, 1), errLength},
-		{"the length that overflows", set(rawMessage(request), 2, 0xff, 0xec), errLength},
-		{"a response", rawMessage(messageType(methodAllocate, classSuccess)), errClass},
-		{"an error response", rawMessage(messageType(methodBinding, classError)), errClass},
-		{"Connect", rawMessage(messageType(0x00a, classRequest)), errMethod},
-		{"Send as a request", rawMessage(messageType(methodSend, classRequest)), errMethod},
-		{"Data from a client", rawMessage(messageType(0x007, classIndication)), errMethod},
-		{"Allocate as an indication", rawMessage(messageType(methodAllocate, classIndication)), errMethod},
-		{"a method of many bits", rawMessage(messageType(0x07f, classRequest)), errMethod},
-		{"a method of more bits", rawMessage(messageType(0xfff, classRequest)), errNotSTUN},
-		{"half an attribute header", set(append(rawMessage(request), 0, 1, 0, 0)[:24], 2, 0, 4, 0x21, 0x12), nil},
-		{"an attribute beyond the end", set(one(attrSoftware, 4), 22, 0, 5), errAttribute},
-		{"an attribute far beyond the end", set(one(attrSoftware, 4), 22, 0xff, 0xff), errAttribute},
-		{"an empty peer", one(attrXORPeerAddress, 0), errAttribute},
-		{"a peer of one byte", one(attrXORPeerAddress, 1), errAttribute},
-		{"a peer of three bytes", one(attrXORPeerAddress, 3), errAttribute},
-		{"a peer of family 0", peer(0, 8), errAttribute},
-		{"IPv4 in 20 bytes", peer(1, 20), errAttribute},
-		{"IPv6 in 8 bytes", peer(2, 8), errAttribute},
-		{"IPv4 in 7 bytes", peer(1, 7), errAttribute},
-		{"a short channel", one(attrChannelNumber, 2), errAttribute},
-		{"a long lifetime", one(attrLifetime, 8), errAttribute},
-		{"an empty transport", one(attrRequestedTrans, 0), errAttribute},
-		{"a short family", one(attrRequestedFamily, 1), errAttribute},
-		{"a long EVEN-PORT", one(attrEvenPort, 4), errAttribute},
-		{"a short token", one(attrReservationToken, 7), errAttribute},
-		{"a short integrity", one(attrIntegrity, 19), errAttribute},
-		{"a long DONT-FRAGMENT", one(attrDontFragment, 4), errAttribute},
-		{"a long fingerprint", one(attrFingerprint, 8), errAttribute},
-		{"a long username", one(attrUsername, 514), errAttribute},
-		{"a long realm", one(attrRealm, 764), errAttribute},
-		{"a long nonce", one(attrNonce, 764), errAttribute},
-		{"two usernames", rawMessage(request, attribute{attrUsername, []byte("a")}, attribute{attrUsername, []byte("b")}), errDuplicate},
-		{"two integrities", rawMessage(request, attribute{attrIntegrity, make([]byte, 20)}, attribute{attrIntegrity, make([]byte, 20)}), nil},
-		{"two lifetimes", rawMessage(request, lifetime(1), lifetime(2)), errDuplicate},
-		{"two data", rawMessage(request, attribute{attrData, nil}, attribute{attrData, nil}), errDuplicate},
-		{"something after the fingerprint", rawMessage(request, attribute{attrFingerprint, make([]byte, 4)}, lifetime(1)), errAttribute},
-		{"too many attributes", rawMessage(request, make([]attribute, maxAttributes+1)...), errCount},
+		{"nothing", nil, dropShort},
+		{"half a header", rawMessage(request)[:19], dropShort},
+		{"another cookie", set(rawMessage(request), 4, 0), dropNotSTUN},
+		{"another protocol", set(rawMessage(request), 0, 0x16), dropNotSTUN},
+		{"longer than it says", append(rawMessage(request), 0, 0, 0, 0), dropLength},
+		{"shorter than it says", set(rawMessage(request), 2, 0, 4), dropLength},
+		{"odd length", set(append(rawMessage(request), 0), 2, 0, 1), dropLength},
+		{"the length that overflows", set(rawMessage(request), 2, 0xff, 0xec), dropLength},
+		{"a response", rawMessage(messageType(methodAllocate, classSuccess)), dropClass},
+		{"an error response", rawMessage(messageType(methodBinding, classError)), dropClass},
+		{"Connect", rawMessage(messageType(0x00a, classRequest)), dropMethod},
+		{"Send as a request", rawMessage(messageType(methodSend, classRequest)), dropMethod},
+		{"Data from a client", rawMessage(messageType(0x007, classIndication)), dropMethod},
+		{"Allocate as an indication", rawMessage(messageType(methodAllocate, classIndication)), dropMethod},
+		{"a method of many bits", rawMessage(messageType(0x07f, classRequest)), dropMethod},
+		{"a method of more bits", rawMessage(messageType(0xfff, classRequest)), dropNotSTUN},
+		{"half an attribute header", set(append(rawMessage(request), 0, 1, 0, 0)[:24], 2, 0, 4, 0x21, 0x12), passed},
+		{"an attribute beyond the end", set(one(attrSoftware, 4), 22, 0, 5), dropAttribute},
+		{"an attribute far beyond the end", set(one(attrSoftware, 4), 22, 0xff, 0xff), dropAttribute},
+		{"an empty peer", one(attrXORPeerAddress, 0), dropAttribute},
+		{"a peer of one byte", one(attrXORPeerAddress, 1), dropAttribute},
+		{"a peer of three bytes", one(attrXORPeerAddress, 3), dropAttribute},
+		{"a peer of family 0", peer(0, 8), dropAttribute},
+		{"IPv4 in 20 bytes", peer(1, 20), dropAttribute},
+		{"IPv6 in 8 bytes", peer(2, 8), dropAttribute},
+		{"IPv4 in 7 bytes", peer(1, 7), dropAttribute},
+		{"a short channel", one(attrChannelNumber, 2), dropAttribute},
+		{"a long lifetime", one(attrLifetime, 8), dropAttribute},
+		{"an empty transport", one(attrRequestedTrans, 0), dropAttribute},
+		{"a short family", one(attrRequestedFamily, 1), dropAttribute},
+		{"a long EVEN-PORT", one(attrEvenPort, 4), dropAttribute},
+		{"a short token", one(attrReservationToken, 7), dropAttribute},
+		{"a short integrity", one(attrIntegrity, 19), dropAttribute},
+		{"a long DONT-FRAGMENT", one(attrDontFragment, 4), dropAttribute},
+		{"a long fingerprint", one(attrFingerprint, 8), dropAttribute},
+		{"a long username", one(attrUsername, 514), dropAttribute},
+		{"a long realm", one(attrRealm, 764), dropAttribute},
+		{"a long nonce", one(attrNonce, 764), dropAttribute},
+		{"two usernames", rawMessage(request, attribute{attrUsername, []byte("a")}, attribute{attrUsername, []byte("b")}), dropDuplicate},
+		{"two integrities", rawMessage(request, attribute{attrIntegrity, make([]byte, 20)}, attribute{attrIntegrity, make([]byte, 20)}), passed},
+		{"two lifetimes", rawMessage(request, lifetime(1), lifetime(2)), dropDuplicate},
+		{"two data", rawMessage(request, attribute{attrData, nil}, attribute{attrData, nil}), dropDuplicate},
+		{"something after the fingerprint", rawMessage(request, attribute{attrFingerprint, make([]byte, 4)}, lifetime(1)), dropAttribute},
+		{"too many attributes", rawMessage(request, make([]attribute, maxAttributes+1)...), dropCount},
 	} {
 		var m message
-		if err := m.parse(bytes.Clone(c.b)); !errors.Is(err, c.want) {
-			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		if got := m.parse(bytes.Clone(c.b)); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
 }
@@ -92,11 +91,11 @@ const attrSoftware = 0x8022
 func TestParseReads(t *testing.T) {
 	b := rawMessage(messageType(methodChannelBind, classRequest),
 		attribute{attrUsername, []byte("user")}, attribute{attrRealm, []byte("realm")}, attribute{attrNonce, []byte("nonce")},
-		channelNumber(0x4123), lifetime(700), transport(protocolUDP), attribute{0x7777, nil},
+		channelNumber(0x4123), lifetime(700), requestedTransport(protocolUDP), attribute{0x7777, nil},
 		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrSoftware, []byte("after")}, attribute{attrFingerprint, make([]byte, 4)})
 	var m message
-	if err := m.parse(b); err != nil {
-		t.Fatal(err)
+	if reason := m.parse(b); reason != passed {
+		t.Fatal(reason)
 	}
 	if string(m.username) != "user" || string(m.realm) != "realm" || string(m.nonce) != "nonce" || m.channel != 0x4123 ||
 		m.lifetime != 700 || m.transport != protocolUDP || len(m.unknown) != 1 || m.unknown[0] != 0x7777 {
@@ -121,7 +120,7 @@ func TestMessageTypes(t *testing.T) {
 // FuzzParse: what parse lets through is whole and bounded, and parsing it again says the same.
 func FuzzParse(f *testing.F) {
 	f.Add(rawMessage(messageType(methodBinding, classRequest)))
-	f.Add(rawMessage(messageType(methodAllocate, classRequest), transport(protocolUDP), lifetime(600), attribute{attrSoftware, []byte("Chrome")}))
+	f.Add(rawMessage(messageType(methodAllocate, classRequest), requestedTransport(protocolUDP), lifetime(600), attribute{attrSoftware, []byte("Chrome")}))
 	f.Add(rawMessage(messageType(methodCreatePermission, classRequest),
 		attribute{attrXORPeerAddress, []byte{0, 1, 2, 3, 4, 5, 6, 7}}, attribute{attrUsername, []byte("1700000000:u")},
 		attribute{attrRealm, []byte("duet")}, attribute{attrNonce, []byte(strings.Repeat("a", 80))},
@@ -130,7 +129,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		spin.Watch(t)
 		var m message
-		if m.parse(bytes.Clone(b)) != nil {
+		if m.parse(bytes.Clone(b)) != passed {
 			return
 		}
 		if len(m.raw) < headerSize || len(m.raw)%4 != 0 || int(binary.BigEndian.Uint16(m.raw[2:])) != len(m.raw)-headerSize {
@@ -155,8 +154,8 @@ func FuzzParse(f *testing.F) {
 			at += 4 + (n+3)&^3
 		}
 		var again message
-		if err := again.parse(bytes.Clone(m.raw)); err != nil || again.method != m.method || len(again.peers) != len(m.peers) {
-			t.Fatalf("again: %v", err)
+		if reason := again.parse(bytes.Clone(m.raw)); reason != passed || again.method != m.method || len(again.peers) != len(m.peers) {
+			t.Fatalf("again: %v", reason)
 		}
 	})
 }

@@ -29,23 +29,16 @@ type traffic struct{ up, down [paths]counter }
 // stats are the server's counts. The maps are fixed after newStats.
 type stats struct {
 	traffic
-	refusals map[error]*atomic.Uint64
-	codes    map[int]*atomic.Uint64
-	bounds   map[string]*atomic.Uint64
-	opened   atomic.Uint64
+	dropped [drops]atomic.Uint64
+	codes   map[int]*atomic.Uint64
+	bounds  map[string]*atomic.Uint64
+	opened  atomic.Uint64
 }
 
 func newStats() *stats {
-	s := &stats{refusals: map[error]*atomic.Uint64{}, codes: map[int]*atomic.Uint64{}, bounds: map[string]*atomic.Uint64{}}
+	s := &stats{codes: map[int]*atomic.Uint64{}, bounds: map[string]*atomic.Uint64{}}
 	for _, bound := range []string{boundUser, boundIP, boundTotal} {
 		s.bounds[bound] = new(atomic.Uint64)
-	}
-	for _, err := range []error{
-		errShort, errNotSTUN, errLength, errClass, errMethod, errAttribute, errDuplicate, errCount,
-		errBudget, errNoAllocation, errNoPermission, errUnknownChannel, errFrame, errFull, errAccept, errLate,
-		errForbidden, errOversize, errQueueFull, errOverQuota, errUnreachable,
-	} {
-		s.refusals[err] = new(atomic.Uint64)
 	}
 	for _, code := range []int{
 		codeBadRequest, codeUnauthorized, codeForbidden, codeUnknownAttribute, codeMismatch, codeStaleNonce, codeFamily,
@@ -57,15 +50,15 @@ func newStats() *stats {
 }
 
 // drop counts a packet that goes nowhere.
-func (s *stats) drop(reason error) { s.refusals[reason].Add(1) }
+func (s *stats) drop(reason drop) { s.dropped[reason].Add(1) }
 
 // lose counts a packet that the system did not take.
 func (s *stats) lose(err error) {
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) {
-		s.drop(errQueueFull)
+		s.drop(dropQueueFull)
 		return
 	}
-	s.drop(errUnreachable)
+	s.drop(dropUnreachable)
 }
 
 // refuse counts a request answered with an error code.
@@ -118,7 +111,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, v uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	for key, n := range s.fabric.census() {
+	for key, n := range s.relays.countByTransport() {
 		gauge(d.allocations, n, key[0], key[1])
 	}
 	count(d.opened, s.stats.opened.Load())
@@ -135,8 +128,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for key, n := range s.stats.bounds {
 		count(d.bounds, n.Load(), "turn."+key)
 	}
-	for reason, n := range s.stats.refusals {
-		count(d.drops, n.Load(), reason.Error())
+	for reason := passed + 1; reason < drops; reason++ {
+		count(d.drops, s.stats.dropped[reason].Load(), reason.String())
 	}
 	gauge(d.streams, s.streams.count())
 	count(d.kernel, s.kernelDrops())

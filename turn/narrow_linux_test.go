@@ -68,7 +68,7 @@ func TestNarrowPath(t *testing.T) {
 				for _, text := range want {
 					expectAt(t, conn, text)
 				}
-				if n := o.stats.refusals[errUnreachable].Load(); n != 0 {
+				if n := o.stats.dropped[dropUnreachable].Load(); n != 0 {
 					t.Errorf("%d frames counted as unreachable", n)
 				}
 			})

@@ -81,7 +81,7 @@ func (o *outbox) send(start int) int {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
 			for range o.n - o.first[sent] {
-				o.stats.drop(errQueueFull)
+				o.stats.drop(dropQueueFull)
 			}
 			return o.n
 		case segments > 1 && (errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EMSGSIZE)):
@@ -92,7 +92,7 @@ func (o *outbox) send(start int) int {
 			}
 			return o.singly(o.first[sent], segments)
 		default: // this one, to wherever it was
-			o.stats.drop(errUnreachable)
+			o.stats.drop(dropUnreachable)
 			sent++
 		}
 	}

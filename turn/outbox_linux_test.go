@@ -81,7 +81,7 @@ func TestOutboxFallsBack(t *testing.T) {
 	if o.badGSO == 0 {
 		t.Error("segmentation was not refused: the test shows nothing")
 	}
-	if o.stats.refusals[errUnreachable].Load() != 0 {
+	if o.stats.dropped[dropUnreachable].Load() != 0 {
 		t.Error("frames were dropped")
 	}
 }
@@ -105,7 +105,7 @@ func TestOutboxPassesOverTheUnreachable(t *testing.T) {
 	for i := range 6 {
 		expectAt(t, conn, fmt.Sprint("arrives ", i))
 	}
-	if n := o.stats.refusals[errUnreachable].Load(); n != 6 {
+	if n := o.stats.dropped[dropUnreachable].Load(); n != 6 {
 		t.Errorf("%d counted as unreachable, want 6", n)
 	}
 }

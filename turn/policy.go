@@ -12,14 +12,14 @@ import (
 	"sync/atomic"
 )
 
-// verdict is what may be done with packets for one peer address.
-type verdict struct {
+// access is what may be done with packets for one peer address.
+type access struct {
 	memory  bool // to another allocation of this server, if there is one at that port
 	outside bool // through a real socket
 	relay   bool // which leads to the media relay of this process
 }
 
-func (v verdict) any() bool { return v.memory || v.outside }
+func (v access) any() bool { return v.memory || v.outside }
 
 // policy is fixed after New, but for the machine's own addresses, which are read again from time to time.
 type policy struct {
@@ -29,7 +29,7 @@ type policy struct {
 	listeners map[uint16]bool  // UDP ports of our own
 	none      bool             // no relay ports: nothing outside can be reached
 	own       atomic.Pointer[map[netip.Addr]bool]
-	epoch     atomic.Uint64 // grows when a verdict may have changed; from 1
+	epoch     atomic.Uint64 // grows when an access may have changed; from 1
 }
 
 func newPolicy(allow []netip.Prefix, announced []netip.Addr, none bool) *policy {
@@ -97,8 +97,8 @@ func within(list []netip.Prefix, a netip.Addr) (netip.Prefix, bool) {
 // canonical is the one spelling of an address that maps and prefixes are compared with.
 func canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// judge says what may be done with packets for peer; port 0 stands for any port.
-func (p *policy) judge(peer netip.AddrPort) (v verdict) {
+// accessTo says what may be done with packets for peer, whoever asks; port 0 stands for any port.
+func (p *policy) accessTo(peer netip.AddrPort) (v access) {
 	a := canonical(peer.Addr())
 	for _, own := range p.announced {
 		if a == own {
@@ -139,6 +139,26 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 		return false
 	}
 	return port == 0 || port >= 1024 || port == 443
+}
+
+// accessTo says what may be done with packets for peer, now; port 0 stands for any.
+func (a *allocation) accessTo(peer netip.AddrPort) access {
+	return a.restrictToCall(a.gate.server.policy.accessTo(peer), canonical(peer.Addr()))
+}
+
+// restrictToCall takes from an access what the user's call does not allow.
+func (a *allocation) restrictToCall(v access, peer netip.Addr) access {
+	if a.member != nil {
+		v.memory = v.memory && a.member.peer() != nil
+		v.outside = v.outside && (a.member.reaches(peer) || v.relay && a.member.peer() != nil)
+	}
+	return v
+}
+
+// mayExchange says whether the two may exchange packets in memory: it takes the consent of both.
+func (a *allocation) mayExchange(b *allocation) bool {
+	return (a.member == nil || b.member != nil && a.member.peer() == b.member) &&
+		(b.member == nil || a.member != nil && b.member.peer() == a.member)
 }
 
 // nested says whether a payload for the media relay would come to this server again, because the two share a port.

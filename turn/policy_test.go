@@ -146,7 +146,7 @@ func TestReachable(t *testing.T) {
 		{"the announced address", nil, "198.51.100.1:5000", false},
 	} {
 		peer := netip.MustParseAddrPort(c.peer)
-		if got := p(c.allow...).judge(peer).outside; got != c.want {
+		if got := p(c.allow...).accessTo(peer).outside; got != c.want {
 			t.Errorf("%s: %s with %q: got %t, want %t", c.name, c.peer, c.allow, got, c.want)
 		}
 	}
@@ -190,19 +190,19 @@ func TestPermissionsFollowTheCall(t *testing.T) {
 	s.Candidate("call", id(1), "127.0.0.2")
 	check("only one's own candidate", a, addr, codeForbidden)
 	s.Candidate("call", id(3), "127.0.0.2")
-	check("a third party's candidate", a, addr, codeForbidden)
+	check("a third member's candidate", a, addr, codeForbidden)
 	s.Candidate("other", id(2), "127.0.0.2")
 	check("another call's candidate", a, addr, codeForbidden)
 	s.Candidate("call", id(2), "not-an-address.local")
 	s.Candidate("call", id(2), "::ffff:127.0.0.2")
-	check("the other party's candidate", a, addr, 0)
-	check("a third party, outside", stranger, addr, codeForbidden)
+	check("the other member's candidate", a, addr, 0)
+	check("a third member, outside", stranger, addr, codeForbidden)
 
 	a.bind(0x4000, addr)
 	a.bind(0x4001, atB)
 	a.mustAsk(methodCreatePermission, peerAddress(atStranger))
 	b.bind(0x4002, atA)
-	check("a third party, a relay", stranger, atA, codeForbidden)
+	check("a third member, a relay", stranger, atA, codeForbidden)
 	public.mustAsk(methodCreatePermission, peerAddress(atA)) // the address is ours, the port is not known yet
 
 	a.send(channelData(0x4000, "out"))
@@ -270,7 +270,7 @@ func TestMediaRelayIsReached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Reach([]netip.AddrPort{at})
+	s.SetMediaRelay([]netip.AddrPort{at})
 	run(t, s)
 	a := dial(t, s, "udp").own(s, ownUser)
 	a.allocate()
@@ -317,14 +317,14 @@ func TestCallsDoNotOpenDeniedRanges(t *testing.T) {
 }
 
 func TestPartiesAreForgotten(t *testing.T) {
-	p := newParties()
+	p := newCallPeers()
 	u := p.hold("a")
 	p.started("c", "a", "b")
-	for i := range 2 * maxSignalled {
-		p.signalled("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}))
+	for i := range 2 * maxCandidates {
+		p.candidates("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}))
 	}
-	if n := len(p.users["b"].now.Load().addrs); n != maxSignalled {
-		t.Errorf("%d addresses kept, want %d", n, maxSignalled)
+	if n := len(p.users["b"].now.Load().addrs); n != maxCandidates {
+		t.Errorf("%d addresses kept, want %d", n, maxCandidates)
 	}
 	p.started("c", "a", "b") // told twice
 	p.ended("c")

@@ -58,7 +58,7 @@ func newPorts(low, high uint16, none bool, announced []netip.Addr, own map[netip
 
 // choose claims a relayed address of ip for a. The port is tried out, so that a socket can be opened later. It may have to
 // be even, and the one after it claimed too.
-func (p *ports) choose(f *fabric, a *allocation, ip netip.Addr, even, pair bool) (netip.AddrPort, error) {
+func (p *ports) choose(f *relayTable, a *allocation, ip netip.Addr, even, pair bool) (netip.AddrPort, error) {
 	size := int(p.high-p.low) + 1
 	start := rand.IntN(size)
 	probes := 0

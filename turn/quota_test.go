@@ -57,7 +57,7 @@ func TestQuotas(t *testing.T) {
 		}
 		return c
 	}
-	code := func(c *client) int { return c.ask(methodAllocate, transport(protocolUDP)).code }
+	code := func(c *client) int { return c.ask(methodAllocate, requestedTransport(protocolUDP)).code }
 	first := connect("rest")
 	for _, c := range []*client{first, connect("rest"), connect("other"), connect("alice")} {
 		if got := code(c); got != 0 {
@@ -105,7 +105,7 @@ func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
 		c.allocate()
 	}
 	refused := from("127.0.0.2", "d")
-	if got := refused.ask(methodAllocate, transport(protocolUDP)).code; got != codeQuota {
+	if got := refused.ask(methodAllocate, requestedTransport(protocolUDP)).code; got != codeQuota {
 		t.Errorf("one too many from an address: got %d, want 486", got)
 	}
 	if got := s.stats.bounds[boundIP].Load(); got != 1 {
@@ -161,7 +161,7 @@ func TestPorts(t *testing.T) {
 	taken := map[uint16]bool{}
 	for range 10 {
 		c := dial(t, s, "udp")
-		a := c.ask(methodAllocate, transport(protocolUDP))
+		a := c.ask(methodAllocate, requestedTransport(protocolUDP))
 		if a.code == codeCapacity { // another program has one of them
 			continue
 		}
@@ -171,7 +171,7 @@ func TestPorts(t *testing.T) {
 		}
 		taken[relay.Port()] = true
 	}
-	if got := dial(t, s, "udp").ask(methodAllocate, transport(protocolUDP)).code; got != codeCapacity {
+	if got := dial(t, s, "udp").ask(methodAllocate, requestedTransport(protocolUDP)).code; got != codeCapacity {
 		t.Errorf("all taken: got %d, want 508", got)
 	}
 }
@@ -180,7 +180,7 @@ func TestPorts(t *testing.T) {
 func TestTakenPortIsPassedOver(t *testing.T) {
 	conn, addr := peer(t)
 	s := start(t, func(c *Config, _ *limits) { c.RelayPorts = fmt.Sprintf("%d-%d", addr.Port(), addr.Port()) })
-	if got := dial(t, s, "udp").ask(methodAllocate, transport(protocolUDP)).code; got != codeCapacity {
+	if got := dial(t, s, "udp").ask(methodAllocate, requestedTransport(protocolUDP)).code; got != codeCapacity {
 		t.Errorf("got %d, want 508", got)
 	}
 	conn.Close()
@@ -231,7 +231,7 @@ func TestTwoSecrets(t *testing.T) {
 	for secret, want := range map[string]int{"the new secret": 0, "the old secret": 0, testSecret: codeUnauthorized} {
 		c := dial(t, s, "udp")
 		c.user, c.pass = name, password([]byte(secret), name)
-		if got := c.ask(methodAllocate, transport(protocolUDP)).code; got != want {
+		if got := c.ask(methodAllocate, requestedTransport(protocolUDP)).code; got != want {
 			t.Errorf("%s: got %d, want %d", secret, got, want)
 		}
 	}
@@ -240,14 +240,14 @@ func TestTwoSecrets(t *testing.T) {
 func TestIdleAllocationsEnd(t *testing.T) {
 	s := start(t, func(_ *Config, l *limits) { l.housekeeping, l.idle = 20*time.Millisecond, 2*time.Second })
 	idle, busy := dial(t, s, "udp"), dial(t, s, "udp")
-	a, b := s.fabric.lookup(idle.allocate()), s.fabric.lookup(busy.allocate())
+	a, b := s.relays.lookup(idle.allocate()), s.relays.lookup(busy.allocate())
 	_, addr := peer(t)
 	busy.bind(0x4000, addr)
 	for !a.isClosed() {
 		busy.send(channelData(0x4000, "x"))
 		<-time.After(10 * time.Millisecond)
 	}
-	if b.dying() {
+	if b.isOver() {
 		t.Error("the busy one has ended too")
 	}
 }
@@ -290,7 +290,7 @@ func TestTLS(t *testing.T) {
 	from := expectAt(t, outside, "tls")
 	outside.WriteToUDPAddrPort([]byte("back"), from)
 	c.expectChannel(0x4000, "back")
-	if n := s.fabric.census()[[2]string{"tls", "ipv4"}]; n != 1 {
+	if n := s.relays.countByTransport()[[2]string{"tls", "ipv4"}]; n != 1 {
 		t.Errorf("%d allocations over TLS, want 1", n)
 	}
 	urls, _, _, _ := s.ICEServers(ownUser, "example.org")
@@ -320,7 +320,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	s.stats.drop(errBudget)
+	s.stats.drop(dropBudget)
 	s.stats.refuse(codeQuota)
 	s.stats.up[pathFast].add(1200)
 	families, err := registry.Gather()

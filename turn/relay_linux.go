@@ -24,7 +24,7 @@ type epollSocket struct {
 
 // openRelay opens the socket of a relayed address. Clients on streams share the loops.
 func (s *Server) openRelay(a *allocation) (relaySocket, error) {
-	l, ok := a.front.link.(*loop)
+	l, ok := a.gate.transport.(*loop)
 	if !ok {
 		if l, ok = s.udp[int(a.relay.Port())%len(s.udp)].(*loop); !ok {
 			return nil, unix.EINVAL

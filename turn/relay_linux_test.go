@@ -14,7 +14,7 @@ func TestBurstFromPeer(t *testing.T) {
 	relay := c.allocate()
 	outside, addr := peer(t)
 	c.bind(0x4000, addr)
-	socket := (*s.fabric.lookup(relay).socket.Load()).(*epollSocket)
+	socket := (*s.relays.lookup(relay).socket.Load()).(*epollSocket)
 	burst := func(n int) {
 		socket.mu.Lock() // the loop waits
 		defer socket.mu.Unlock()

@@ -60,7 +60,7 @@ func defaultLimits() limits {
 	}
 }
 
-// Server is a STUN and TURN server.
+// Server is a STUN and TURN server. Its methods may be called before Run, SetMediaRelay only then.
 type Server struct {
 	// fixed after New
 	epoch        time.Time // the server's clock begins here
@@ -77,9 +77,9 @@ type Server struct {
 	budget       *budget
 	policy       *policy
 	ports        ports
-	fabric       *fabric
+	relays       *relayTable
 	streams      *streams
-	parties      *parties
+	callPeers    *callPeers
 	accounts     *accounts
 	refusals     refusals
 	reservations *reservations
@@ -135,15 +135,15 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		nonces:      newNonceBinder(),
 		budget:      newBudget(cfg.UnauthenticatedPerIP),
 		policy:      newPolicy(allow, announced, none),
-		fabric:      newFabric(),
-		parties:     newParties(),
+		relays:      newRelayTable(),
+		callPeers:   newCallPeers(),
 		accounts:    newAccounts(cfg),
 		stats:       newStats(),
 		tlsPort:     deps.TLSPort,
 		shared:      deps.Shared,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
-	s.reservations = newReservations(s.fabric)
+	s.reservations = newReservations(s.relays)
 	if cfg.SecretPrevious != "" {
 		s.credentials.secrets = append(s.credentials.secrets, []byte(cfg.SecretPrevious))
 	}
@@ -183,9 +183,9 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	return s, nil
 }
 
-// Reach opens the addresses at which this process relays media to users in a call: a client whose network lets nothing else
-// out comes to them through TURN. To be called before Run.
-func (s *Server) Reach(mediaRelay []netip.AddrPort) { s.policy.relay = mediaRelay }
+// SetMediaRelay opens the addresses at which this process relays media to users in a call: a client whose network lets
+// nothing else out comes to them through TURN. To be called before Run.
+func (s *Server) SetMediaRelay(mediaRelay []netip.AddrPort) { s.policy.relay = mediaRelay }
 
 // listen opens UDP and TCP on the same port, also when the system is to choose it.
 func (s *Server) listen() error {
@@ -228,21 +228,21 @@ func (s *Server) clockAt(t time.Time) int64 { return int64(t.Sub(s.epoch)) }
 
 // Run serves until ctx ends and returns nil after everything is closed.
 func (s *Server) Run(ctx context.Context) error {
-	var fronts []*front
+	var gates []*gate
 	for _, l := range s.udp {
-		f, err := newFront(s, l)
+		f, err := newGate(s, l)
 		if err != nil {
 			s.close()
 			return fmt.Errorf("turn: %w", err)
 		}
 		l.serve(f)
-		fronts = append(fronts, f)
+		gates = append(gates, f)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		<-ctx.Done()
 		s.close()
-		for _, f := range fronts {
+		for _, f := range gates {
 			f.wait()
 		}
 		return nil
@@ -285,66 +285,10 @@ func (s *Server) keepHouse(ctx context.Context) {
 		case now := <-tick.C:
 			s.policy.learnOwn()
 			if idle := s.limits.idle; idle > 0 {
-				s.fabric.each(func(a *allocation) { a.endIfIdle(now, idle) })
+				for _, a := range s.relays.all() {
+					a.endIfIdle(now, idle)
+				}
 			}
 		}
-	}
-}
-
-// udpListener is one of the sockets on the UDP port.
-type udpListener interface {
-	link
-	// serve begins to read; the front is the one that reads from this link.
-	serve(*front)
-	drops() uint64
-}
-
-// relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).
-func (s *Server) relayIP(family byte) netip.Addr {
-	if family == family6 {
-		return s.ports.ip6
-	}
-	return s.ports.ip4
-}
-
-// began gives a new allocation its relayed address.
-func (s *Server) began(a *allocation, r *request) error {
-	if a.who.id != "" && s.cfg.Permissions == "call" {
-		a.party = s.parties.hold(a.who.id)
-	}
-	a.account = s.accounts.enter(a.who, a.client.Addr())
-	relay, reserved := netip.AddrPort{}, false
-	if r.carries(hasReservation) {
-		if relay, reserved = s.reservations.take(string(r.token)); reserved {
-			s.fabric.assign(relay, a)
-		}
-	}
-	if !reserved {
-		var err error
-		a.pair = r.carries(hasEvenPort) && r.even&0x80 != 0
-		relay, err = s.ports.choose(s.fabric, a, s.relayIP(r.family), r.carries(hasEvenPort), a.pair)
-		if err != nil {
-			s.released(a)
-			return err
-		}
-	}
-	s.stats.opened.Add(1)
-	a.relay, a.relayAddr = relay, net.UDPAddrFromAddrPort(relay)
-	return nil
-}
-
-func (s *Server) ended(a *allocation) {
-	s.fabric.release(a.relay)
-	s.released(a)
-	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
-		"for", time.Since(a.born).Round(time.Second),
-		"packets_up", a.up.packets.Load(), "bytes_up", a.up.bytes.Load(),
-		"packets_down", a.down.packets.Load(), "bytes_down", a.down.bytes.Load())
-}
-
-func (s *Server) released(a *allocation) {
-	s.accounts.leave(a.account, a.client.Addr())
-	if a.party != nil {
-		s.parties.release(a.party)
 	}
 }

@@ -86,7 +86,7 @@ func TestLibraryClient(t *testing.T) {
 			defer conn.Close()
 			c, err := pion.NewClient(&pion.ClientConfig{
 				STUNServerAddr: udp.String(), TURNServerAddr: udp.String(), Conn: conn,
-				Username: username, Password: credential, LoggerFactory: silence{},
+				Username: username, Password: credential, LoggerFactory: discardLogger{},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -21,12 +21,7 @@ import (
 // writeSize is how much is written at once, about: what the connection has taken cannot be taken back.
 const writeSize = 16 << 10
 
-var (
-	errFrame  = errors.New("not a STUN or TURN frame")
-	errFull   = errors.New("too many connections")
-	errAccept = errors.New("accept")
-	errLate   = errors.New("late")
-)
+var errFrame = errors.New("not a STUN or TURN frame")
 
 // streams counts connections, to bound them.
 type streams struct {
@@ -79,7 +74,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 			return
 		default:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.stats.drop(errAccept)
+			s.stats.drop(dropAccept)
 			select {
 			case <-ctx.Done():
 				return
@@ -94,11 +89,11 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	from, ok := addrPort(c.RemoteAddr())
 	if !ok {
-		s.stats.drop(errFrame)
+		s.stats.drop(dropFrame)
 		return
 	}
 	if !s.streams.enter(from.Addr()) {
-		s.stats.drop(errFull)
+		s.stats.drop(dropFull)
 		return
 	}
 	defer s.streams.leave(from.Addr())
@@ -106,7 +101,7 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	if tcp, ok := below[*net.TCPConn](c); ok {
 		keepUnsent(tcp, writeSize)
 	}
-	f, err := newFront(s, l)
+	f, err := newGate(s, l)
 	if err != nil {
 		s.log.Error("turn stream not served", "error", err)
 		return
@@ -136,7 +131,7 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(canonical(p.Addr()), p.Port()), err == nil
 }
 
-// stream is the front's link over one connection.
+// stream is the gate's link over one connection.
 type stream struct {
 	conn   net.Conn
 	r      *bufio.Reader
@@ -148,7 +143,7 @@ type stream struct {
 	seen atomic.Bool // a whole frame has come
 
 	mu     sync.Mutex // a leaf; guards what follows
-	out    backlog
+	out    sendQueue
 	closed bool
 	holds  bool // an allocation
 	woken  bool // read has not noticed yet
@@ -253,7 +248,7 @@ func (l *stream) write(b []byte, _ route) {
 		return
 	}
 	if !l.out.put(b, time.Now()) {
-		l.stats.drop(errQueueFull)
+		l.stats.drop(dropQueueFull)
 		return
 	}
 	select {
@@ -265,7 +260,7 @@ func (l *stream) write(b []byte, _ route) {
 // writeLoop sends what is queued: over TLS each frame in a record of its own, because there are clients (coturn's tools)
 // that take a record for a message. A client that takes nothing for too long is given up.
 func (l *stream) writeLoop(patience time.Duration) {
-	single := l.transport() == "tls"
+	single := l.protocol() == "tls"
 	var out []byte
 	for range l.queued {
 		for {
@@ -299,7 +294,7 @@ func (l *stream) take(b []byte) []byte {
 		case frame == nil:
 			return b
 		case now.Sub(since) > l.limits.late && isPayload(frame):
-			l.stats.drop(errLate)
+			l.stats.drop(dropLate)
 		default:
 			b = append(b, frame...)
 		}
@@ -326,7 +321,7 @@ func (l *stream) datagrams() bool { return false }
 
 func (l *stream) sockaddr(route) (none sockaddr) { return none }
 
-func (l *stream) transport() string {
+func (l *stream) protocol() string {
 	if _, ok := below[*tls.Conn](l.conn); ok {
 		return "tls"
 	}

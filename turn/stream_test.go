@@ -55,7 +55,7 @@ func TestLatePayloadsAreLost(t *testing.T) {
 	if got := l.take(nil); !bytes.Equal(got, want) {
 		t.Errorf("got %x, want %x", got, want)
 	}
-	if n := l.stats.refusals[errLate].Load(); n != 2 {
+	if n := l.stats.dropped[dropLate].Load(); n != 2 {
 		t.Errorf("%d counted as late, want 2", n)
 	}
 	if got := l.take(nil); len(got) != 0 {
@@ -64,8 +64,8 @@ func TestLatePayloadsAreLost(t *testing.T) {
 }
 
 // What waits comes out in order, whole and padded, and is bounded, however puts and takes alternate.
-func TestBacklog(t *testing.T) {
-	var q backlog
+func TestSendQueue(t *testing.T) {
+	var q sendQueue
 	var want [][]byte
 	held, refused := 0, 0
 	take := func() {
@@ -87,7 +87,7 @@ func TestBacklog(t *testing.T) {
 		for range r.IntN(4) * (1 - i/5000%2) { // fills up, runs empty
 			frame := channelData(0x4000, string(make([]byte, r.IntN(1300))))
 			binary.BigEndian.PutUint16(frame[:2], 0x4000+uint16(i%0x1000))
-			if fits := held+len(frame) <= maxBacklog; q.put(frame, time.Time{}) != fits {
+			if fits := held+len(frame) <= maxSendQueue; q.put(frame, time.Time{}) != fits {
 				t.Fatalf("%d bytes beside %d: fits is %v", len(frame), held, fits)
 			} else if !fits {
 				refused++
@@ -98,7 +98,7 @@ func TestBacklog(t *testing.T) {
 		}
 		take()
 	}
-	if refused == 0 || len(want) > 0 || cap(q.bytes) > 3*maxBacklog {
+	if refused == 0 || len(want) > 0 || cap(q.bytes) > 3*maxSendQueue {
 		t.Errorf("%d refused, %d left, room for %d", refused, len(want), cap(q.bytes))
 	}
 }

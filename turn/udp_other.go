@@ -34,7 +34,7 @@ func listenUDP(s *Server, address string) ([]udpListener, error) {
 	return []udpListener{&udpLink{conn, s.stats}}, nil
 }
 
-func (l *udpLink) serve(*front) {}
+func (l *udpLink) serve(*gate) {}
 
 // read goes on after errors: only a closed socket ends the server.
 func (l *udpLink) read(b []byte) (int, route, error) {
@@ -65,7 +65,7 @@ func (l *udpLink) close() error                   { return l.conn.Close() }
 func (l *udpLink) local() net.Addr                { return l.conn.LocalAddr() }
 func (l *udpLink) datagrams() bool                { return true }
 func (l *udpLink) allocated(bool)                 {}
-func (l *udpLink) transport() string              { return "udp" }
+func (l *udpLink) protocol() string               { return "udp" }
 func (l *udpLink) sockaddr(route) (none sockaddr) { return none }
 func (l *udpLink) drops() uint64                  { return 0 }
 

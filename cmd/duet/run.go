@@ -196,7 +196,7 @@ func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.
 		}
 		p.add(m.relay.Run)
 		if m.turn != nil {
-			m.turn.Reach(m.relay.Reachable())
+			m.turn.SetMediaRelay(m.relay.Reachable())
 		}
 	}
 	return m, nil

@@ -1,28 +1,13 @@
 package turn
 
-// This file forwards ChannelData around the library. A binding is made when the library has answered a ChannelBind with
-// success, and lives no longer than the library's own: until its time, its allocation's end, or a new verdict. From the
-// lookup to the emitter there is no allocation of memory and no lock that two flows share. What finds no channel at its
-// receiver becomes a Data indication, if the library has granted a permission.
+// This file forwards payloads: ChannelData around the authority, and what the authority makes of indications. From the
+// lookup of a channel to the emitter there is no allocation of memory and no lock that two flows share.
 
 import (
 	"encoding/binary"
 	"net/netip"
-	"sync/atomic"
+	"syscall"
 )
-
-// binding is one channel of one allocation.
-type binding struct {
-	number uint16
-	peer   netip.AddrPort
-	until  atomic.Int64 // on the server's clock
-
-	// what was found last time; all of it is checked before it is believed
-	judged atomic.Uint64 // policy's epoch, and the verdict in the three lowest bits; 0: not yet
-	to     atomic.Pointer[allocation]
-	back   atomic.Pointer[binding] // the channel of to for packets from here
-	missed atomic.Uint64           // fabric's epoch when there was no allocation at peer
-}
 
 // emitter takes frames for clients. The frame is its to keep until it flushes.
 type emitter interface {
@@ -33,43 +18,20 @@ type emitter interface {
 // direct is the emitter that sends at once.
 type direct struct{ server *Server }
 
-func (d direct) emit(to *allocation, frame []byte) { to.front.link.write(frame, to.route()) }
+func (d direct) emit(to *allocation, frame []byte) { to.gate.transport.write(frame, to.route()) }
 func (d direct) counts() *traffic                  { return &d.server.stats.traffic }
 
-// channel finds the live binding of a number.
-func (a *allocation) channel(number uint16, now int64) *binding {
-	for _, b := range *a.bindings.Load() {
-		if b.number == number {
-			if now < b.until.Load() {
-				return b
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
-// channelTo finds the live binding to a peer.
-func (a *allocation) channelTo(peer netip.AddrPort, now int64) *binding {
-	for _, b := range *a.bindings.Load() {
-		if b.peer == peer && now < b.until.Load() {
-			return b
-		}
-	}
-	return nil
-}
-
-// verdictFor is verdict for a bound peer; the part that depends on the address alone is remembered.
-func (a *allocation) verdictFor(b *binding) verdict {
-	p := a.front.server.policy
+// accessThrough is access for a bound peer; the part that depends on the address alone is remembered.
+func (a *allocation) accessThrough(b *binding) access {
+	p := a.gate.server.policy
 	epoch := p.epoch.Load()
 	judged := b.judged.Load()
 	if judged>>3 != epoch {
-		v := p.judge(b.peer)
+		v := p.accessTo(b.peer)
 		judged = epoch<<3 | uint64(btoi(v.memory)) | uint64(btoi(v.outside))<<1 | uint64(btoi(v.relay))<<2
 		b.judged.Store(judged)
 	}
-	return a.narrow(verdict{memory: judged&1 != 0, outside: judged&2 != 0, relay: judged&4 != 0}, b.peer.Addr())
+	return a.restrictToCall(access{memory: judged&1 != 0, outside: judged&2 != 0, relay: judged&4 != 0}, b.peer.Addr())
 }
 
 func btoi(b bool) int {
@@ -84,20 +46,20 @@ func (s *Server) forward(a *allocation, frame []byte, now int64, e emitter) {
 	number, n := channelHeader(frame)
 	b := a.channel(number, now)
 	if b == nil || a.over.Load() {
-		s.stats.drop(errUnknownChannel)
+		s.stats.drop(dropUnknownChannel)
 		return
 	}
 	if n > maxPacket {
-		s.stats.drop(errOversize)
+		s.stats.drop(dropOversize)
 		return
 	}
-	v := a.verdictFor(b)
+	v := a.accessThrough(b)
 	if !v.any() || v.relay && s.nested(frame[4:4+n]) {
-		s.stats.drop(errForbidden)
+		s.stats.drop(dropForbidden)
 		return
 	}
 	if !s.accounts.pass(a.account, n, now) {
-		s.stats.drop(errOverQuota)
+		s.stats.drop(dropOverQuota)
 		return
 	}
 	a.up.add(n)
@@ -115,16 +77,16 @@ func (s *Server) target(b *binding) *allocation {
 	if to := b.to.Load(); to != nil && !to.over.Load() {
 		return to
 	}
-	epoch := s.fabric.epoch.Load()
+	epoch := s.relays.epoch.Load()
 	if b.missed.Load() == epoch {
 		return nil
 	}
-	to := s.fabric.lookup(b.peer)
+	to := s.relays.lookup(b.peer)
 	if to == nil {
 		b.missed.Store(epoch)
 		return nil
 	}
-	if to.over.Load() { // on its way out of the fabric
+	if to.over.Load() { // on its way out of the relays
 		return nil
 	}
 	b.back.Store(nil)
@@ -135,8 +97,8 @@ func (s *Server) target(b *binding) *allocation {
 // handOver gives a frame of a to the client of to: on its own channel if it has one for a, else as a
 // Data indication.
 func (s *Server) handOver(a *allocation, b *binding, to *allocation, frame []byte, now int64, e emitter) {
-	if !a.meets(to) {
-		s.stats.drop(errForbidden)
+	if !a.mayExchange(to) {
+		s.stats.drop(dropForbidden)
 		return
 	}
 	back := b.back.Load()
@@ -149,7 +111,7 @@ func (s *Server) handOver(a *allocation, b *binding, to *allocation, frame []byt
 		b.back.Store(back)
 	}
 	if !s.accounts.pass(to.account, len(frame)-4, now) {
-		s.stats.drop(errOverQuota)
+		s.stats.drop(dropOverQuota)
 		return
 	}
 	counts := e.counts()
@@ -168,23 +130,23 @@ func (s *Server) arrived(a *allocation, frame []byte, from netip.AddrPort, now i
 	case a.over.Load():
 		return
 	case n > maxPacket:
-		s.stats.drop(errOversize)
+		s.stats.drop(dropOversize)
 	case b == nil && !a.permitted(from.Addr()):
-		s.stats.drop(errNoPermission)
+		s.stats.drop(dropNoPermission)
 	case b == nil:
-		if !a.verdict(from).outside {
-			s.stats.drop(errForbidden)
+		if !a.accessTo(from).outside {
+			s.stats.drop(dropForbidden)
 			return
 		}
 		if !s.accounts.pass(a.account, n, now) {
-			s.stats.drop(errOverQuota)
+			s.stats.drop(dropOverQuota)
 			return
 		}
 		a.indicate(frame[4:], from, pathSocket)
-	case !a.verdictFor(b).outside:
-		s.stats.drop(errForbidden)
+	case !a.accessThrough(b).outside:
+		s.stats.drop(dropForbidden)
 	case !s.accounts.pass(a.account, n, now):
-		s.stats.drop(errOverQuota)
+		s.stats.drop(dropOverQuota)
 	default:
 		a.down.add(n)
 		e.counts().down[pathSocket].add(n)
@@ -192,4 +154,70 @@ func (s *Server) arrived(a *allocation, frame []byte, from netip.AddrPort, now i
 		binary.BigEndian.PutUint16(frame[2:], uint16(n))
 		e.emit(a, frame)
 	}
+}
+
+// send carries what a Send indication holds to a peer.
+func (a *allocation) send(b []byte, peer netip.AddrPort) {
+	s := a.gate.server
+	v := a.accessTo(peer)
+	switch {
+	case len(b) > maxPacket:
+		s.stats.drop(dropOversize)
+		return
+	case !v.any() || v.relay && s.nested(b):
+		s.stats.drop(dropForbidden)
+		return
+	case !s.accounts.pass(a.account, len(b), s.clock()):
+		s.stats.drop(dropOverQuota)
+		return
+	}
+	a.up.add(len(b))
+	if v.memory {
+		if to := s.relays.lookup(peer); to != nil {
+			if !a.mayExchange(to) {
+				s.stats.drop(dropForbidden)
+				return
+			}
+			s.stats.up[pathMemory].add(len(b))
+			to.deliver(b, a.relay)
+			return
+		}
+	}
+	a.sendOutside(b, peer, v, &s.stats.traffic)
+}
+
+// sendOutside carries a payload to a peer that is no allocation of this server.
+func (a *allocation) sendOutside(b []byte, peer netip.AddrPort, v access, counts *traffic) {
+	err := error(syscall.ENETUNREACH)
+	if socket := a.socket.Load(); socket != nil && v.outside {
+		err = (*socket).send(b, peer)
+	}
+	if err != nil {
+		a.gate.server.stats.lose(err)
+		return
+	}
+	counts.up[pathSocket].add(len(b))
+}
+
+// deliver gives the client a payload from another allocation that has no channel.
+func (a *allocation) deliver(b []byte, from netip.AddrPort) {
+	s := a.gate.server
+	switch {
+	case a.over.Load():
+	case !a.permitted(from.Addr()):
+		s.stats.drop(dropNoPermission)
+	case !s.accounts.pass(a.account, len(b), s.clock()):
+		s.stats.drop(dropOverQuota)
+	default:
+		a.indicate(b, from, pathMemory)
+	}
+}
+
+// indicate sends the client a payload as a Data indication.
+func (a *allocation) indicate(b []byte, from netip.AddrPort, way path) {
+	a.down.add(len(b))
+	a.gate.server.stats.down[way].add(len(b))
+	p := packets.Get().(*packet)
+	a.gate.transport.write(appendData(p.buf[:0], from, b), a.route())
+	packets.Put(p)
 }

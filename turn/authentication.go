@@ -1,18 +1,67 @@
 package turn
 
-// This file says who may come in: names that expire with passwords derived from a shared secret (TURN REST), and static users.
+// This file is authentication (RFC 8656 section 5): long-term credentials, which are static users or names that expire, with
+// passwords derived from a shared secret (TURN REST).
 
 import (
 	"crypto/hmac"
+	"crypto/md5"  //nolint:gosec // fixed by the protocol
 	"crypto/sha1" //nolint:gosec // fixed by the protocol
 	"encoding/base64"
-	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
-
-	pion "github.com/pion/turn/v3"
 )
+
+// authenticate says whether the current request's client has proved a password that lets it make the request; if not, the
+// authority demands one, or the request is answered or dropped here.
+func (g *gate) authenticate() bool {
+	r := &g.req
+	switch {
+	case !r.carries(hasIntegrity):
+		return g.challenge(demandPassword)
+	case !r.carries(hasUsername) || !r.carries(hasRealm) || !r.carries(hasNonce):
+		if !g.mayAnswer() {
+			return g.drop(dropBudget)
+		}
+		return g.reject(codeBadRequest)
+	case !g.server.nonces.bound(r.nonce, r.from):
+		return g.challenge(demandFreshNonce)
+	case string(r.realm) != g.server.cfg.Realm:
+		return g.challenge(demandPassword)
+	}
+	key, who, ok := g.server.credentials.find(&r.message)
+	if !ok || who.expired(r.now) && !g.allowExpiredCredential(who) {
+		if !g.challenge(demandPassword) {
+			return false
+		}
+		g.server.refusals.note(claimedID(r.username), codeUnauthorized, r.now)
+		return true
+	}
+	r.key, r.who = key, who
+	return true
+}
+
+// challenge has the authority demand credentials. Strangers are answered from the budget.
+func (g *gate) challenge(how errand) bool {
+	if !g.mayAnswer() {
+		return g.drop(dropBudget)
+	}
+	g.req.errand, g.req.key = how, nil
+	code := codeUnauthorized
+	if how == demandFreshNonce {
+		code = codeStaleNonce
+	}
+	g.server.stats.refuse(code)
+	return true
+}
+
+// allowExpiredCredential lets a running allocation outlive its credential, so that a long call is not cut off: only a new
+// allocation needs one that has not expired.
+func (g *gate) allowExpiredCredential(who identity) bool {
+	a := g.req.allocation
+	return a != nil && !a.isOver() && a.who.user == who.user
+}
 
 // identity is who has proved a password.
 type identity struct {
@@ -48,11 +97,17 @@ func (c *credentials) issue(user string, expires time.Time) (username, pass stri
 	return username, password(c.secrets[0], username)
 }
 
-// authenticate finds the key with which m was signed. It does not look at expiry: see lease.go.
-func (c *credentials) authenticate(m *message) (key []byte, who identity, ok bool) {
+// longTermKey is the key of a long-term credential (RFC 8489 section 9.2.2).
+func longTermKey(username, realm, password string) []byte {
+	sum := md5.Sum([]byte(username + ":" + realm + ":" + password)) //nolint:gosec // fixed by the protocol
+	return sum[:]
+}
+
+// find finds the key with which m was signed. It does not look at expiry.
+func (c *credentials) find(m *message) (key []byte, who identity, ok bool) {
 	username := string(m.username)
 	if pass, static := c.users[username]; static {
-		key = pion.GenerateAuthKey(username, c.realm, pass)
+		key = longTermKey(username, c.realm, pass)
 		return key, identity{user: "static:" + username}, verify(m, key)
 	}
 	stamp, id, _ := strings.Cut(username, ":")
@@ -68,7 +123,7 @@ func (c *credentials) authenticate(m *message) (key []byte, who identity, ok boo
 		who.id = id
 	}
 	for _, secret := range c.secrets {
-		key = pion.GenerateAuthKey(username, c.realm, password(secret, username))
+		key = longTermKey(username, c.realm, password(secret, username))
 		if verify(m, key) {
 			return key, who, true
 		}
@@ -95,55 +150,4 @@ func isOwnID(id string) bool {
 		}
 	}
 	return true
-}
-
-// verify checks MESSAGE-INTEGRITY; parse has cut the message off behind it and set the length accordingly.
-func verify(m *message, key []byte) bool {
-	return hmac.Equal(m.raw[m.integrity+4:], sign(m.raw[:m.integrity], key))
-}
-
-// sign computes the value of MESSAGE-INTEGRITY over what precedes it.
-func sign(b, key []byte) []byte {
-	mac := hmac.New(sha1.New, key)
-	mac.Write(b)
-	return mac.Sum(nil)
-}
-
-// resign makes a changed message whole again.
-func resign(m *message, key []byte) {
-	copy(m.raw[m.integrity+4:], sign(m.raw[:m.integrity], key))
-}
-
-// appendError builds an error answer to the request with this id; with a key it is signed.
-func appendError(b []byte, method uint16, id []byte, code int, reason string, key []byte, attrs ...attribute) []byte {
-	start := len(b)
-	b = binary.BigEndian.AppendUint16(b, messageType(method, classError))
-	b = append(b, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, magicCookie)
-	b = append(b, id...)
-	b = appendAttribute(b, attrErrorCode, append([]byte{0, 0, byte(code / 100), byte(code % 100)}, reason...))
-	for _, a := range attrs {
-		b = appendAttribute(b, a.typ, a.value)
-	}
-	if key == nil {
-		binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-headerSize))
-		return b
-	}
-	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-headerSize+24))
-	return appendAttribute(b, attrIntegrity, sign(b[start:], key))
-}
-
-type attribute struct {
-	typ   uint16
-	value []byte
-}
-
-func appendAttribute(b []byte, typ uint16, v []byte) []byte {
-	b = binary.BigEndian.AppendUint16(b, typ)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(v)))
-	b = append(b, v...)
-	for range -len(v) & 3 {
-		b = append(b, 0)
-	}
-	return b
 }

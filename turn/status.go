@@ -49,22 +49,22 @@ func (r *refusals) of(user string, now time.Time) (codes []int) {
 	return codes
 }
 
-// Fared tells how a user of ours fares: the transports of its allocations, each once, whether anything has come to one of
+// UserStatus tells how a user of ours fares: the transports of its allocations, each once, whether anything has come to one of
 // them from a peer, and the STUN error codes of requests with credentials that were refused in the last two minutes.
-func (s *Server) Fared(user string) (allocations []string, heard bool, refused []int) {
+func (s *Server) UserStatus(user string) (allocations []string, heard bool, refused []int) {
 	refused = s.refusals.of(user, time.Now())
 	if !s.accounts.knows("rest:" + user) {
 		return nil, false, refused
 	}
-	s.fabric.each(func(a *allocation) {
+	for _, a := range s.relays.all() {
 		if a.who.id != user {
-			return
+			continue
 		}
 		heard = heard || a.down.packets.Load() > 0
-		if transport := a.front.link.transport(); !slices.Contains(allocations, transport) {
+		if transport := a.gate.transport.protocol(); !slices.Contains(allocations, transport) {
 			allocations = append(allocations, transport)
 		}
-	})
+	}
 	slices.Sort(allocations)
 	return allocations, heard, refused
 }

@@ -15,7 +15,7 @@ func TestAnswers(t *testing.T) {
 	peer4 := peerAddress(netip.MustParseAddrPort("127.0.0.1:9"))
 	peer6 := peerAddress(netip.MustParseAddrPort("[::1]:9"))
 	family := func(f byte) attribute { return attribute{attrRequestedFamily, []byte{f, 0, 0, 0}} }
-	udp := transport(protocolUDP)
+	udp := requestedTransport(protocolUDP)
 	for _, c := range []struct {
 		name      string
 		allocated bool
@@ -24,8 +24,8 @@ func TestAnswers(t *testing.T) {
 		want      int
 	}{
 		{"no transport", false, methodAllocate, nil, codeBadRequest},
-		{"a TCP relay", false, methodAllocate, []attribute{transport(6)}, codeTransport},
-		{"another transport", false, methodAllocate, []attribute{transport(132)}, codeTransport},
+		{"a TCP relay", false, methodAllocate, []attribute{requestedTransport(6)}, codeTransport},
+		{"another transport", false, methodAllocate, []attribute{requestedTransport(132)}, codeTransport},
 		{"IPv4 by name", false, methodAllocate, []attribute{udp, family(1)}, 0},
 		{"IPv6 without an address", false, methodAllocate, []attribute{udp, family(2)}, codeFamily},
 		{"an unknown family", false, methodAllocate, []attribute{udp, family(3)}, codeFamily},
@@ -85,7 +85,7 @@ func checkSigned(t *testing.T, name string, c *client, raw []byte) {
 	t.Helper()
 	v := attributeOf(raw, attrIntegrity)
 	if v == nil {
-		// The library's own refusals come without: RFC 8656 does not demand it, the front's rewriting adds it.
+		// The library's own refusals come without: RFC 8656 does not demand it, the gate's rewriting adds it.
 		t.Errorf("%s: the refusal is not signed", name)
 		return
 	}
@@ -124,7 +124,7 @@ func TestWhoMayComeIn(t *testing.T) {
 	} {
 		cl := dial(t, s, "udp")
 		cl.user, cl.pass = c.who[0], c.who[1]
-		if a := cl.ask(methodAllocate, transport(protocolUDP)); a.code != c.want || (a.code != 0 && !cl.learn(a)) {
+		if a := cl.ask(methodAllocate, requestedTransport(protocolUDP)); a.code != c.want || (a.code != 0 && !cl.learn(a)) {
 			t.Errorf("%s: got %d, want %d with a nonce", c.name, a.code, c.want)
 		}
 	}
@@ -138,7 +138,7 @@ func TestWhoMayComeIn(t *testing.T) {
 	for _, left := range []uint16{attrUsername, attrRealm, attrNonce} {
 		cl := dial(t, s, "udp")
 		cl.ask(methodBinding)
-		b := cl.build(methodAllocate, classRequest, transport(protocolUDP))
+		b := cl.build(methodAllocate, classRequest, requestedTransport(protocolUDP))
 		for _, a := range []attribute{{attrUsername, []byte("alice")}, {attrRealm, []byte("duet")}, {attrNonce, []byte("n")}, {attrIntegrity, make([]byte, 20)}} {
 			if a.typ != left {
 				b = appendAttribute(b, a.typ, a.value)
@@ -170,7 +170,7 @@ func TestLongCallsSurviveTheirCredential(t *testing.T) {
 		}
 		c.user, c.pass = s.credentials.issue(ownUser, time.Now().Add(-time.Hour))
 		c.mustAsk(methodRefresh, lifetime(0))
-		if a := c.ask(methodAllocate, transport(protocolUDP)); a.code != codeUnauthorized {
+		if a := c.ask(methodAllocate, requestedTransport(protocolUDP)); a.code != codeUnauthorized {
 			t.Errorf("a new allocation: got %d, want 401", a.code)
 		}
 	}
@@ -181,7 +181,7 @@ func TestLifetimes(t *testing.T) {
 	s := start(t)
 	for _, c := range []struct{ ask, want uint32 }{{1, 600}, {599, 600}, {601, 601}, {3000, 3000}, {3600, 3599}, {1 << 31, 3599}} {
 		cl := dial(t, s, "udp")
-		a := cl.mustAsk(methodAllocate, transport(protocolUDP), lifetime(c.ask))
+		a := cl.mustAsk(methodAllocate, requestedTransport(protocolUDP), lifetime(c.ask))
 		if got := binary.BigEndian.Uint32(attributeOf(a.raw, attrLifetime)); got != c.want {
 			t.Errorf("Allocate for %d s: got %d, want %d", c.ask, got, c.want)
 		}
@@ -199,15 +199,15 @@ func TestAllocationsExpire(t *testing.T) {
 			t.Parallel()
 			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 500*time.Millisecond })
 			c := dial(t, s, network)
-			a := s.fabric.lookup(c.allocate(lifetime(3)))
+			a := s.relays.lookup(c.allocate(lifetime(3)))
 			a.awaitEnd(t)
 			if got := c.ask(methodRefresh); got.code != codeMismatch {
 				t.Errorf("Refresh after expiry: got %d, want 437", got.code)
 			}
-			b := s.fabric.lookup(c.allocate(lifetime(600)))
+			b := s.relays.lookup(c.allocate(lifetime(600)))
 			c.mustAsk(methodRefresh, lifetime(1))
 			b.awaitEnd(t)
-			eventually(t, "all are forgotten", func() bool { return s.fabric.count() == 0 })
+			eventually(t, "all are forgotten", func() bool { return s.relays.count() == 0 })
 		})
 	}
 }
@@ -217,13 +217,13 @@ func TestRepeatedAllocate(t *testing.T) {
 	s := start(t)
 	c := dial(t, s, "udp")
 	c.learn(c.roundTrip(c.build(methodAllocate, classRequest)))
-	b := c.build(methodAllocate, classRequest, transport(protocolUDP))
+	b := c.build(methodAllocate, classRequest, requestedTransport(protocolUDP))
 	first, second := c.roundTrip(b), c.roundTrip(b)
 	if first.code != 0 || !slices.Equal(first.raw, second.raw) {
 		t.Errorf("got %x, then %x", first.raw, second.raw)
 	}
-	if s.fabric.count() != 1 {
-		t.Errorf("%d allocations, want 1", s.fabric.count())
+	if s.relays.count() != 1 {
+		t.Errorf("%d allocations, want 1", s.relays.count())
 	}
 }
 
@@ -232,7 +232,7 @@ func TestPairsOfPorts(t *testing.T) {
 	s := start(t, func(c *Config, _ *limits) { c.RelayPorts = "49600-49799" })
 	for range 20 {
 		c, d := dial(t, s, "udp"), dial(t, s, "tcp")
-		a := c.mustAsk(methodAllocate, transport(protocolUDP), attribute{attrEvenPort, []byte{0x80}})
+		a := c.mustAsk(methodAllocate, requestedTransport(protocolUDP), attribute{attrEvenPort, []byte{0x80}})
 		relay, _ := xorAddress(attributeOf(a.raw, attrXORRelayedAddress), a.raw[8:20])
 		token := attribute{attrReservationToken, attributeOf(a.raw, attrReservationToken)}
 		if relay.Port()%2 != 0 || len(token.value) != 8 {
@@ -241,13 +241,13 @@ func TestPairsOfPorts(t *testing.T) {
 		if next := d.allocate(token); next.Port() != relay.Port()+1 {
 			t.Errorf("the ports are %d and %d", relay.Port(), next.Port())
 		}
-		if got := dial(t, s, "udp").ask(methodAllocate, transport(protocolUDP), token).code; got != codeCapacity {
+		if got := dial(t, s, "udp").ask(methodAllocate, requestedTransport(protocolUDP), token).code; got != codeCapacity {
 			t.Errorf("the token a second time: got %d, want 508", got)
 		}
 		c.mustAsk(methodRefresh, lifetime(0))
 		d.mustAsk(methodRefresh, lifetime(0))
 	}
-	if n := s.fabric.count(); n != 0 {
+	if n := s.relays.count(); n != 0 {
 		t.Errorf("%d ports are still taken", n)
 	}
 }

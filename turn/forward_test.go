@@ -78,18 +78,18 @@ func TestFastPathEnds(t *testing.T) {
 			b.allocate()
 		}},
 		{"the sender's allocation expires", func(s *Server, a, _ *client, atA, _ netip.AddrPort) {
-			x := s.fabric.lookup(atA)
+			x := s.relays.lookup(atA)
 			a.mustAsk(methodRefresh, lifetime(1))
 			x.awaitEnd(t)
 		}},
 		{"the receiver's allocation expires", func(s *Server, _, b *client, _, atB netip.AddrPort) {
-			x := s.fabric.lookup(atB)
+			x := s.relays.lookup(atB)
 			b.mustAsk(methodRefresh, lifetime(1))
 			x.awaitEnd(t)
 		}},
 		{"the server ends it", func(s *Server, _, _ *client, _, atB netip.AddrPort) {
-			x := s.fabric.lookup(atB)
-			x.doom()
+			x := s.relays.lookup(atB)
+			x.expire()
 			x.awaitEnd(t)
 		}},
 	} {
@@ -121,7 +121,7 @@ func TestChannelsExpire(t *testing.T) {
 	}
 	b.mustAsk(methodCreatePermission, peerAddress(atA))
 	eventually(t, "the channels expire", func() bool {
-		x, y := s.fabric.lookup(atA), s.fabric.lookup(atB)
+		x, y := s.relays.lookup(atA), s.relays.lookup(atB)
 		return x.channel(0x4000, s.clock()) == nil && y.channel(0x4001, s.clock()) == nil
 	})
 	a.send(channelData(0x4000, "late"))
@@ -173,8 +173,8 @@ func TestSlowStreamLosesPackets(t *testing.T) {
 	a.mustAsk(methodRefresh)
 	for n := 0; ; n++ {
 		if in := b.receive(2 * time.Second); in == nil { // longer than a full window takes to open again
-			lost := s.stats.refusals[errQueueFull].Load() + s.stats.refusals[errLate].Load() + s.kernelDrops()
-			if n == 0 || n*1204 > maxBacklog+128<<10 || n+int(lost) != 20_000 {
+			lost := s.stats.dropped[dropQueueFull].Load() + s.stats.dropped[dropLate].Load() + s.kernelDrops()
+			if n == 0 || n*1204 > maxSendQueue+128<<10 || n+int(lost) != 20_000 {
 				t.Errorf("%d of 20000 frames arrived and %d are counted as lost", n, lost)
 			}
 			break
@@ -189,21 +189,21 @@ func TestSlowStreamLosesPackets(t *testing.T) {
 func TestLossesAreCounted(t *testing.T) {
 	s := start(t)
 	c := dial(t, s, "udp")
-	a := s.fabric.lookup(c.allocate())
+	a := s.relays.lookup(c.allocate())
 	outside, addr := peer(t)
 	c.bind(0x4000, addr)
 	socket := a.socket.Load()
 	for _, step := range []struct {
 		socket relaySocket
-		reason error
-	}{{refusing{syscall.ENOBUFS}, errQueueFull}, {refusing{syscall.ENETUNREACH}, errUnreachable}, {nil, errUnreachable}} {
+		reason drop
+	}{{refusing{syscall.ENOBUFS}, dropQueueFull}, {refusing{syscall.ENETUNREACH}, dropUnreachable}, {nil, dropUnreachable}} {
 		if a.socket.Store(&step.socket); step.socket == nil {
 			a.socket.Store(nil)
 		}
-		before := s.stats.refusals[step.reason].Load()
+		before := s.stats.dropped[step.reason].Load()
 		c.send(channelData(0x4000, "lost"))
 		c.send(c.build(methodSend, classIndication, peerAddress(addr), attribute{attrData, []byte("lost")}))
-		eventually(t, "both losses are counted", func() bool { return s.stats.refusals[step.reason].Load() == before+2 })
+		eventually(t, "both losses are counted", func() bool { return s.stats.dropped[step.reason].Load() == before+2 })
 	}
 	a.socket.Store(socket)
 	c.send(channelData(0x4000, "sent"))
@@ -226,7 +226,7 @@ func (s *sink) emit(*allocation, []byte) {}
 func (s *sink) counts() *traffic         { return &s.traffic }
 
 func forwardOne(t testing.TB, s *Server, at netip.AddrPort) (func(), *sink) {
-	x, out := s.fabric.lookup(at), new(sink)
+	x, out := s.relays.lookup(at), new(sink)
 	frame := channelData(0x4000, string(make([]byte, 1200)))
 	return func() {
 		frame[0], frame[1] = 0x40, 0

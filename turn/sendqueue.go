@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// maxBacklog is what may wait in all; more is lost, in whole frames.
-const maxBacklog = 256 << 10
+// maxSendQueue is what may wait in all; more is lost, in whole frames.
+const maxSendQueue = 256 << 10
 
-// backlog holds whole frames in their order.
-type backlog struct {
+// sendQueue holds whole frames in their order.
+type sendQueue struct {
 	bytes  []byte
 	frames []queued
 	taken  int // bytes of those that are taken
@@ -28,11 +28,11 @@ type queued struct {
 }
 
 // put appends a frame, padded as it goes over a stream, or says that there is no room.
-func (q *backlog) put(frame []byte, now time.Time) bool {
-	if len(q.bytes)-q.taken+len(frame) > maxBacklog {
+func (q *sendQueue) put(frame []byte, now time.Time) bool {
+	if len(q.bytes)-q.taken+len(frame) > maxSendQueue {
 		return false
 	}
-	if q.taken > maxBacklog { // as much again as may wait: seldom enough
+	if q.taken > maxSendQueue { // as much again as may wait: seldom enough
 		q.bytes = slices.Delete(q.bytes, 0, q.taken)
 		q.frames = slices.Delete(q.frames, 0, q.first)
 		q.taken, q.first = 0, 0
@@ -48,7 +48,7 @@ func (q *backlog) put(frame []byte, now time.Time) bool {
 }
 
 // next takes the first frame out, nil if there is none. It stays where it is until the next put.
-func (q *backlog) next() (frame []byte, since time.Time) {
+func (q *sendQueue) next() (frame []byte, since time.Time) {
 	if q.first == len(q.frames) {
 		if q.bytes, q.frames = q.bytes[:0], q.frames[:0]; cap(q.bytes) > writeSize {
 			q.bytes, q.frames = nil, nil

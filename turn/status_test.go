@@ -10,14 +10,14 @@ import (
 // TestFared: what can be told of a user whose call does not connect.
 func TestFared(t *testing.T) {
 	s := start(t)
-	told := func() string { return fmt.Sprint(s.Fared(ownUser)) }
+	told := func() string { return fmt.Sprint(s.UserStatus(ownUser)) }
 	if got := told(); got != "[] false []" {
 		t.Errorf("of somebody who never came: %s", got)
 	}
 	wrong := dial(t, s, "udp")
 	wrong.own(s, ownUser)
 	wrong.pass += "x"
-	if a := wrong.ask(methodAllocate, transport(protocolUDP)); a.code != codeUnauthorized {
+	if a := wrong.ask(methodAllocate, requestedTransport(protocolUDP)); a.code != codeUnauthorized {
 		t.Fatalf("a wrong password gets %d", a.code)
 	}
 	if got := told(); got != "[] false [401]" {
@@ -25,7 +25,7 @@ func TestFared(t *testing.T) {
 	}
 	stranger := dial(t, s, "udp")
 	stranger.pass += "x"
-	stranger.ask(methodAllocate, transport(protocolUDP))
+	stranger.ask(methodAllocate, requestedTransport(protocolUDP))
 
 	tcp, udp := dial(t, s, "tcp"), dial(t, s, "udp")
 	tcp.own(s, ownUser)
