@@ -88,9 +88,9 @@ type ledger struct{ *neighbour }
 func (l ledger) ICEServers(user, host string) ([]string, string, string, time.Time) {
 	return []string{"stun:" + host + ":3478", "turn:" + host + ":3478?transport=udp", "turn:" + host + ":3478?transport=tcp"}, "99:" + user, "secret", time.Now().Add(time.Hour)
 }
-func (l ledger) CallStarted(call, a, b string)        { l.note("started %s %s", a, b) }
-func (l ledger) Candidate(call, user, ip string)      { l.note("%s at %s", user, ip) }
-func (l ledger) CallEnded(call string)                { l.note("ended") }
+func (l ledger) CallStarted(call, a, b string)             { l.note("started %s %s", a, b) }
+func (l ledger) Candidate(call, user, ip string)           { l.note("%s at %s", user, ip) }
+func (l ledger) CallEnded(call string)                     { l.note("ended") }
 func (l ledger) UserStatus(string) ([]string, bool, []int) { return nil, false, l.refused }
 
 func TestTURNHearsFirst(t *testing.T) {
