@@ -24,53 +24,56 @@ import (
 
 // Config is everything an operator may say. duet.yaml, beside this file, is its manual.
 type Config struct {
-	// HTTP serves the page, the signaling and the API.
+	// Where the page, the signaling and the API are served.
 	HTTP HTTP `yaml:"http"`
-	// StateDir keeps what must survive a restart: the generated secrets, in
-	// state.json with mode 0600, and certificates obtained by ACME.
-	// Empty means $STATE_DIRECTORY, $XDG_STATE_HOME/duet or ~/.local/state/duet.
+	// Where generated secrets (state.json, mode 0600) and certificates are kept. "" means $STATE_DIRECTORY,
+	// $XDG_STATE_HOME/duet or ~/.local/state/duet. If it cannot be written, Duet runs but a restart ends sessions.
 	StateDir string `yaml:"state_dir"`
-	// Log says how much is logged, and in which form.
+	// How much is logged, and in which form.
 	Log Log `yaml:"log"`
-	// Signaling holds the rules of sessions and calls.
+	// The rules of sessions and calls.
 	Signaling signaling.Config `yaml:"signaling"`
-	// TURN is the embedded STUN and TURN server.
+	// The embedded STUN and TURN server.
 	TURN turn.Config `yaml:"turn"`
-	// Relay forwards media when the two browsers cannot reach each other.
+	// Forwards media when the two browsers cannot reach each other.
 	Relay relay.Config `yaml:"relay"`
 }
 
 // HTTP says where the page and the signaling are served.
 type HTTP struct {
-	// Listen is host:port for HTTP and WebSocket; TURN over TCP is answered there too. Empty: off.
+	// host:port for the page (HTTP), the signaling (WebSocket) and TURN over TCP on one port. "" switches it off.
 	Listen string `yaml:"listen"`
-	// TLSListen is host:port for HTTPS, WSS and TURN over TLS on one port. Empty: off.
+	// host:port for the same over TLS: HTTPS, WSS and TURN over TLS. Set it to :443 together with one of the three
+	// certificates below. Browsers give camera and microphone to https pages and to localhost only.
 	TLSListen string `yaml:"tls_listen"`
-	// TLSCert and TLSKey are PEM files; a changed file is taken up without a restart.
+	// A certificate and its key in PEM files. Changed files are taken up within a second, and nobody is dropped.
 	TLSCert string `yaml:"tls_cert"`
-	TLSKey  string `yaml:"tls_key"`
-	// ACMEDomain obtains and renews a certificate for this name (Let's Encrypt); needs TLSListen on port 443.
+	// The key that belongs to tls_cert.
+	TLSKey string `yaml:"tls_key"`
+	// Obtain and renew a certificate for this name (ACME, Let's Encrypt). The name must point to this machine and
+	// tls_listen must be reachable on port 443. Using it means agreeing to Let's Encrypt's terms.
 	ACMEDomain string `yaml:"acme_domain"`
-	// SelfSigned makes a certificate at start, for development; its fingerprint is printed.
+	// Make a certificate at start. For development: browsers warn, and its fingerprint is printed to compare.
 	SelfSigned bool `yaml:"self_signed"`
-	// AdminListen is host:port for metrics, health and pprof; keep it on loopback. Empty: off.
+	// host:port for /metrics (Prometheus), /healthz and /debug/pprof. Keep it on loopback. "" switches it off.
 	AdminListen string `yaml:"admin_listen"`
-	// AllowedOrigins are origins (https://host[:port]) of other pages that may use the signaling.
+	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// ProxyProtocol lists networks (CIDR) of load balancers whose PROXY protocol header is believed, on these ports
-	// and on TURN's.
+	// Networks (CIDR) of load balancers that begin each connection with a PROXY protocol header (version 1 or 2), to
+	// these ports and to TURN's over TCP and TLS. Connections from there must have one; nobody else is believed.
 	ProxyProtocol []string `yaml:"proxy_protocol"`
-	// APIToken lets other software ask for TURN credentials (POST /api/v1/turn-credentials). Empty: off.
+	// Lets other software ask for TURN credentials (POST /api/v1/turn-credentials with this bearer token). "" is off.
 	APIToken string `yaml:"api_token" secret:"true"`
-	// DrainTimeout bounds an orderly end; after it everything is cut. At most 10s.
+	// How long an orderly end may take before everything is cut; at most 10s.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
 // Log says how much is logged, and in which form.
 type Log struct {
-	// Level is debug, info, warn or error.
+	// debug, info, warn or error. Except with debug, one message is written at most ten times a second after the first
+	// 200.
 	Level string `yaml:"level"`
-	// Format is text or json.
+	// text, or json for a log collector.
 	Format string `yaml:"format"`
 }
 

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -22,7 +23,7 @@ func write(t *testing.T, text string) string {
 }
 
 func TestDefaultsNeedNoFile(t *testing.T) {
-	cfg, err := Load("", nil)
+	cfg, _, err := Load("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestDefaultsNeedNoFile(t *testing.T) {
 }
 
 func TestManualEqualsDefaults(t *testing.T) {
-	cfg, err := Load("duet.yaml", nil)
+	cfg, _, err := Load("duet.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestEveryKeyHasANameAndATypeThatTextCanSet(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	path := write(t, "http:\n  listen: \":1\"\n  admin_listen: \":2\"\n  drain_timeout: 3s\n")
 	secret := write(t, "a token from a file\n")
-	cfg, err := Load(path, []string{
+	cfg, _, err := Load(path, []string{
 		"DUET_HTTP_LISTEN=:9", "DUET_HTTP_ALLOWED_ORIGINS=https://a.example, https://b.example",
 		"DUET_HTTP_API_TOKEN_FILE=" + secret, "DUET_SERVICE_HOST=10.0.0.1", "DUET_PORT=tcp://10.0.0.1:80", "PATH=/bin",
 	})
@@ -139,7 +140,7 @@ func TestFaults(t *testing.T) {
 		{"no network", "http:\n  proxy_protocol: [10.0.0.1]\n", nil, []string{`http.proxy_protocol: "10.0.0.1" is not a network`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load(write(t, tt.file), tt.environ)
+			_, _, err := Load(write(t, tt.file), tt.environ)
 			if err == nil {
 				t.Fatal("got no error")
 			}
@@ -155,6 +156,88 @@ func TestFaults(t *testing.T) {
 				t.Errorf("a secret is repeated:\n%s", err)
 			}
 		})
+	}
+}
+
+// What Kubernetes and Docker put into the environment beside a service or a container of a name like ours.
+func TestInjectedVariables(t *testing.T) {
+	for _, name := range []string{"", "TURN_", "WEB_", "TURN_UDP_", "HTTP_", "A_B_C_"} {
+		for _, rest := range []string{
+			"SERVICE_HOST=10.0.0.1", "SERVICE_PORT=3478", "SERVICE_PORT_STUN=3478", "SERVICE_PORT_TURN_TLS=443",
+			"PORT=tcp://10.0.0.1:80", "PORT=udp://10.0.0.1:3478", "PORT_80_TCP=tcp://10.0.0.1:80", "PORT_80_TCP_PROTO=tcp",
+			"PORT_80_TCP_PORT=80", "PORT_3478_UDP_ADDR=10.0.0.1", "PORT_5_SCTP_ADDR=10.0.0.1",
+			"NAME=/app/duet", "ENV_PATH=/bin", "ENV_SECRET_FILE=x",
+		} {
+			entry := "DUET_" + name + rest
+			cfg, warnings, err := Load("", []string{entry})
+			if err != nil || warnings != nil || !reflect.DeepEqual(cfg, Default()) {
+				t.Errorf("%s: %v, %v", entry, err, warnings)
+			}
+		}
+	}
+	for _, mistyped := range []string{"DUET_PORT=8080", "DUET_HTTP_PORT=443", "DUET_TURN_NAME=call.example.org", "DUET_SERVICE=1", "DUET_TURN_PORTS=1-2", "DUET_HTTP_LISTEM=:1"} {
+		if _, _, err := Load("", []string{mistyped}); err == nil || !strings.Contains(err.Error(), "no such key") {
+			t.Errorf("%s: %v, want no such key", mistyped, err)
+		}
+	}
+}
+
+func TestOldNames(t *testing.T) {
+	for old, now := range renamed {
+		group, name, _ := strings.Cut(old, ".")
+		value := func(cfg Config) string {
+			for _, l := range leaves(reflect.ValueOf(&cfg).Elem(), "") {
+				if l.key == now {
+					return fmt.Sprint(l.value)
+				}
+			}
+			return ""
+		}
+		file := group + ":\n  " + name + ": 123456\n"
+		for _, in := range []struct {
+			file    string
+			environ []string
+			old     string
+		}{
+			{file, nil, old},
+			{"", []string{envName(old) + "=123456"}, envName(old)},
+			{"", []string{envName(old) + "_FILE=" + write(t, "123456\n")}, envName(old) + "_FILE"},
+		} {
+			cfg, warnings, err := Load(write(t, in.file), in.environ)
+			if err != nil || value(cfg) != "123456" || len(warnings) != 1 || !strings.HasPrefix(warnings[0], in.old+" is now ") {
+				t.Errorf("%s: got %s, %v, %v", in.old, value(cfg), warnings, err)
+			}
+		}
+		both := file + "  " + strings.TrimPrefix(now, group+".") + ": 123456\n"
+		if _, _, err := Load(write(t, both), nil); err == nil || !strings.Contains(err.Error(), now+": given twice") {
+			t.Errorf("%s and %s: %v", old, now, err)
+		}
+		if _, _, err := Load("", []string{envName(old) + "=1", envName(now) + "=1"}); err == nil || !strings.Contains(err.Error(), "is given by") {
+			t.Errorf("%s and %s: %v", envName(old), envName(now), err)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for _, tt := range []struct{ entry, want string }{ // want is "" for none
+		{"DUET_TURN_SECRET=sixteen-letters-", "turn.secret: shorter than 32"},
+		{"DUET_TURN_SECRET_PREVIOUS=sixteen-letters-", "turn.secret_previous: shorter than 32"},
+		{"DUET_TURN_SECRET=0123456789abcdef0123456789abcdef", ""},
+		{"DUET_TURN_USERS=gateway:secret", `turn.users: the password of "gateway"`},
+		{"DUET_HTTP_ADMIN_LISTEN=:9080", "http.admin_listen: :9080 is open to everybody"},
+		{"DUET_HTTP_ADMIN_LISTEN=[::]:9080", "http.admin_listen"},
+		{"DUET_HTTP_ADMIN_LISTEN=192.0.2.1:9080", "http.admin_listen"},
+		{"DUET_HTTP_ADMIN_LISTEN=metrics.example.org:9080", "http.admin_listen"},
+		{"DUET_HTTP_ADMIN_LISTEN=10.1.2.3:9080", ""},
+		{"DUET_HTTP_ADMIN_LISTEN=[::1]:9080", ""},
+		{"DUET_HTTP_ADMIN_LISTEN=localhost:9080", ""},
+		{"DUET_HTTP_ADMIN_LISTEN=", ""},
+	} {
+		_, warnings, err := Load("", []string{tt.entry})
+		if err != nil || strings.Contains(fmt.Sprint(warnings), "sixteen") || tt.want == "" && warnings != nil ||
+			tt.want != "" && (len(warnings) != 1 || !strings.HasPrefix(warnings[0], tt.want)) {
+			t.Errorf("%s: got %q, %v, want %q", tt.entry, warnings, err, tt.want)
+		}
 	}
 }
 
@@ -210,6 +293,20 @@ func TestPrintMasksSecretsAndLeavesTheRest(t *testing.T) {
 		}
 	}
 	text := show(t, cfg)
+	// The mask is in this source for everybody to read.
+	_, _, err := Load(write(t, text), nil)
+	for _, l := range leaves(reflect.ValueOf(&cfg).Elem(), "") {
+		if _, _, fromEnv := Load("", []string{envName(l.key) + "=" + Masked}); l.secret {
+			for _, err := range []error{err, fromEnv} {
+				if l.value.Kind() == reflect.Map && err == fromEnv { // no name:value pairs anyway
+					continue
+				}
+				if err == nil || !strings.Contains(err.Error(), l.key+": is what `duet config` shows") {
+					t.Errorf("%s: a mask is taken for a secret: %v", l.key, err)
+				}
+			}
+		}
+	}
 	if strings.Contains(text, "hunter2") || !strings.Contains(text, "api_token: "+Masked) {
 		t.Errorf("got\n%s", text)
 	}
@@ -231,7 +328,7 @@ func TestPrintMasksSecretsAndLeavesTheRest(t *testing.T) {
 
 // What print shows of a configuration without secrets loads as the same configuration.
 func TestPrintLoads(t *testing.T) {
-	cfg, err := Load(write(t, show(t, Default())), nil)
+	cfg, _, err := Load(write(t, show(t, Default())), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +356,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spin.Watch(t)
 		cfg := Default()
-		if faults := layFile(&cfg, "f", data); len(faults) == 0 {
+		if faults := layFile(&cfg, "f", data, func(string) {}); len(faults) == 0 {
 			if _, err := cfg.Print(); err != nil {
 				t.Errorf("accepted, but cannot be printed: %v", err)
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,22 +16,30 @@ import (
 // FileVariable names the variable that holds the configuration file's path.
 const FileVariable = "DUET_CONFIG"
 
-func layEnv(cfg *Config, environ []string) []error {
+func layEnv(cfg *Config, environ []string, warn func(string)) []error {
 	var faults []error
 	byName := map[string]leaf{}
 	for _, l := range leaves(reflect.ValueOf(cfg).Elem(), "") {
 		byName[envName(l.key)] = l
 	}
+	for old, now := range renamed {
+		byName[envName(old)] = byName[envName(now)]
+	}
 	given := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "DUET_") || name == FileVariable || foreign(name) {
+		if !strings.HasPrefix(name, "DUET_") || name == FileVariable || strings.HasPrefix(name, "DUET_TEST_") {
 			continue
 		}
 		l, ok := byName[name]
+		plain := name
 		if !ok {
-			plain, isFile := strings.CutSuffix(name, "_FILE")
+			var isFile bool
+			plain, isFile = strings.CutSuffix(name, "_FILE")
 			if l, ok = byName[plain]; !isFile || !ok {
+				if injected(name, value) {
+					continue
+				}
 				guess := strings.Replace(strings.ToLower(plain[len("DUET_"):]), "_", ".", 1)
 				faults = append(faults, fmt.Errorf("%s: no such key%s", name, suggest(guess)))
 				continue
@@ -41,6 +50,9 @@ func layEnv(cfg *Config, environ []string) []error {
 				continue
 			}
 			value = strings.TrimRight(string(data), "\r\n")
+		}
+		if plain != envName(l.key) {
+			warn(renamedWarning(name, strings.Replace(name, plain, envName(l.key), 1)))
 		}
 		if other, twice := given[l.key]; twice {
 			faults = append(faults, fmt.Errorf("%s: %s is given by %s too", name, l.key, other))
@@ -58,10 +70,21 @@ func envName(key string) string {
 	return "DUET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// foreign tells variables that are not meant for us: Kubernetes makes the first
-// two kinds for a service named "duet", and DUET_TEST_ belongs to the tests.
-func foreign(name string) bool {
-	return strings.HasPrefix(name, "DUET_SERVICE_") || strings.HasPrefix(name, "DUET_PORT") || strings.HasPrefix(name, "DUET_TEST_")
+// forService are Kubernetes' variables of a service whose name begins with "duet", in its documented forms.
+var forService = regexp.MustCompile(`^DUET_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// injected tells variables that Kubernetes makes for services, and Docker for linked containers: they are no
+// configuration of ours, and no mistyped one.
+func injected(name, value string) bool {
+	switch {
+	case forService.MatchString(name), strings.Contains(name, "_ENV_"):
+		return true
+	case strings.HasSuffix(name, "_PORT"): // of the first port: tcp://10.0.0.1:80
+		return strings.Contains(value, "://")
+	case strings.HasSuffix(name, "_NAME"): // a link's: /mine/duet
+		return strings.HasPrefix(value, "/")
+	}
+	return false
 }
 
 // setText sets one leaf from text: lists are separated by commas, maps are

@@ -18,23 +18,25 @@ import (
 
 // Load lays the file at path (none when empty) and the environment, given as
 // "NAME=value" strings, over [Default] and validates the whole. The error joins
-// all faults found.
-func Load(path string, environ []string) (Config, error) {
-	cfg := Default()
+// all faults found; the warnings are what works, but not as it should be left.
+func Load(path string, environ []string) (cfg Config, warnings []string, err error) {
+	cfg = Default()
 	var faults []error
+	warn := func(text string) { warnings = append(warnings, text) }
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return cfg, fmt.Errorf("read the configuration: %w", err)
+			return cfg, nil, fmt.Errorf("read the configuration: %w", err)
 		}
-		faults = append(faults, layFile(&cfg, path, data)...)
+		faults = append(faults, layFile(&cfg, path, data, warn)...)
 	}
-	faults = append(faults, layEnv(&cfg, environ)...)
+	faults = append(faults, layEnv(&cfg, environ, warn)...)
+	faults = append(faults, masked(&cfg)...)
 	faults = append(faults, cfg.Validate())
-	return cfg, errors.Join(faults...)
+	return cfg, append(warnings, cfg.warnings()...), errors.Join(faults...)
 }
 
-func layFile(cfg *Config, path string, data []byte) []error {
+func layFile(cfg *Config, path string, data []byte, warn func(string)) []error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
@@ -48,12 +50,12 @@ func layFile(cfg *Config, path string, data []byte) []error {
 	var faults []error
 	layNode(reflect.ValueOf(cfg).Elem(), doc.Content[0], "", func(line int, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("%s:%d: %s", path, line, fmt.Sprintf(format, args...)))
-	})
+	}, warn)
 	return faults
 }
 
 // layNode lays one mapping over one struct; at is the struct's key, "" at the top.
-func layNode(dst reflect.Value, node *yaml.Node, at string, fault func(line int, format string, args ...any)) {
+func layNode(dst reflect.Value, node *yaml.Node, at string, fault func(line int, format string, args ...any), warn func(string)) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
@@ -71,6 +73,10 @@ func layNode(dst reflect.Value, node *yaml.Node, at string, fault func(line int,
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name, value := node.Content[i].Value, node.Content[i+1]
 		key := join(at, name)
+		if now, old := renamed[key]; old {
+			warn(renamedWarning(key, now))
+			key, name = now, strings.TrimPrefix(now, at+".")
+		}
 		if seen[name] {
 			fault(node.Content[i].Line, "%s: given twice", key)
 			continue
@@ -82,7 +88,7 @@ func layNode(dst reflect.Value, node *yaml.Node, at string, fault func(line int,
 			continue
 		}
 		if isGroup(field.value.Type()) {
-			layNode(field.value, value, key, fault)
+			layNode(field.value, value, key, fault, warn)
 			continue
 		}
 		if err := setNode(field, value); err != nil {

@@ -1,11 +1,12 @@
 package configs
 
 // Printing: the effective configuration as a file that Load would read, with
-// the secrets masked.
+// the secrets masked; and the fault of taking such a mask for a secret.
 
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -42,4 +43,19 @@ func (c Config) Print() (string, error) {
 	}
 	data, err := yaml.Marshal(c)
 	return string(data), err
+}
+
+// masked reports each secret whose value is what Print shows in its place: a printed configuration is no source of
+// secrets, for everybody knows this one.
+func masked(cfg *Config) []error {
+	var faults []error
+	for _, l := range leaves(reflect.ValueOf(cfg).Elem(), "") {
+		if !l.secret {
+			continue
+		}
+		if strings.Contains(fmt.Sprint(l.value.Interface()), Masked) {
+			faults = append(faults, fmt.Errorf("%s: is what `duet config` shows in place of a secret: put the secret itself there", l.key))
+		}
+	}
+	return faults
 }

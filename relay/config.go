@@ -24,37 +24,34 @@ const (
 
 // Config is what an operator may change.
 type Config struct {
-	// Mode says when calls go through the relay: off, fallback (the default: only when the two ends do not reach each
-	// other), prefer (when they do not reach each other without TURN, which then is for calls that the relay cannot serve),
-	// or always (for example to hide the ends' addresses from each other).
+	// fallback: media goes through the relay when the browsers cannot reach each other. prefer: the same, and before
+	// TURN, which is left for calls that the relay cannot serve; a lower fallback_after goes well with it. always: every
+	// call, which hides their addresses from each other. off: never.
 	Mode string `yaml:"mode"`
-	// Listen is host:port of the one UDP port and the one TCP port that carry all relayed media (":3480"). Both must be
-	// open to the clients. Without a host all addresses, IPv4 and IPv6, are listened on. A TURN server's address shares
-	// its ports, see Deps.Beside.
+	// host:port of the one UDP and the one TCP port that carry all relayed media. The same as turn.listen shares TURN's
+	// (Linux only): one port less to open, and relayed calls over TCP are taken on http.tls_listen as well.
 	Listen string `yaml:"listen"`
-	// PublicIP is the address that clients are told to send to, or several separated by commas (one IPv4, one IPv6).
-	// Empty: found at start. Set it behind NAT, where the server cannot see its public address; or name a STUN server that
-	// is to be asked at start, such as "stun:stun.example.org:3478".
+	// Addresses that clients are told to send media to, with commas between. Set it behind 1:1 NAT, or name a STUN
+	// server that is asked at start. "" is turn.public_ip, or what the interfaces have.
 	PublicIP string `yaml:"public_ip"`
-	// FallbackAfter is how long clients wait for a direct connection before they ask for the relay ("8s"). Lower
-	// connects faster behind strict firewalls, higher saves the server's traffic.
+	// How long browsers try to reach each other before they ask for the relay: 1s to 1m. Lower connects faster behind
+	// strict firewalls, higher saves the server's traffic.
 	FallbackAfter time.Duration `yaml:"fallback_after"`
-	// MaxCalls is how many calls are relayed at a time; further ones are told that the relay is full (200).
-	// One core forwards about 200 calls of 1.2 Mbit/s each way.
+	// Calls relayed at a time; further ones are told that the relay is full.
 	MaxCalls int `yaml:"max_calls"`
-	// CallBPS is how many bytes a second one end of a call may send (1500000, which is 12 Mbit/s). What is over is lost,
-	// as on a slow line. Video calls adapt below it; raise it for screens in motion at high resolution.
-	CallBPS int `yaml:"call_bps"`
+	// Bytes a second that one end of a call may send; 1500000 is 12 Mbit/s. What is over is lost, as on a slow line.
+	// Video calls adapt below it; raise it for screens in motion at high resolution.
+	CallBytesPerSecond int `yaml:"call_bytes_per_second"`
 }
 
 // DefaultConfig is what runs without a file.
 func DefaultConfig() Config {
 	return Config{
-		Mode:          Fallback,
-		Listen:        ":3480",
-		FallbackAfter: 8 * time.Second,
-		MaxCalls:      200,
-		CallBPS:       1_500_000,
+		Mode:               Fallback,
+		Listen:             ":3480",
+		FallbackAfter:      8 * time.Second,
+		MaxCalls:           200,
+		CallBytesPerSecond: 1_500_000,
 	}
 }
 
@@ -81,8 +78,8 @@ func (c Config) Validate() error {
 	if c.MaxCalls < 1 {
 		fault("max_calls", "%d is not at least 1", c.MaxCalls)
 	}
-	if c.CallBPS < 10_000 {
-		fault("call_bps", "%d is less than 10000, which is one voice", c.CallBPS)
+	if c.CallBytesPerSecond < 10_000 {
+		fault("call_bytes_per_second", "%d is less than 10000, which is one voice", c.CallBytesPerSecond)
 	}
 	return errors.Join(errs...)
 }

@@ -436,7 +436,7 @@ func TestPortTaken(t *testing.T) {
 
 func TestValidateReportsAll(t *testing.T) {
 	err := Config{Mode: "maybe", Listen: "host:99999", PublicIP: "1.2.3", FallbackAfter: 0, MaxCalls: 0}.Validate()
-	for _, key := range []string{"mode", "listen", "public_ip", "fallback_after", "max_calls", "call_bps"} {
+	for _, key := range []string{"mode", "listen", "public_ip", "fallback_after", "max_calls", "call_bytes_per_second"} {
 		if err == nil || !strings.Contains(err.Error(), "relay."+key+": ") {
 			t.Errorf("no word about %s in %v", key, err)
 		}

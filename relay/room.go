@@ -61,7 +61,7 @@ func newRoom(s *Server, call string, notify func(event, detail string)) *room {
 		s: s, call: call, notify: notify, log: s.log.With("call", call),
 		tr: s.plane.NewCall(), paired: make(chan struct{}), opened: time.Now(),
 	}
-	r.tr.Limit(s.cfg.CallBPS)
+	r.tr.Limit(s.cfg.CallBytesPerSecond)
 	for i := range r.rates {
 		r.rates[i] = rate.NewLimiter(offerRate, offerBurst)
 	}

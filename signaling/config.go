@@ -11,79 +11,61 @@ import (
 
 // Config holds the signaling rules that an operator may change.
 type Config struct {
-	// RingTimeout is how long a call rings before it ends with "timeout".
+	// How long a call rings before it ends with "timeout".
 	RingTimeout time.Duration `yaml:"ring_timeout"`
-	// ResumeGrace is how long a session whose connection is lost waits for its
-	// client; the call goes on meanwhile. 0 switches resuming off.
+	// How long a session whose connection is lost waits for its client; its call goes on meanwhile. 0s switches it off.
 	ResumeGrace time.Duration `yaml:"resume_grace"`
-	// JoinTimeout is how long a new connection may take to join or resume.
+	// How long a new connection may take to join.
 	JoinTimeout time.Duration `yaml:"join_timeout"`
-	// PingInterval is the time between WebSocket pings. Keep it below the idle
-	// time-out of any proxy in front.
+	// Time between WebSocket pings. Keep it below the idle time-out of a proxy in front.
 	PingInterval time.Duration `yaml:"ping_interval"`
-	// IdleTimeout is after how long without any frame a connection counts as
-	// dead. It must be longer than PingInterval.
+	// A connection that is silent for so long is dropped. Must be longer than ping_interval.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
-	// WriteTimeout is how long one write to a client may block before its
-	// connection (not its session) is given up.
+	// How long one write to a client may block before its connection, not its session, is given up.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
-	// SessionRenewal is how often a client gets a newer session token; keep it
-	// well below RestoreWindow.
+	// How often a client gets a newer session token; well below restore_window.
 	SessionRenewal time.Duration `yaml:"session_renewal"`
-	// RestoreWindow is how old a session token may be to re-create its session
-	// and call after a restart of the server.
+	// How old a session token may be to bring its session and call back after a restart of the server.
 	RestoreWindow time.Duration `yaml:"restore_window"`
-	// OutboxMessages and OutboxBytes bound what is kept for a client that does
-	// not read or acknowledge: when one is reached its connection is closed, and
-	// the session ends when still more arrives.
+	// How many messages are kept for a client that does not read. Then its connection is closed, and its session ends
+	// when still more arrives.
 	OutboxMessages int `yaml:"outbox_messages"`
-	// OutboxBytes: see OutboxMessages.
+	// The same in bytes.
 	OutboxBytes int `yaml:"outbox_bytes"`
-	// Rate is how many messages a second a user may send in the long run, and
-	// Burst how many at once. An address may send a hundred times as many, as
-	// many users can share it.
+	// Messages a second that a user may send in the long run. An address may send a hundred times as many.
 	Rate float64 `yaml:"rate"`
-	// Burst: see Rate.
+	// Messages that a user may send at once.
 	Burst int `yaml:"burst"`
-	// MaxConnections bounds all connections; each needs about 10 KiB and one
-	// file descriptor.
+	// All connections; each needs about 10 KiB and a file descriptor.
 	MaxConnections int `yaml:"max_connections"`
-	// MaxConnectionsPerIP bounds the connections of one address (IPv6: of one
-	// /64). 0 means 1,000, and none for loopback, where a proxy or a load test
-	// sits.
+	// Connections from one address (one /64 with IPv6). 0 means 1000, and no limit for loopback, where a proxy sits.
 	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
-	// ListInterval is the least time between two user lists to one plain client.
+	// Least time between two user lists to a client that does not know deltas.
 	ListInterval time.Duration `yaml:"list_interval"`
-	// PresenceInterval is the least time between two presence deltas; it grows
-	// to 100 ms for each 1,000 users who get them.
+	// Least time between two presence deltas; it grows to 100ms for each 1000 users who get them.
 	PresenceInterval time.Duration `yaml:"presence_interval"`
-	// DrainTime is over how long the connections of a large server are spread
-	// when it ends; small ones end at once.
+	// Over how long the connections of a large server are spread when it ends; small ones end at once.
 	DrainTime time.Duration `yaml:"drain_time"`
-	// TrustedProxies lists networks (CIDR) of reverse proxies whose
-	// X-Forwarded-For header is believed for the client's address.
+	// Networks (CIDR) of reverse proxies whose X-Forwarded-For header is believed for the client's address.
 	TrustedProxies []string `yaml:"trusted_proxies"`
-	// Join says who may join.
+	// Who may join.
 	Join JoinConfig `yaml:"join"`
 }
 
 // JoinConfig says who may join: everybody, or holders of a JSON Web Token.
 type JoinConfig struct {
-	// Mode is "open" (everybody, with any free name), "hs256", "rs256" or
-	// "jwks". In the last three join.token must be a JWT with the claims sub
-	// and exp; a claim name, when there is one, is the user's name, whatever
-	// the client asked for.
+	// Who may join: open (everybody, with any free name), or holders of a JSON Web Token: hs256, rs256, jwks. The token
+	// carries sub and exp; a claim name is the user's name, whatever the client asks for. Clients send it as join.token.
 	Mode string `yaml:"mode"`
-	// Secret is the shared key of mode hs256, at least 32 bytes.
+	// The shared key of mode hs256, at least 32 bytes.
 	Secret string `yaml:"secret" secret:"true"`
-	// PublicKeyFile is the PEM file of mode rs256.
+	// The PEM file with the public key of mode rs256.
 	PublicKeyFile string `yaml:"public_key_file"`
-	// JWKSFile is a JSON Web Key Set (RSA and P-256 keys) for mode jwks, or its
-	// https URL, read at the start and every hour.
+	// The JSON Web Key Set of mode jwks: a file, or an https URL that is read at start and every hour.
 	JWKSFile string `yaml:"jwks"`
-	// Issuer and Audience, when set, must match the claims iss and aud.
+	// When set, the claim iss must equal it.
 	Issuer string `yaml:"issuer"`
-	// Audience: see Issuer.
+	// When set, the claim aud must hold it.
 	Audience string `yaml:"audience"`
 }
 

@@ -16,70 +16,66 @@ import (
 
 // Config is the part of the configuration below the key turn. The field comments are its manual.
 type Config struct {
-	// Enabled says whether this process is a TURN server. Off, calls that need one fall back to the media relay.
-	// Default: true.
+	// STUN and TURN in this process. Off, calls that need TURN use the relay.
 	Enabled bool `yaml:"enabled"`
-	// Listen is the address for STUN and TURN over UDP and TCP. Default: ":3478", the port that clients expect.
+	// STUN and TURN over UDP and TCP. 3478 is the port that clients expect.
 	Listen string `yaml:"listen"`
-	// Realm names this server to clients and is part of every password's hash. It is sent to everybody who knocks, so
-	// keep it short. Default: "duet".
+	// Names this server to TURN clients. Part of every password's hash: changing it ends issued credentials.
 	Realm string `yaml:"realm"`
-	// Secret derives the passwords of time-limited credentials (TURN REST, coturn's static-auth-secret). Set it to share
-	// it with other software. Default: empty, a random one is made at first start and kept in the state file.
+	// Derives time-limited credentials (TURN REST; coturn's static-auth-secret). Set it to share it with other software.
+	// At least 16 characters, better 32 random ones. "" is a random one, made at first start and kept in the state file.
 	Secret string `yaml:"secret" secret:"true"`
-	// SecretPrevious is accepted too, so that the secret can be changed without refusing what was handed out before.
+	// Accepted besides secret, so that it can be changed without refusing what was handed out before.
 	SecretPrevious string `yaml:"secret_previous" secret:"true"`
-	// TLSListen is a further address for TURN over TLS alone, such as ":5349". It is seldom needed: http.tls_listen
-	// carries TURN as well as HTTPS, with the same certificate. Default: empty, off.
+	// A further port for TURN over TLS alone, such as :5349. Seldom needed: http.tls_listen carries TURN as well as
+	// HTTPS, with the same certificate.
 	TLSListen string `yaml:"tls_listen"`
-	// Host is the name or address in the URLs that clients are given. Set it where the page is reached through a proxy
-	// that does not pass TURN on. Default: empty, the host by which the client reached the page.
+	// The name or address in the URLs that clients are given. Set it where the page is reached through a proxy that does
+	// not pass TURN on. "" is the host by which the client reached the page.
 	Host string `yaml:"host"`
-	// PublicIP is the address under which clients and peers reach this machine; one IPv4 and one IPv6 address may be
-	// given, with a comma. Set it behind a 1:1 NAT, or name a STUN server that is to be asked at start, such as
-	// "stun:stun.example.org:3478". Default: empty, found by looking at the interfaces.
+	// The address under which clients and peers reach this machine; one IPv4, one IPv6, or both with a comma. Set it
+	// behind 1:1 NAT, or name a STUN server that is asked at start: stun:stun.example.org:3478. "" is found from the
+	// interfaces.
 	PublicIP string `yaml:"public_ip"`
-	// RelayPorts is the range of UDP ports for peers outside, or "none": then relayed calls work between users of this
-	// server only and no port but the listening one needs to be open. Default: "49152-65535".
+	// UDP ports for peers outside, or none: then calls are relayed between users of this server only, in memory, and no
+	// port but listen has to be open.
 	RelayPorts string `yaml:"relay_ports"`
-	// AllowPeers lists addresses and ranges that may be reached besides public ones. Private ranges open when covered,
-	// loopback and link-local ones only when named themselves (0.0.0.0/0 does not open them). Default: none.
+	// Peers that may be reached besides public ones, as addresses or networks. Private ranges open when covered,
+	// loopback and link-local only when named themselves. Needed where browsers and server share a private network.
 	AllowPeers []string `yaml:"allow_peers"`
-	// Users are static names and passwords, besides the time-limited ones. Default: none.
+	// Static users with their passwords, besides the time-limited ones: {name: password}.
 	Users map[string]string `yaml:"users" secret:"true"`
-	// Permissions says which peers users of this program may reach: "call", those of their current call, or "public",
-	// any public address. Others who hold credentials always get "public". Default: "call".
+	// Peers that Duet's own users may reach: call (those of their current call) or public (any public address). Static
+	// users and holders of credentials for other software always may reach public addresses.
 	Permissions string `yaml:"permissions"`
-	// CredentialTTL is how long the credentials that clients get can start something new; what runs goes on. Default: 8h.
+	// How long issued credentials may begin something; what runs goes on.
 	CredentialTTL time.Duration `yaml:"credential_ttl"`
-	// UnauthenticatedPerIP is how many datagrams from one address (IPv6: a /64; a /56 has 4 and a /48 16 times as many)
-	// are answered each second before a password is shown. It keeps the server from being used to flood somebody else.
-	// Default: 10; raise it for many clients behind one NAT.
+	// Answers a second to one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many) before a password is
+	// shown, so that the server cannot be used to flood somebody else. Raise it for many clients behind one NAT.
 	UnauthenticatedPerIP int `yaml:"unauthenticated_per_ip"`
-	// UserAllocations is how many allocations one user may have at a time; a browser takes one for each network interface
-	// and transport. Static users stand for other software, with many people behind one name, and are not bounded by this.
-	// 0: no limit. Default: 64.
+	// Allocations that one user may have at a time; a browser takes one for each network interface and transport. Static
+	// users stand for other software, with many people behind one name, and are not bounded by this. 0 is no limit, here
+	// and in the limits that follow.
 	UserAllocations int `yaml:"user_allocations"`
-	// AllocationsPerIP is how many there may be from one address (IPv6: a /64; a /56 has 4 and a /48 16 times as many),
-	// whoever asks, so that somebody with many names cannot have them all. 0: no limit. Default: 1000; raise it for more
-	// callers than 500 behind one NAT.
+	// Allocations from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), whoever asks, so that
+	// somebody with many names cannot have them all. Raise it for more callers than 500 behind one NAT.
 	AllocationsPerIP int `yaml:"allocations_per_ip"`
-	// TotalAllocations is how many there may be in all; one takes about 10 KiB. 0: no limit. Default: 20000.
+	// Allocations in all; one takes about 10 KiB.
 	TotalAllocations int `yaml:"total_allocations"`
-	// UserBPS is how many bytes a second are relayed for one user, both directions together. What is over is lost, as on
-	// a slow line. 0: no limit. Default: 5000000, a dozen video calls. Not for static users.
-	UserBPS int64 `yaml:"user_bps"`
-	// UserPPS is the same in packets. 0: no limit. Default: 10000.
+	// Bytes a second relayed for one user, both directions together; the default is a dozen video calls. What is over is
+	// lost, as on a slow line. Not for static users.
+	UserBytesPerSecond int64 `yaml:"user_bytes_per_second"`
+	// The same in packets a second.
 	UserPPS int64 `yaml:"user_pps"`
-	// TotalBPS is how many bytes a second are relayed in all. 0: no limit. Default: 0.
-	TotalBPS int64 `yaml:"total_bps"`
-	// TotalPPS is the same in packets. Default: 0.
+	// Bytes a second relayed in all.
+	TotalBytesPerSecond int64 `yaml:"total_bytes_per_second"`
+	// Packets a second relayed in all.
 	TotalPPS int64 `yaml:"total_pps"`
-	// Listeners is how many sockets share the UDP port, each with a loop of its own; a loop fills about one core. It
-	// matters on Linux only. 0: one for every two cores. Default: 0.
+	// Sockets that share the UDP port, each with a loop that fills about one core (Linux only). 0 is one for every two
+	// cores.
 	Listeners int `yaml:"listeners"`
-	// IdleTimeout ends an allocation that has relayed nothing for so long; its client is told so when it next refreshes.
-	// 0: never; its lifetime of ten minutes ends it when the client is gone. Default: 0.
+	// Ends an allocation that has relayed nothing for so long; its client is told so when it next refreshes. 0s is
+	// never: its lifetime ends it when the client is gone.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 }
 
@@ -96,7 +92,7 @@ func DefaultConfig() Config {
 		UserAllocations:      64,
 		AllocationsPerIP:     1000,
 		TotalAllocations:     20_000,
-		UserBPS:              5_000_000,
+		UserBytesPerSecond:   5_000_000,
 		UserPPS:              10_000,
 	}
 }
@@ -123,8 +119,8 @@ func (c Config) Validate() error {
 		add("realm: %q must be 1 to 128 printable characters without quotes and colons", c.Realm)
 	}
 	for key, secret := range map[string]string{"secret": c.Secret, "secret_previous": c.SecretPrevious} {
-		if secret != "" && len(secret) < 8 {
-			add("%s: shorter than 8 characters can be guessed", key)
+		if secret != "" && len(secret) < 16 {
+			add("%s: shorter than 16 characters can be guessed", key)
 		}
 	}
 	if c.Host != "" && !validHost(c.Host) {
@@ -157,7 +153,7 @@ func (c Config) Validate() error {
 	}
 	for key, n := range map[string]int64{
 		"user_allocations": int64(c.UserAllocations), "allocations_per_ip": int64(c.AllocationsPerIP), "total_allocations": int64(c.TotalAllocations),
-		"user_bps": c.UserBPS, "user_pps": c.UserPPS, "total_bps": c.TotalBPS, "total_pps": c.TotalPPS,
+		"user_bytes_per_second": c.UserBytesPerSecond, "user_pps": c.UserPPS, "total_bytes_per_second": c.TotalBytesPerSecond, "total_pps": c.TotalPPS,
 	} {
 		if n < 0 {
 			add("%s: %d is less than 0, which means no limit", key, n)
@@ -166,7 +162,7 @@ func (c Config) Validate() error {
 	if c.Listeners < 0 || c.Listeners > 256 {
 		add("listeners: %d is not between 0 and 256", c.Listeners)
 	}
-	for key, n := range map[string]int64{"user_bps": c.UserBPS, "total_bps": c.TotalBPS} {
+	for key, n := range map[string]int64{"user_bytes_per_second": c.UserBytesPerSecond, "total_bytes_per_second": c.TotalBytesPerSecond} {
 		if n > 0 && n < 10_000 {
 			add("%s: %d bytes a second carry no call; at least 10000", key, n)
 		}

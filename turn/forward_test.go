@@ -252,7 +252,7 @@ func TestForwardDoesNotAllocate(t *testing.T) {
 
 // BenchmarkForward is what one packet costs between its arrival and its place in the outbox.
 func BenchmarkForward(b *testing.B) {
-	s := start(b, func(c *Config, _ *limits) { c.UserBPS, c.UserPPS = 0, 0 })
+	s := start(b, func(c *Config, _ *limits) { c.UserBytesPerSecond, c.UserPPS = 0, 0 })
 	_, _, atA, _ := pair(b, s, "udp", "udp")
 	one, out := forwardOne(b, s, atA)
 	b.ReportAllocs()

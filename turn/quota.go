@@ -72,10 +72,10 @@ const (
 
 func newAccounts(c Config) *accounts {
 	a := &accounts{
-		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBPS, packets: c.UserPPS,
+		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBytesPerSecond, packets: c.UserPPS,
 		users: map[string]*account{},
 	}
-	a.all.set(c.TotalBPS, c.TotalPPS)
+	a.all.set(c.TotalBytesPerSecond, c.TotalPPS)
 	return a
 }
 

@@ -226,9 +226,9 @@ func TestIPv6Relay(t *testing.T) {
 }
 
 func TestTwoSecrets(t *testing.T) {
-	s := start(t, func(c *Config, _ *limits) { c.Secret, c.SecretPrevious = "the new secret", "the old secret" })
+	s := start(t, func(c *Config, _ *limits) { c.Secret, c.SecretPrevious = "the newer secret", "the older secret" })
 	name := fmt.Sprint(time.Now().Add(time.Hour).Unix(), ":somebody")
-	for secret, want := range map[string]int{"the new secret": 0, "the old secret": 0, testSecret: codeUnauthorized} {
+	for secret, want := range map[string]int{"the newer secret": 0, "the older secret": 0, testSecret: codeUnauthorized} {
 		c := dial(t, s, "udp")
 		c.user, c.pass = name, password([]byte(secret), name)
 		if got := c.ask(methodAllocate, requestedTransport(protocolUDP)).code; got != want {
@@ -355,13 +355,13 @@ func TestValidateReportsAll(t *testing.T) {
 	c := Config{
 		Enabled: true, Listen: "3478", Realm: "a:b", Secret: "short", SecretPrevious: "short", PublicIP: "example.org",
 		RelayPorts: "1-2-3", AllowPeers: []string{"nonsense"}, Users: map[string]string{"a:b": "", "c": ""}, Permissions: "some",
-		UserAllocations: -1, AllocationsPerIP: -1, TotalAllocations: -1, UserBPS: 1, UserPPS: -1, TotalBPS: 1, TotalPPS: -1, IdleTimeout: time.Second,
+		UserAllocations: -1, AllocationsPerIP: -1, TotalAllocations: -1, UserBytesPerSecond: 1, UserPPS: -1, TotalBytesPerSecond: 1, TotalPPS: -1, IdleTimeout: time.Second,
 		TLSListen: "x", Listeners: -1,
 	}
 	err := c.Validate()
 	for _, key := range []string{
 		"listen", "realm", "secret", "secret_previous", "public_ip", "relay_ports", "allow_peers", "users", "permissions", "credential_ttl",
-		"unauthenticated_per_ip", "user_allocations", "allocations_per_ip", "total_allocations", "user_bps", "user_pps", "total_bps", "total_pps", "idle_timeout", "tls_listen", "listeners",
+		"unauthenticated_per_ip", "user_allocations", "allocations_per_ip", "total_allocations", "user_bytes_per_second", "user_pps", "total_bytes_per_second", "total_pps", "idle_timeout", "tls_listen", "listeners",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "turn."+key+":") {
 			t.Errorf("no fault names turn.%s", key)

@@ -64,7 +64,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	case "bench":
 		err = benchCommand(args, stdout)
 	case "config":
-		err = configCommand(args, environ, stdout)
+		err = configCommand(args, environ, stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, "duet", version)
 	case "help":
@@ -94,10 +94,13 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-func configCommand(args, environ []string, stdout io.Writer) error {
-	cfg, err := load(flag.NewFlagSet("config", flag.ContinueOnError), args, environ)
+func configCommand(args, environ []string, stdout, stderr io.Writer) error {
+	cfg, warnings, err := load(flag.NewFlagSet("config", flag.ContinueOnError), args, environ)
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "duet: %s\n", w)
 	}
 	text, err := cfg.Print()
 	if err != nil {
@@ -110,7 +113,7 @@ func configCommand(args, environ []string, stdout io.Writer) error {
 func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	replace := flags.Bool("replace", false, "")
-	cfg, err := load(flags, args, environ)
+	cfg, warnings, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}
@@ -121,6 +124,9 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	defer cancel()
 
 	log := newLogger(cfg.Log, stderr)
+	for _, w := range warnings {
+		log.Warn("the configuration asks for a change", "what", w)
+	}
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log) }()
 	select {
@@ -141,16 +147,16 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 }
 
 // load parses a command's flags, to which it adds -config, and reads the configuration.
-func load(flags *flag.FlagSet, args, environ []string) (configs.Config, error) {
+func load(flags *flag.FlagSet, args, environ []string) (cfg configs.Config, warnings []string, err error) {
 	flags.SetOutput(io.Discard)
 	path := flags.String("config", lookup(environ, configs.FileVariable), "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return configs.Config{}, err
+		return cfg, nil, err
 	} else if err != nil {
-		return configs.Config{}, usageError(err.Error())
+		return cfg, nil, usageError(err.Error())
 	}
 	if flags.NArg() > 0 {
-		return configs.Config{}, usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+		return cfg, nil, usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
 	}
 	return configs.Load(*path, environ)
 }
