@@ -50,7 +50,7 @@ const model = {
   online: true,
   users: [],
   call: null,
-  local: { wishes: { audio: true, video: true, screen: false }, virtual: false, chosen: "camera", screens: false, video: null },
+  local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, screens: false, video: null },
 };
 
 const url = new URL("ws", location.href);
@@ -77,7 +77,7 @@ function show() {
     audioOnly: !call.theirs.video,
   };
   model.local = {
-    wishes: media.wishes, virtual: media.isVirtual, chosen: media.source, screens: media.canShareScreen, video: media.tracks.video,
+    wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, screens: media.canShareScreen, video: media.tracks.video,
   };
   wake.keep(call?.phase === "accepted");
   view.show(model);
@@ -130,11 +130,15 @@ view.on("dial", (user) => void duet.dial(user));
 view.on("accept", () => duet.call?.accept());
 view.on("refuse", () => duet.call?.refuse());
 view.on("hang-up", () => duet.call?.hangUp());
-view.on("audio", () => media.setAudio(!media.wishes.audio));
+view.on("audio", () => {
+  // Who presses the button of a microphone that nobody hears wants to be heard.
+  const { audio: fault } = media.faults;
+  void media.setAudio(!media.wishes.audio || (fault !== "" && fault !== "asking"));
+});
 view.on("video", () => void media.setVideo(!media.wishes.video));
 view.on("screen", () => void media.setScreen(!media.wishes.screen));
 view.on("source", () => {
-  const next = media.source === "camera" ? "virtual" : "camera";
+  const next = media.isVirtual ? "camera" : "virtual";
   memory.set("source", next);
   void media.setSource(next);
 });

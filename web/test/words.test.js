@@ -25,6 +25,10 @@ test("every reason of the protocol has its sentence", () => {
   for (const reason of ["hangup", "cancelled", "timeout", "disconnected", "server-shutdown", "declined", "busy", "unavailable", "lost"]) assert.ok(`end_${reason}` in TEXTS.en, reason);
 });
 
+test("every fault of a device has its sentence", () => {
+  for (const kind of ["audio", "video"]) for (const fault of ["asking", "missing", "refused", "in-use", "ended", "muted", "insecure"]) assert.ok(`fault_${kind}-${fault}` in TEXTS.en, fault);
+});
+
 for (const code of ["peer-gone", "browser-blocked", "credentials-refused", "wrong-public-address", "turn-unreachable", "no-udp", "relay-firewalled", "ip-mismatch", "unknown"]) {
   test(`the verdict ${code} has its sentence, wherever the cause lies`, () => {
     for (const language of ["en", "zh"]) {

@@ -79,11 +79,15 @@ export class Page {
     el.style.setProperty("--hue", String(hueOf(name)));
   }
 
-  /** @param {string} action @param {boolean | null} pressed @param {string} key @param {string} icon */
-  toggle(action, pressed, key, icon) {
+  /**
+   * Draws a button of the controls. Its name stays while it is pressed or not; what pressing does is in the title.
+   * @param {string} action @param {boolean | null} pressed @param {{label: string, title: string, icon: string}} look
+   */
+  toggle(action, pressed, { label, title, icon }) {
     const button = this.button(action);
     if (pressed !== null) button.setAttribute("aria-pressed", String(pressed));
-    this.label(button, this.t(key));
+    button.setAttribute("aria-label", this.t(label));
+    button.title = this.t(title);
     button.querySelector("use")?.setAttribute("href", `#${icon}`);
   }
 }

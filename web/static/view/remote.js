@@ -56,6 +56,7 @@ export class Remote {
     const sends = live && (call.theirs.video || call.theirs.screen);
     const arrived = video.videoWidth > 2 && video.readyState >= 2;
     remote.classList.toggle("picture", Boolean(sends && arrived));
+    remote.classList.toggle("stale", Boolean(live && call.state !== "connected"));
     remote.classList.toggle("screen", Boolean(live && call.theirs.screen));
     // A tall picture on a wide stage would lose more than half by filling it.
     const { clientWidth: w, clientHeight: h } = remote;
@@ -67,5 +68,6 @@ export class Remote {
     if (live && !call.theirs.video && !call.theirs.screen) text = page.t("peerVideoOff", { name });
     page.text(page.at("cover-text"), text);
     page.at("peer-muted").hidden = !live || call.theirs.audio;
+    page.text(page.at("peer-muted-text"), page.t("peerMuted", { name }));
   }
 }

@@ -1,5 +1,7 @@
 // stage.js: the call as such: its state in a line, its path, the controls, and one's own picture.
 
+import { explain } from "../i18n.js";
+
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./view.js").Model} Model */
 
@@ -67,15 +69,32 @@ export class Stage {
   /** @param {Model} model */
   #drawControls({ call, local }) {
     const page = this.#page;
-    const { wishes } = local;
-    page.toggle("audio", !wishes.audio, wishes.audio ? "muteAudio" : "unmuteAudio", wishes.audio ? "i-mic" : "i-mic-off");
-    page.toggle("video", !wishes.video, wishes.video ? "muteVideo" : "unmuteVideo", wishes.video ? "i-video" : "i-video-off");
-    page.toggle("screen", wishes.screen, wishes.screen ? "stopScreen" : "shareScreen", "i-screen");
-    page.toggle("source", null, local.chosen === "camera" ? "useVirtual" : "useCamera", local.chosen === "camera" ? "i-virtual" : "i-camera");
+    const { wishes, faults } = local;
+    const heard = wishes.audio && !faults.audio;
+    const retry = faults.audio && faults.audio !== "asking";
+    page.toggle("audio", !heard, { label: retry ? "retryAudio" : "muteAudio", title: retry ? "retryAudio" : wishes.audio ? "muteAudio" : "unmuteAudio", icon: heard ? "i-mic" : "i-mic-off" });
+    page.button("audio").dataset.fault = faults.audio;
+    page.toggle("video", !wishes.video, { label: "muteVideo", title: wishes.video ? "muteVideo" : "unmuteVideo", icon: wishes.video ? "i-video" : "i-video-off" });
+    page.toggle("screen", wishes.screen, { label: "shareScreen", title: wishes.screen ? "stopScreen" : "shareScreen", icon: "i-screen" });
+    const source = local.virtual ? "useCamera" : "useVirtual";
+    page.toggle("source", null, { label: source, title: source, icon: local.virtual ? "i-camera" : "i-virtual" });
     const live = call?.phase === "accepted";
     page.button("screen").hidden = !local.screens || !live;
     page.button("hang-up").hidden = !call || call.phase === "incoming";
     page.label(page.button("hang-up"), page.t(live ? "hangUp" : "cancel"));
+    this.#drawFaults(faults);
+  }
+
+  /** What keeps others from hearing or seeing, for as long as it does. @param {Model["local"]["faults"]} faults */
+  #drawFaults({ audio, video }) {
+    const page = this.#page;
+    const both = audio === video && (audio === "asking" || audio === "insecure");
+    const codes = both ? [`both-${audio}`] : [audio && `audio-${audio}`, video && `video-${video}`].filter(Boolean);
+    const lines = codes.map((code) => explain(page.language, "fault", code));
+    for (const [i, id] of ["fault-1", "fault-2"].entries()) {
+      page.text(page.at(id), lines[i] ?? "");
+      page.at(id).hidden = !lines[i];
+    }
   }
 
   /** @param {Model} model */

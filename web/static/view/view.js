@@ -25,7 +25,7 @@ import { Stage } from "./stage.js";
  * @property {User[]} users
  * @property {{phase: import("../duet.js").Phase, peer: string, state: import("../paths.js").PathState,
  *   path: import("../paths.js").PathInfo | null, theirs: MediaState, startedAt: number, audioOnly: boolean} | null} call
- * @property {{wishes: MediaState, virtual: boolean, chosen: import("../media.js").Source, screens: boolean,
+ * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
  */
 
