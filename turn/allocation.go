@@ -16,7 +16,7 @@ type allocation struct {
 	client   netip.AddrPort
 	local    netip.Addr // see route
 	who      identity
-	account  *account
+	quota    *userQuota
 	member   *member // of a user who may only reach its call; nil: any public address
 	relay    netip.AddrPort
 	born     time.Time
@@ -80,7 +80,7 @@ func (g *gate) judgeAllocate() int {
 	case r.carries(hasReservation) && !s.reservations.known(string(r.token)):
 		return codeCapacity
 	}
-	if code, bound := s.accounts.admits(r.who, r.from.Addr()); code != 0 {
+	if code, bound := s.quotas.admits(r.who, r.from.Addr()); code != 0 {
 		s.stats.bounds[bound].Add(1)
 		return code
 	}
@@ -117,7 +117,7 @@ func (g *gate) allocate() (*allocation, error) {
 	if a.who.id != "" && s.cfg.Permissions == "call" {
 		a.member = s.callPeers.hold(a.who.id)
 	}
-	a.account = s.accounts.enter(a.who, a.client.Addr())
+	a.quota = s.quotas.enter(a.who, a.client.Addr())
 	if err := s.giveRelay(a, r); err != nil {
 		s.released(a)
 		return nil, err
@@ -184,7 +184,7 @@ func (g *gate) abandon(a *allocation) {
 }
 
 func (s *Server) released(a *allocation) {
-	s.accounts.leave(a.account, a.client.Addr())
+	s.quotas.leave(a.quota, a.client.Addr())
 	if a.member != nil {
 		s.callPeers.release(a.member)
 	}

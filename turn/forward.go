@@ -58,7 +58,7 @@ func (s *Server) forward(a *allocation, frame []byte, now int64, e emitter) {
 		s.stats.drop(dropForbidden)
 		return
 	}
-	if !s.accounts.pass(a.account, n, now) {
+	if !s.quotas.pass(a.quota, n, now) {
 		s.stats.drop(dropOverQuota)
 		return
 	}
@@ -110,7 +110,7 @@ func (s *Server) handOver(a *allocation, b *binding, to *allocation, frame []byt
 		}
 		b.back.Store(back)
 	}
-	if !s.accounts.pass(to.account, len(frame)-4, now) {
+	if !s.quotas.pass(to.quota, len(frame)-4, now) {
 		s.stats.drop(dropOverQuota)
 		return
 	}
@@ -138,14 +138,14 @@ func (s *Server) arrived(a *allocation, frame []byte, from netip.AddrPort, now i
 			s.stats.drop(dropForbidden)
 			return
 		}
-		if !s.accounts.pass(a.account, n, now) {
+		if !s.quotas.pass(a.quota, n, now) {
 			s.stats.drop(dropOverQuota)
 			return
 		}
 		a.indicate(frame[4:], from, pathSocket)
 	case !a.accessThrough(b).outside:
 		s.stats.drop(dropForbidden)
-	case !s.accounts.pass(a.account, n, now):
+	case !s.quotas.pass(a.quota, n, now):
 		s.stats.drop(dropOverQuota)
 	default:
 		a.down.add(n)
@@ -167,7 +167,7 @@ func (a *allocation) send(b []byte, peer netip.AddrPort) {
 	case !v.any() || v.relay && s.nested(b):
 		s.stats.drop(dropForbidden)
 		return
-	case !s.accounts.pass(a.account, len(b), s.clock()):
+	case !s.quotas.pass(a.quota, len(b), s.clock()):
 		s.stats.drop(dropOverQuota)
 		return
 	}
@@ -206,7 +206,7 @@ func (a *allocation) deliver(b []byte, from netip.AddrPort) {
 	case a.over.Load():
 	case !a.permitted(from.Addr()):
 		s.stats.drop(dropNoPermission)
-	case !s.accounts.pass(a.account, len(b), s.clock()):
+	case !s.quotas.pass(a.quota, len(b), s.clock()):
 		s.stats.drop(dropOverQuota)
 	default:
 		a.indicate(b, from, pathMemory)

@@ -1,12 +1,14 @@
 package turn
 
 import (
+	"bytes"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
-	"time"
+
+	"duet/internal/spin"
 )
 
 // TestAnswers has the codes that the library does not give, or gives wrongly.
@@ -94,164 +96,6 @@ func checkSigned(t *testing.T, name string, c *client, raw []byte) {
 	}
 }
 
-// TestWhoMayComeIn: a wrong password is 401 with a nonce, so that the client asks for another; the library says 400.
-func TestWhoMayComeIn(t *testing.T) {
-	s := start(t)
-	in, past := time.Now().Add(time.Hour), time.Now().Add(-time.Second)
-	issue := func(user string, at time.Time) [2]string {
-		name, pass := s.credentials.issue(user, at)
-		return [2]string{name, pass}
-	}
-	for _, c := range []struct {
-		name string
-		who  [2]string
-		want int
-	}{
-		{"a static user", [2]string{"alice", "wonder"}, 0},
-		{"a static user, wrong password", [2]string{"alice", "wander"}, codeUnauthorized},
-		{"nobody", [2]string{"carol", "x"}, codeUnauthorized},
-		{"no name", [2]string{"", ""}, codeUnauthorized},
-		{"a time-limited name", issue("carol", in), 0},
-		{"one without a user", issue("", in), 0},
-		{"one of ours", issue(ownUser, in), 0},
-		{"an expired one", issue("carol", past), codeUnauthorized},
-		{"an expired one of ours", issue(ownUser, past), codeUnauthorized},
-		{"another user's password", [2]string{issue("carol", in)[0], issue("dave", in)[1]}, codeUnauthorized},
-		{"a changed time", [2]string{"9" + issue("carol", in)[0], issue("carol", in)[1]}, codeUnauthorized},
-		{"no time", [2]string{":carol", password([]byte(testSecret), ":carol")}, codeUnauthorized},
-		{"time zero", [2]string{"0:carol", password([]byte(testSecret), "0:carol")}, codeUnauthorized},
-		{"a static user's name with a time", issue("alice", in), 0},
-	} {
-		cl := dial(t, s, "udp")
-		cl.user, cl.pass = c.who[0], c.who[1]
-		if a := cl.ask(methodAllocate, requestedTransport(protocolUDP)); a.code != c.want || (a.code != 0 && !cl.learn(a)) {
-			t.Errorf("%s: got %d, want %d with a nonce", c.name, a.code, c.want)
-		}
-	}
-
-	cl := dial(t, s, "udp")
-	cl.allocate()
-	cl.realm = "elsewhere"
-	if a := cl.roundTrip(cl.build(methodRefresh, classRequest)); a.code != codeUnauthorized {
-		t.Errorf("another realm: got %d, want 401", a.code)
-	}
-	for _, left := range []uint16{attrUsername, attrRealm, attrNonce} {
-		cl := dial(t, s, "udp")
-		cl.ask(methodBinding)
-		b := cl.build(methodAllocate, classRequest, requestedTransport(protocolUDP))
-		for _, a := range []attribute{{attrUsername, []byte("alice")}, {attrRealm, []byte("duet")}, {attrNonce, []byte("n")}, {attrIntegrity, make([]byte, 20)}} {
-			if a.typ != left {
-				b = appendAttribute(b, a.typ, a.value)
-			}
-		}
-		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
-		if a := cl.roundTrip(b); a.code != codeBadRequest {
-			t.Errorf("without attribute %#x: got %d, want 400", left, a.code)
-		}
-	}
-}
-
-// TestLongCallsSurviveTheirCredential: the library's own handler refuses every Refresh after expiry.
-func TestLongCallsSurviveTheirCredential(t *testing.T) {
-	s := start(t)
-	for _, network := range []string{"udp", "tcp"} {
-		c := dial(t, s, network).own(s, ownUser)
-		c.allocate()
-		outside, addr := peer(t)
-		c.user, c.pass = s.credentials.issue(ownUser, time.Now().Add(-time.Hour)) // the same, an hour later
-		c.mustAsk(methodRefresh)
-		c.bind(0x4000, addr)
-		c.send(channelData(0x4000, "still"))
-		expectAt(t, outside, "still")
-
-		c.user, c.pass = s.credentials.issue("another", time.Now().Add(-time.Hour))
-		if a := c.ask(methodRefresh); a.code != codeUnauthorized {
-			t.Errorf("another's expired credential: got %d, want 401", a.code)
-		}
-		c.user, c.pass = s.credentials.issue(ownUser, time.Now().Add(-time.Hour))
-		c.mustAsk(methodRefresh, lifetime(0))
-		if a := c.ask(methodAllocate, requestedTransport(protocolUDP)); a.code != codeUnauthorized {
-			t.Errorf("a new allocation: got %d, want 401", a.code)
-		}
-	}
-}
-
-// TestLifetimes: the library gives whatever is asked for below an hour and ten minutes for more.
-func TestLifetimes(t *testing.T) {
-	s := start(t)
-	for _, c := range []struct{ ask, want uint32 }{{1, 600}, {599, 600}, {601, 601}, {3000, 3000}, {3600, 3599}, {1 << 31, 3599}} {
-		cl := dial(t, s, "udp")
-		a := cl.mustAsk(methodAllocate, requestedTransport(protocolUDP), lifetime(c.ask))
-		if got := binary.BigEndian.Uint32(attributeOf(a.raw, attrLifetime)); got != c.want {
-			t.Errorf("Allocate for %d s: got %d, want %d", c.ask, got, c.want)
-		}
-		a = cl.mustAsk(methodRefresh, lifetime(c.ask))
-		if got := binary.BigEndian.Uint32(attributeOf(a.raw, attrLifetime)); got != c.want {
-			t.Errorf("Refresh for %d s: got %d, want %d", c.ask, got, c.want)
-		}
-	}
-}
-
-// TestAllocationsExpire: they end a little before the library's timer would end them, and the client can start anew.
-func TestAllocationsExpire(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
-		t.Run(network, func(t *testing.T) {
-			t.Parallel()
-			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 500*time.Millisecond })
-			c := dial(t, s, network)
-			a := s.relays.lookup(c.allocate(lifetime(3)))
-			a.awaitEnd(t)
-			if got := c.ask(methodRefresh); got.code != codeMismatch {
-				t.Errorf("Refresh after expiry: got %d, want 437", got.code)
-			}
-			b := s.relays.lookup(c.allocate(lifetime(600)))
-			c.mustAsk(methodRefresh, lifetime(1))
-			b.awaitEnd(t)
-			eventually(t, "all are forgotten", func() bool { return s.relays.count() == 0 })
-		})
-	}
-}
-
-// TestRepeatedAllocate: a lost answer is asked for again with the same transaction, and is the same.
-func TestRepeatedAllocate(t *testing.T) {
-	s := start(t)
-	c := dial(t, s, "udp")
-	c.learn(c.roundTrip(c.build(methodAllocate, classRequest)))
-	b := c.build(methodAllocate, classRequest, requestedTransport(protocolUDP))
-	first, second := c.roundTrip(b), c.roundTrip(b)
-	if first.code != 0 || !slices.Equal(first.raw, second.raw) {
-		t.Errorf("got %x, then %x", first.raw, second.raw)
-	}
-	if s.relays.count() != 1 {
-		t.Errorf("%d allocations, want 1", s.relays.count())
-	}
-}
-
-// TestPairsOfPorts: the library opens and closes up to 128 sockets to find an even port, and never honours a token.
-func TestPairsOfPorts(t *testing.T) {
-	s := start(t, func(c *Config, _ *limits) { c.RelayPorts = "49600-49799" })
-	for range 20 {
-		c, d := dial(t, s, "udp"), dial(t, s, "tcp")
-		a := c.mustAsk(methodAllocate, requestedTransport(protocolUDP), attribute{attrEvenPort, []byte{0x80}})
-		relay, _ := xorAddress(attributeOf(a.raw, attrXORRelayedAddress), a.raw[8:20])
-		token := attribute{attrReservationToken, attributeOf(a.raw, attrReservationToken)}
-		if relay.Port()%2 != 0 || len(token.value) != 8 {
-			t.Fatalf("port %d, token %q", relay.Port(), token.value)
-		}
-		if next := d.allocate(token); next.Port() != relay.Port()+1 {
-			t.Errorf("the ports are %d and %d", relay.Port(), next.Port())
-		}
-		if got := dial(t, s, "udp").ask(methodAllocate, requestedTransport(protocolUDP), token).code; got != codeCapacity {
-			t.Errorf("the token a second time: got %d, want 508", got)
-		}
-		c.mustAsk(methodRefresh, lifetime(0))
-		d.mustAsk(methodRefresh, lifetime(0))
-	}
-	if n := s.relays.count(); n != 0 {
-		t.Errorf("%d ports are still taken", n)
-	}
-}
-
 func TestBinding(t *testing.T) {
 	s := start(t)
 	for _, network := range []string{"udp", "tcp"} {
@@ -268,22 +112,120 @@ func TestBinding(t *testing.T) {
 	}
 }
 
-func TestICEServers(t *testing.T) {
-	s := start(t)
-	udp, _ := s.Addrs()
-	_, port, _ := strings.Cut(udp.String(), ":")
-	for host, want := range map[string]string{
-		"call.example.org": "call.example.org:", "localhost": "localhost:", "192.0.2.1": "192.0.2.1:", "2001:db8::1": "[2001:db8::1]:",
-		"[2001:db8::1]": "[2001:db8::1]:", "": "127.0.0.1:", "a b": "127.0.0.1:", "evil.example?transport=tcp": "127.0.0.1:",
-		"-x.example": "127.0.0.1:", "a..b": "127.0.0.1:", "0.0.0.0": "127.0.0.1:", "2130706433": "127.0.0.1:", "user@host": "127.0.0.1:",
-		strings.Repeat("a.", 130): "127.0.0.1:",
-	} {
-		urls, user, _, _ := s.ICEServers(ownUser, host)
-		if got := []string{"stun:" + want + port, "turn:" + want + port + "?transport=udp", "turn:" + want + port + "?transport=tcp"}; !slices.Equal(urls, got) {
-			t.Errorf("host %q: got %q, want %q", host, urls, got)
-		}
-		if !strings.HasSuffix(user, ":"+ownUser) {
-			t.Errorf("username %q", user)
-		}
+// pipeLink is a link in memory: what is sent to in comes to the gate, what the gate writes to out.
+type pipeLink struct {
+	in   chan []byte
+	out  chan []byte
+	done chan struct{}
+	woke chan struct{}
+}
+
+func newPipeLink(sendQueue int) pipeLink {
+	return pipeLink{in: make(chan []byte), out: make(chan []byte, sendQueue), done: make(chan struct{}), woke: make(chan struct{}, 1)}
+}
+
+var pipeClient = netip.MustParseAddrPort("192.0.2.9:1234")
+
+func (l *pipeLink) read(b []byte) (int, route, error) {
+	select {
+	case p := <-l.in:
+		return copy(b, p), route{client: pipeClient}, nil
+	case <-l.woke:
+		return 0, route{}, nil
+	case <-l.done:
+		return 0, route{}, net.ErrClosed
 	}
+}
+
+func (l *pipeLink) wake() {
+	select {
+	case l.woke <- struct{}{}:
+	default:
+	}
+}
+
+func (l *pipeLink) write(b []byte, _ route) {
+	select {
+	case l.out <- bytes.Clone(b):
+	default:
+	}
+}
+
+func (l *pipeLink) close() error { close(l.done); return nil }
+
+func (l *pipeLink) local() net.Addr { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
+
+func (l *pipeLink) datagrams() bool { return true }
+
+func (l *pipeLink) allocated(bool) {}
+
+func (l *pipeLink) protocol() string { return "udp" }
+
+func (l *pipeLink) sockaddr(route) (none sockaddr) { return none }
+
+// FuzzGate sends packets from the address of a client that has an allocation, without knowing its password. Nothing
+// panics in gate or library, nothing spins or is left without an answer (spin.Watch), and the allocation is the one it was.
+func FuzzGate(f *testing.F) {
+	cfg := DefaultConfig()
+	cfg.Listen, cfg.PublicIP, cfg.RelayPorts, cfg.UnauthenticatedPerIP = "127.0.0.1:0", "127.0.0.1", "none", 1<<30
+	cfg.Users = map[string]string{"alice": "wonder"}
+	s, err := New(cfg, Deps{Secret: []byte(testSecret)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.close() })
+
+	packet := func(list ...[]byte) []byte {
+		var out []byte
+		for _, p := range list {
+			out = append(binary.BigEndian.AppendUint16(out, uint16(len(p))), p...)
+		}
+		return out
+	}
+	c := &client{user: "alice", pass: "wonder", realm: "duet", nonce: "0123456789abcdef"}
+	f.Add(packet(c.build(methodBinding, classRequest), c.build(methodBinding, classIndication)))
+	f.Add(packet(c.build(methodAllocate, classRequest, requestedTransport(protocolUDP)), c.build(methodRefresh, classRequest, lifetime(0))))
+	f.Add(packet(c.build(methodCreatePermission, classRequest, peerAddress(netip.MustParseAddrPort("127.0.0.1:9")))))
+	f.Add(packet(c.build(methodChannelBind, classRequest, peerAddress(netip.MustParseAddrPort("[::1]:9")), channelNumber(0x4000))))
+	f.Add(packet(c.build(methodSend, classIndication, attribute{attrData, []byte{1, 2, 3, 4}}, attribute{attrXORPeerAddress, nil})))
+	f.Add(packet(c.build(methodSend, classIndication, peerAddress(netip.MustParseAddrPort("127.0.0.1:9")), attribute{attrData, []byte("x")})))
+	f.Add(packet(channelData(0x4000, "bound"), channelData(0x4001, "not bound"), []byte{0x40, 0, 0xff, 0xfc, 0}))
+
+	f.Fuzz(func(t *testing.T, script []byte) {
+		spin.Watch(t)
+		link := newPipeLink(64)
+		l := &link
+		f, err := newGate(s, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.wait()
+		defer l.close()
+		c := *c
+		c.nonce = ""
+		ask := func(method uint16, attrs ...attribute) []byte {
+			l.in <- c.build(method, classRequest, attrs...)
+			return <-l.out
+		}
+		c.nonce = string(attributeOf(ask(methodAllocate), attrNonce))
+		self, ok := xorAddress(attributeOf(ask(methodAllocate, requestedTransport(protocolUDP)), attrXORRelayedAddress), make([]byte, 12))
+		if !ok {
+			t.Fatal("no allocation")
+		}
+		a := f.lookup(pipeClient)
+		ask(methodChannelBind, channelNumber(0x4000), peerAddress(netip.AddrPortFrom(self.Addr(), a.relay.Port())))
+
+		for len(script) >= 2 {
+			n := min(int(binary.BigEndian.Uint16(script)), len(script)-2)
+			l.in <- script[2 : 2+n]
+			script = script[2+n:]
+		}
+		l.in <- nil // taken when the one before is done
+		if got := f.lookup(pipeClient); got != a || got.isOver() {
+			t.Fatalf("the allocation was %p and is %p", a, got)
+		}
+		if len(f.allocations) != 1 || len(a.permissions) != 1 || len(*a.bindings.Load()) != 1 {
+			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(a.permissions), len(*a.bindings.Load()))
+		}
+	})
 }

@@ -3,11 +3,61 @@ package turn
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 	"testing"
 
 	"duet/internal/spin"
 )
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// An empty XOR-PEER-ADDRESS as the last attribute made the library slice out of bounds: the process was gone.
+func TestEmptyPeerAddressDoesNotCrash(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		s := start(t)
+		c := dial(t, s, network)
+		c.allocate()
+		c.send(unhex(t, "0016000c2112a4420102030405060708090a0b0c"+"0013000401020304"+"00120000"))
+		for size := range 20 { // other sizes meet other capacities of the library's copy
+			c.send(c.build(methodSend, classIndication, attribute{attrData, make([]byte, size)}, attribute{attrXORPeerAddress, nil}))
+			c.send(c.build(methodSend, classIndication, attribute{attrData, make([]byte, size)}, attribute{attrXORPeerAddress, make([]byte, size)}))
+		}
+		c.mustAsk(methodRefresh)
+	}
+}
+
+func TestMalformedDatagrams(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	c.allocate()
+	good := c.build(methodRefresh, classRequest)
+	for n := range len(good) {
+		c.send(good[:n])
+	}
+	for at := range 40 {
+		for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+			bad := append([]byte{}, good...)
+			bad[at] = v
+			c.send(bad)
+		}
+	}
+	dup := c.build(methodSend, classIndication, attribute{attrData, []byte("1")}, attribute{attrData, []byte("2")})
+	c.send(dup)
+	many := make([]attribute, maxAttributes+1)
+	for i := range many {
+		many[i] = attribute{0x8000 + uint16(i), nil}
+	}
+	c.send(c.build(methodBinding, classRequest, many...))
+	eventually(t, "the server answers", func() bool { return c.ask(methodRefresh).code == 0 })
+}
 
 // rawMessage builds a message without a client.
 func rawMessage(typ uint16, attrs ...attribute) []byte {

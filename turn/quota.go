@@ -11,14 +11,14 @@ import (
 	"duet/internal/peraddr"
 )
 
-// rate lets so many units pass each second, and one second's worth at once. Zero units: no limit. It is the generic cell
+// gcra lets so many units pass each second, and one second's worth at once. Zero units: no limit. It is the generic cell
 // rate algorithm on one word, so that packets take no lock.
-type rate struct {
+type gcra struct {
 	perSecond int64
 	due       atomic.Int64 // when everything taken so far will have been earned, in ns
 }
 
-func (r *rate) take(n int, now int64) bool {
+func (r *gcra) take(n int, now int64) bool {
 	if r.perSecond == 0 {
 		return true
 	}
@@ -35,30 +35,32 @@ func (r *rate) take(n int, now int64) bool {
 	}
 }
 
-// meter bounds what passes in bytes and packets.
-type meter struct{ bytes, packets rate }
+// trafficLimit bounds what passes in bytes and packets.
+type trafficLimit struct{ bytes, packets gcra }
 
-func (m *meter) take(n int, now int64) bool {
+func (m *trafficLimit) take(n int, now int64) bool {
 	return m.bytes.take(n, now) && m.packets.take(1, now)
 }
 
-func (m *meter) set(bytes, packets int64) { m.bytes.perSecond, m.packets.perSecond = bytes, packets }
-
-// account is one user's share, while it has an allocation.
-type account struct {
-	user        string
-	allocations int // guarded by accounts.mu
-	meter       meter
+func (m *trafficLimit) set(bytes, packets int64) {
+	m.bytes.perSecond, m.packets.perSecond = bytes, packets
 }
 
-// accounts is fixed after New, but for the maps.
-type accounts struct {
+// userQuota is one user's share, while it has an allocation.
+type userQuota struct {
+	user        string
+	allocations int // guarded by quotas.mu
+	traffic     trafficLimit
+}
+
+// quotas is fixed after New, but for the maps.
+type quotas struct {
 	perUser, perIP, total int // allocations; 0: no limit
 	bytes, packets        int64
-	all                   meter
+	all                   trafficLimit
 
 	mu    sync.Mutex // a leaf; guards what follows
-	users map[string]*account
+	users map[string]*userQuota
 	byIP  peraddr.Counter // allocations
 	open  int
 }
@@ -70,10 +72,10 @@ const (
 	boundTotal = "total_allocations"
 )
 
-func newAccounts(c Config) *accounts {
-	a := &accounts{
+func newQuotas(c Config) *quotas {
+	a := &quotas{
 		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBytesPerSecond, packets: c.UserPPS,
-		users: map[string]*account{},
+		users: map[string]*userQuota{},
 	}
 	a.all.set(c.TotalBytesPerSecond, c.TotalPPS)
 	return a
@@ -81,7 +83,7 @@ func newAccounts(c Config) *accounts {
 
 // admits says whether who may have one more allocation from an address, else the code of the refusal and the bound. Static
 // users are software that the operator has set up, with many people behind one name, which is not bounded.
-func (a *accounts) admits(who identity, from netip.Addr) (code int, bound string) {
+func (a *quotas) admits(who identity, from netip.Addr) (code int, bound string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	u := a.users[who.user]
@@ -97,21 +99,21 @@ func (a *accounts) admits(who identity, from netip.Addr) (code int, bound string
 }
 
 // knows says whether a user has allocations.
-func (a *accounts) knows(user string) bool {
+func (a *quotas) knows(user string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.users[user] != nil
 }
 
-// enter books an allocation; the account lasts until the last one is closed.
-func (a *accounts) enter(who identity, from netip.Addr) *account {
+// enter books an allocation; the userQuota lasts until the last one is closed.
+func (a *quotas) enter(who identity, from netip.Addr) *userQuota {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	u := a.users[who.user]
 	if u == nil {
-		u = &account{user: who.user}
+		u = &userQuota{user: who.user}
 		if !who.static() {
-			u.meter.set(a.bytes, a.packets)
+			u.traffic.set(a.bytes, a.packets)
 		}
 		a.users[who.user] = u
 	}
@@ -121,7 +123,7 @@ func (a *accounts) enter(who identity, from netip.Addr) *account {
 	return u
 }
 
-func (a *accounts) leave(u *account, from netip.Addr) {
+func (a *quotas) leave(u *userQuota, from netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open--
@@ -132,6 +134,6 @@ func (a *accounts) leave(u *account, from netip.Addr) {
 }
 
 // pass books n bytes to be relayed for u and says whether they may be.
-func (a *accounts) pass(u *account, n int, now int64) bool {
-	return u.meter.take(n, now) && a.all.take(n, now)
+func (a *quotas) pass(u *userQuota, n int, now int64) bool {
+	return u.traffic.take(n, now) && a.all.take(n, now)
 }

@@ -80,7 +80,7 @@ type Server struct {
 	relays       *relayTable
 	streams      *streams
 	callPeers    *callPeers
-	accounts     *accounts
+	quotas       *quotas
 	refusals     refusals
 	reservations *reservations
 	stats        *stats
@@ -137,7 +137,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		policy:      newPolicy(allow, announced, none),
 		relays:      newRelayTable(),
 		callPeers:   newCallPeers(),
-		accounts:    newAccounts(cfg),
+		quotas:      newQuotas(cfg),
 		stats:       newStats(),
 		tlsPort:     deps.TLSPort,
 		shared:      deps.Shared,

@@ -53,7 +53,7 @@ func (r *refusals) of(user string, now time.Time) (codes []int) {
 // them from a peer, and the STUN error codes of requests with credentials that were refused in the last two minutes.
 func (s *Server) UserStatus(user string) (allocations []string, heard bool, refused []int) {
 	refused = s.refusals.of(user, time.Now())
-	if !s.accounts.knows("rest:" + user) {
+	if !s.quotas.knows("rest:" + user) {
 		return nil, false, refused
 	}
 	for _, a := range s.relays.all() {
