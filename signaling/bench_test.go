@@ -15,7 +15,7 @@ import (
 // happens between the bytes that come and the bytes that go.
 func mute(b *testing.B, h *Hub, name, features string) *conn {
 	b.Helper()
-	c := &conn{hub: h, writing: true, limit: rate.NewLimiter(rate.Inf, 1), budget: rate.NewLimiter(rate.Inf, 1), joinBy: time.NewTimer(time.Hour)}
+	c := &conn{hub: h, wire: &shelf{}, limit: rate.NewLimiter(rate.Inf, 1), budget: rate.NewLimiter(rate.Inf, 1), joinBy: time.NewTimer(time.Hour)}
 	h.handle(c, fmt.Appendf(nil, `{"type":"join","username":%q,"features":[%s]}`, name, features))
 	if c.session == nil {
 		b.Fatalf("%s did not join", name)
@@ -23,7 +23,7 @@ func mute(b *testing.B, h *Hub, name, features string) *conn {
 	return c
 }
 
-func (c *conn) drop() { c.queue, c.bytes, c.owed = c.queue[:0], 0, c.owed[:0] }
+func (c *conn) drop() { c.shelf().queue, c.owed = c.shelf().queue[:0], c.owed[:0] }
 
 func benchHub(b *testing.B) *Hub {
 	b.Helper()
@@ -92,7 +92,7 @@ func BenchmarkDelta(b *testing.B) {
 		entries = append(entries, r.add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
 	}
 	for range 5000 {
-		c := &conn{hub: h, writing: true}
+		c := onShelf(h)
 		r.attach(c, protocol.FeaturePresenceDelta)
 		conns = append(conns, c)
 	}
@@ -105,7 +105,7 @@ func BenchmarkDelta(b *testing.B) {
 		now = now.Add(time.Second)
 		r.flush(now)
 		for _, c := range conns {
-			c.queue, c.bytes = c.queue[:0], 0
+			c.drop()
 		}
 	}
 }

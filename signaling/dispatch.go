@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
 	"duet/signaling/protocol"
@@ -131,7 +130,7 @@ func (c *conn) overRate() (closed bool) {
 	if c.refused++; c.refused < maxRefused {
 		return false
 	}
-	c.close(websocket.ClosePolicyViolation, "rate limit")
+	c.close(protocol.ClosePolicy, "rate limit")
 	return true
 }
 
@@ -196,7 +195,7 @@ func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why pr
 	case protocol.ResumeRequest:
 		return h.resume(c, req)
 	case protocol.LeaveRequest:
-		h.end(s, websocket.CloseNormalClosure, "goodbye")
+		h.end(s, protocol.CloseNormal, "goodbye")
 	case protocol.ICEServersRequest:
 		s.send(protocol.ICEServersMessage{ICE: h.ice(s)})
 	default:

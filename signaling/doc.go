@@ -5,7 +5,8 @@
 // # Types
 //
 // A [Hub] is the http.Handler behind /ws and owns everything else. A conn is
-// one WebSocket. A session is one user who is here, with or without a conn; it
+// what it knows of one connection; the WebSocket itself is wsconn's, behind the
+// interface in protocol/conn.go. A session is one user who is here, with or without a conn; it
 // numbers what it sends and keeps it until the client has it. The machine is
 // the rules: parties and their calls, as a pure function of events to effects.
 // The roster tells who is online. A registry counts connections and addresses.
@@ -28,9 +29,8 @@
 // the list of who is busy, and because a step is a few microseconds of work that
 // never blocks (BenchmarkForward): frames are decoded before it is taken and
 // written after it is released. Below it are leaves, held for one look:
-// roster.mu, which is above conn.mu because lists and deltas must reach each
-// connection in their order; conn.mu, which guards what waits to be written;
-// sock.mu; registry.mu; posts.mu; admission.mu. Relay and TURN are called with Hub.mu held:
+// roster.mu, which is above that of a connection (wsconn) because lists and deltas must reach each
+// connection in their order; registry.mu; posts.mu; admission.mu. Relay and TURN are called with Hub.mu held:
 // their methods return at once, and the relay's notifications are queued.
 //
 // Nobody waits for a client. A message that finds no room closes the connection

@@ -4,7 +4,6 @@ package signaling
 // ends them.
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -17,10 +16,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
 	"duet/signaling/protocol"
+	"duet/signaling/wsconn"
 )
 
 // Hub is the http.Handler behind /ws; its exported methods may be called by
@@ -33,7 +32,7 @@ type Hub struct {
 	about     protocol.ServerAbout
 	origins   origins
 	trusted   []netip.Prefix
-	upgrader  websocket.Upgrader
+	upgrader  *wsconn.Upgrader
 	admission *admission
 	metrics   *metrics
 
@@ -105,13 +104,11 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
 	h.machine = newMachine(h.relayMode, func() string { return protocol.NewID("c_") })
-	h.upgrader = websocket.Upgrader{
-		HandshakeTimeout: cfg.JoinTimeout,
-		ReadBufferSize:   0, // the one that the hijacker gives
-		WriteBufferSize:  4 << 10,
-		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      h.origins.allow,
-	}
+	h.upgrader = wsconn.New(wsconn.Config{
+		MaxMessage: maxMessage, QueueFrames: 2 * cfg.OutboxMessages, QueueBytes: 2 * cfg.OutboxBytes,
+		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
+		CheckOrigin: h.origins.allow,
+	})
 	var err error
 	if h.admission, err = newAdmission(cfg.Join); err != nil {
 		return nil, err
@@ -125,7 +122,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 // ServeHTTP upgrades a request to a WebSocket and serves it.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ip := clientIP(r, h.trusted)
-	if !websocket.IsWebSocketUpgrade(r) {
+	if !wsconn.IsUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
 		return
@@ -143,15 +140,14 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &conn{hub: h, ip: ip, host: strings.Clone(hostname(r.Host)), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
-	hijack := &hijacker{ResponseWriter: w, timeout: h.cfg.WriteTimeout}
-	ws, err := h.upgrader.Upgrade(hijack, r, nil)
+	ws, err := h.upgrader.Upgrade(w, r, c)
 	if err != nil {
 		h.registry.leave(ip, time.Now())
 		h.registry.running.Done()
 		h.log.Debug("websocket handshake refused", "err", err)
 		return
 	}
-	c.ws, c.sock, c.buffered = ws, hijack.sock, hijack.reader
+	c.wire = ws
 	c.pingAt = time.Now().Add(h.cfg.PingInterval)
 	h.metrics.connections.Inc()
 	h.registry.add(c)
@@ -160,17 +156,9 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	draining := h.draining
 	h.mu.Unlock()
 	if draining {
-		c.close(websocket.CloseGoingAway, "the server is going away")
+		c.close(protocol.CloseGoingAway, "the server is going away")
 	}
-	go c.read() // a stack of its own: this one has grown by serving HTTP
-}
-
-// hijacker gives the upgrade a connection whose writes can be gathered.
-type hijacker struct {
-	http.ResponseWriter
-	timeout time.Duration
-	sock    *sock
-	reader  *bufio.Reader
+	go ws.Read() // a stack of its own: this one has grown by serving HTTP
 }
 
 func hostname(hostport string) string {
@@ -221,7 +209,7 @@ func (h *Hub) joinTimeout(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.session == nil {
-		c.close(closeNotJoined, "nobody joined")
+		c.close(protocol.CloseNotJoined, "nobody joined")
 	}
 }
 
@@ -263,7 +251,7 @@ func (h *Hub) tick(ctx context.Context) {
 		case now := <-ticker.C:
 			ping, renew := h.registry.due(now, h.cfg.PingInterval)
 			for _, c := range ping {
-				c.push(frame{kind: pingFrame})
+				c.push(protocol.Frame{Kind: protocol.Ping})
 				c.flush()
 			}
 			h.renew(renew)
@@ -271,22 +259,6 @@ func (h *Hub) tick(ctx context.Context) {
 			tidy.after(h.registry.size())
 		}
 	}
-}
-
-// Hijack implements [http.Hijacker] for the upgrade.
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	h.sock = newSock(conn, h.timeout)
-	if rw.Reader.Buffered() > 0 {
-		return h.sock, rw, nil // the client did not wait for the answer, which gorilla refuses
-	}
-	// gorilla keeps this reader, from 257 bytes on, and lets us see what it holds.
-	h.reader = bufio.NewReaderSize(h.sock, 272)
-	rw.Reader = h.reader
-	return h.sock, rw, nil
 }
 
 // tidying gives memory back after many users have come or gone: what serving

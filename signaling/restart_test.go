@@ -78,7 +78,7 @@ func TestRestart(t *testing.T) {
 // kill ends the server as SIGKILL would: nobody is told.
 func (w *world) kill() {
 	for _, c := range w.hub.registry.everybody() {
-		c.sock.Close()
+		c.wire.Abort()
 	}
 	w.stop()
 }

@@ -59,7 +59,7 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 	}
 	if old := s.conn; old != nil {
 		h.detach(s)
-		old.close(closeTakenOver, "taken over by a newer connection")
+		old.close(protocol.CloseTakenOver, "taken over by a newer connection")
 	}
 	if s.expires != nil {
 		s.expires.Stop()

@@ -28,7 +28,7 @@ type roster struct {
 	mu      sync.Mutex // above conn.mu, below Hub.mu
 	entries []*entry
 	version uint64
-	list    frame // encoding of listVersion
+	list    protocol.Frame // encoding of listVersion
 	listFor uint64
 
 	log    []rosterChange // since the last delta
@@ -131,8 +131,8 @@ func (r *roster) attach(c *conn, f protocol.Features) {
 	if w.delta = f.Has(protocol.FeaturePresenceDelta); w.delta {
 		w.pos, w.base = len(r.deltas), len(r.log)
 		r.deltas = append(r.deltas, c)
-		list.kind = textFrame // deltas follow: it cannot be replaced
-		list.size = 0
+		list.Kind = protocol.Text // deltas follow: it cannot be replaced
+		list.Size = 0
 	} else {
 		w.pos = len(r.lists)
 		r.toldLocked(w, list, time.Now())
@@ -162,7 +162,7 @@ func (r *roster) detach(c *conn) {
 }
 
 // listLocked encodes everybody, once for each version.
-func (r *roster) listLocked() frame {
+func (r *roster) listLocked() protocol.Frame {
 	if r.listFor != r.version {
 		users := func(yield func(protocol.UserEntry, string) bool) {
 			for _, e := range r.entries {
@@ -171,16 +171,16 @@ func (r *roster) listLocked() frame {
 				}
 			}
 		}
-		room := make([]byte, 0, len(r.list.data)+len(r.list.data)/16+1024)
+		room := make([]byte, 0, len(r.list.Data)+len(r.list.Data)/16+1024)
 		b := append(protocol.UserListMessage{Users: users}.Append(room), '}')
-		r.list, r.listFor = frame{kind: listFrame, data: b, size: len(b)}, r.version
+		r.list, r.listFor = protocol.Frame{Kind: protocol.List, Data: b, Size: len(b)}, r.version
 	}
 	return r.list
 }
 
 // toldLocked notes that a plain client gets the list.
-func (r *roster) toldLocked(w *watcher, list frame, now time.Time) {
-	size := time.Duration(list.size) * time.Second
+func (r *roster) toldLocked(w *watcher, list protocol.Frame, now time.Time) {
+	size := time.Duration(list.Size) * time.Second
 	w.seen, w.next = r.version, now.Add(max(r.listEvery, size/listBytesPerSecond))
 	if least := now.Add(-listBurst); r.room.Before(least) {
 		r.room = least
@@ -271,7 +271,7 @@ func (r *roster) flush(now time.Time) (next time.Duration) {
 // the state before it, and their own to those whose list came in between.
 func (r *roster) sendDeltasLocked() (reached []*conn) {
 	reached = make([]*conn, 0, len(r.deltas))
-	var all frame
+	var all protocol.Frame
 	encoded := false
 	for _, c := range r.deltas {
 		w := &c.watch
@@ -279,13 +279,13 @@ func (r *roster) sendDeltasLocked() (reached []*conn) {
 			if !encoded {
 				all, encoded = r.deltaLocked(0), true
 			}
-			if all.size > 0 {
+			if all.Size > 0 {
 				c.push(all)
 				reached = append(reached, c)
 			}
 			continue
 		}
-		if f := r.deltaLocked(w.base); f.size > 0 {
+		if f := r.deltaLocked(w.base); f.Size > 0 {
 			c.push(f)
 			reached = append(reached, c)
 		}
@@ -296,7 +296,7 @@ func (r *roster) sendDeltasLocked() (reached []*conn) {
 
 // deltaLocked encodes what has changed since a place in the log: for each user
 // the state then and now.
-func (r *roster) deltaLocked(since int) frame {
+func (r *roster) deltaLocked(since int) protocol.Frame {
 	r.stamp++
 	var m protocol.PresenceMessage
 	for _, ch := range r.log[since:] {
@@ -317,8 +317,8 @@ func (r *roster) deltaLocked(since int) frame {
 	}
 	size := len(m.Joined) + len(m.Left) + len(m.Status)
 	if size == 0 {
-		return frame{}
+		return protocol.Frame{}
 	}
 	b := append(m.Append(make([]byte, 0, size+80)), '}')
-	return frame{data: b, size: len(b)}
+	return protocol.Frame{Data: b, Size: len(b)}
 }

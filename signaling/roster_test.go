@@ -23,13 +23,13 @@ type folding struct {
 // fold takes what came, as the protocol says: joined, status, left.
 func (f *folding) fold(t *testing.T) {
 	t.Helper()
-	for _, fr := range f.c.queue {
+	for _, fr := range f.c.shelf().queue {
 		var m struct {
 			Type                  string
 			Users, Joined, Status []struct{ ID, Status string }
 			Left                  []string
 		}
-		if err := json.Unmarshal(fr.data, &m); err != nil {
+		if err := json.Unmarshal(fr.Data, &m); err != nil {
 			t.Fatal(err)
 		}
 		if m.Type == "userList" {
@@ -57,7 +57,7 @@ func (f *folding) fold(t *testing.T) {
 			delete(f.has, id)
 		}
 	}
-	f.c.queue = f.c.queue[:0]
+	f.c.shelf().queue = nil
 }
 
 // TestFoldedDeltas: whatever happens between the ticks, folding what comes
@@ -78,7 +78,7 @@ func TestFoldedDeltas(t *testing.T) {
 				id := fmt.Sprint("u", i)
 				present[id] = r.add(id, id, "available")
 				if rng.IntN(2) == 0 {
-					f := &folding{c: &conn{hub: h, writing: true}, self: id}
+					f := &folding{c: onShelf(h), self: id}
 					r.attach(f.c, protocol.FeaturePresenceDelta)
 					watching = append(watching, f)
 				}
@@ -124,18 +124,18 @@ func TestListsShareTheLine(t *testing.T) {
 	}
 	var all []*conn
 	for range clients {
-		c := &conn{hub: h, writing: true}
+		c := onShelf(h)
 		r.attach(c, 0)
 		all = append(all, c)
 	}
 	got := make([]int, clients)
 	take := func() (bytes int) {
 		for i, c := range all {
-			for _, f := range c.queue {
+			for _, f := range c.shelf().queue {
 				got[i]++
-				bytes += f.size
+				bytes += f.Size
 			}
-			c.queue = c.queue[:0]
+			c.shelf().queue = nil
 		}
 		return bytes
 	}
@@ -190,16 +190,16 @@ func TestTimedChanges(t *testing.T) {
 		if woken(r) {
 			t.Error("nobody is there to be told")
 		}
-		c := &conn{hub: &Hub{cfg: DefaultConfig()}, writing: true}
+		c := onShelf(&Hub{cfg: DefaultConfig()})
 		told := 0
 		tell := func(at time.Time) time.Duration {
 			next := r.flush(at)
-			told += len(c.queue)
-			c.queue = nil
+			told += len(c.shelf().queue)
+			c.shelf().queue = nil
 			return next
 		}
 		r.attach(c, f)
-		c.queue = nil
+		c.shelf().queue = nil
 		now := time.Now().Add(2 * time.Second)
 		r.set(e, "busy")
 		if !woken(r) || tell(now) != 0 || told != 1 {

@@ -391,7 +391,7 @@ func TestFreshDeltas(t *testing.T) {
 	h := &Hub{cfg: DefaultConfig()}
 	at := time.Unix(1, 0)
 	receiver := func() *conn {
-		c := &conn{hub: h, writing: true} // no writer: the queue is read here
+		c := onShelf(h)
 		r.attach(c, protocol.FeaturePresenceDelta)
 		return c
 	}
@@ -405,8 +405,8 @@ func TestFreshDeltas(t *testing.T) {
 	r.set(c, "ringing")
 	r.remove(c)
 	r.flush(at)
-	if len(old.queue) != 2 || len(between.queue) != 2 {
-		t.Fatalf("%d and %d frames", len(old.queue), len(between.queue))
+	if len(old.shelf().queue) != 2 || len(between.shelf().queue) != 2 {
+		t.Fatalf("%d and %d frames", len(old.shelf().queue), len(between.shelf().queue))
 	}
 	for _, x := range []struct {
 		c    *conn
@@ -415,17 +415,17 @@ func TestFreshDeltas(t *testing.T) {
 		{old, `{"type":"presence","joined":[{"id":"u_a","username":"A","status":"busy"}],"left":[],"status":[]}`},
 		{between, `{"type":"presence","joined":[],"left":["u_b"],"status":[{"id":"u_a","status":"busy"}]}`},
 	} {
-		if got := string(x.c.queue[1].data); got != x.want {
+		if got := string(x.c.shelf().queue[1].Data); got != x.want {
 			t.Errorf("got  %s\nwant %s", got, x.want)
 		}
 	}
 	r.set(a, "available")
 	r.flush(at.Add(time.Millisecond))
-	if len(old.queue) != 2 {
+	if len(old.shelf().queue) != 2 {
 		t.Error("two deltas within the interval")
 	}
 	r.flush(at.Add(time.Second))
-	if len(old.queue) != 3 || &old.queue[2].data[0] != &between.queue[2].data[0] {
+	if len(old.shelf().queue) != 3 || &old.shelf().queue[2].Data[0] != &between.shelf().queue[2].Data[0] {
 		t.Error("a delta was encoded twice")
 	}
 }

@@ -36,7 +36,7 @@ type session struct {
 // kept is a numbered message.
 type kept struct {
 	seq uint64
-	frame
+	protocol.Frame
 }
 
 // send numbers a message, keeps it, and gives it to the connection if there is one.
@@ -53,9 +53,9 @@ func (s *session) send(m protocol.Message) {
 	}
 	o = append(o, '}')
 	h.scratch = o
-	f := frame{data: append(make([]byte, 0, len(o)), o...), size: len(o)}
+	f := protocol.Frame{Data: append(make([]byte, 0, len(o)), o...), Size: len(o)}
 	if in, is := m.(protocol.IncomingCallMessage); is {
-		f.rings = in.CallID
+		f.Rings = in.CallID
 	}
 	h.metrics.sent(o)
 	if numbered {
@@ -64,7 +64,7 @@ func (s *session) send(m protocol.Message) {
 			return
 		}
 		s.outbox = append(s.outbox, kept{s.sent, f})
-		s.kept += f.size
+		s.kept += f.Size
 	}
 	if c := s.conn; c != nil {
 		h.touch(c)
@@ -74,7 +74,7 @@ func (s *session) send(m protocol.Message) {
 		}
 	}
 	if numbered && s.full() && s.conn != nil {
-		s.conn.close(closeTooSlow, "too much is unacknowledged")
+		s.conn.close(protocol.CloseTooSlow, "too much is unacknowledged")
 		h.tooSlow(s)
 	}
 }
@@ -94,7 +94,7 @@ func (s *session) sendLoose(m protocol.Unnumbered) {
 // sendLoose sends a message outside any session's numbering; h.mu is held.
 func (c *conn) sendLoose(m protocol.Message) {
 	o := append(m.Append(nil), '}')
-	c.push(frame{data: o, size: len(o)})
+	c.push(protocol.Frame{Data: o, Size: len(o)})
 	c.hub.touch(c)
 }
 
@@ -105,7 +105,7 @@ func (s *session) acknowledge(ack uint64) bool {
 	}
 	n := 0
 	for n < len(s.outbox) && s.outbox[n].seq <= ack {
-		s.kept -= s.outbox[n].size
+		s.kept -= s.outbox[n].Size
 		s.outbox[n] = kept{}
 		n++
 	}
@@ -123,6 +123,6 @@ func (s *session) begun() bool {
 // replay gives a new connection everything that is not acknowledged.
 func (s *session) replay() {
 	for _, k := range s.outbox {
-		s.conn.push(k.frame)
+		s.conn.push(k.Frame)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"duet/signaling/protocol"
 )
 
 // tcpWorld serves a hub on loopback; addr begins with its scheme.
@@ -197,7 +199,7 @@ func TestListBlocksNobody(t *testing.T) {
 	hub.mu.Lock()
 	c := hub.sessions[welcome.str("id")].conn
 	hub.mu.Unlock()
-	c.push(frame{data: bytes.Repeat([]byte("x"), 32<<20)}) // more than the kernel takes
+	c.push(protocol.Frame{Data: bytes.Repeat([]byte("x"), 32<<20)}) // more than the kernel takes
 	start := time.Now()
 	c.flush()
 	if d := time.Since(start); d > 2*time.Second {

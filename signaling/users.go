@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"duet/signaling/protocol"
 )
 
@@ -38,7 +36,7 @@ func (h *Hub) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 	h.attach(s, c)
 	s.welcome(false, false)
 	h.roster.attach(c, f)
-	c.push(frame{kind: pingFrame, data: []byte(proof)}) // written with the welcome
+	c.push(protocol.Frame{Kind: protocol.Ping, Data: []byte(proof)}) // written with the welcome
 	h.log.Info("session joined", "id", s.id)
 	return protocol.OK
 }
@@ -87,7 +85,7 @@ func (h *Hub) lost(c *conn, code int) {
 		return
 	}
 	h.detach(s)
-	if code == websocket.CloseNormalClosure && !c.isClosing() {
+	if code == protocol.CloseNormal && !c.isClosing() {
 		h.end(s, 0, "")
 	} else {
 		h.await(s)
@@ -126,7 +124,7 @@ func (h *Hub) tooSlow(s *session) {
 func (h *Hub) overflow(s *session) {
 	h.metrics.overflows.Inc()
 	h.log.Warn("session outbox overflows", "id", s.id)
-	h.end(s, closeEnded, "too much was left unread")
+	h.end(s, protocol.CloseEnded, "too much was left unread")
 }
 
 // end ends a session; its connection, if any, is closed with code.
@@ -191,6 +189,9 @@ func (h *Hub) forget(now time.Time) {
 	}
 }
 
+// drainTime is how long clients may take to close, a little more than a connection waits for its client's answer.
+const drainTime = 2500 * time.Millisecond
+
 // drain tells the clients that the server ends, closes all connections and
 // waits for them.
 func (h *Hub) drain() {
@@ -214,15 +215,15 @@ func (h *Hub) drain() {
 		if wait := slot(i) - time.Since(start); wait > 0 {
 			time.Sleep(wait)
 		}
-		c.close(websocket.CloseGoingAway, "the server is going away")
+		c.close(protocol.CloseGoingAway, "the server is going away")
 	}
 	done := make(chan struct{})
 	go func() { h.registry.running.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(lingerTime + time.Second/2):
+	case <-time.After(drainTime):
 		for _, c := range h.registry.everybody() {
-			c.sock.Close()
+			c.wire.Abort()
 		}
 		<-done
 	}

@@ -231,7 +231,7 @@ func (h *Hub) facts(c *call) (f facts) {
 	for side, p := range c.party {
 		x := &f.end[side]
 		s := h.sessions[p.id]
-		x.gone = s == nil || s.conn == nil || time.Since(time.Unix(0, s.conn.heard.Load())) > h.cfg.PingInterval+diagnosisTime
+		x.gone = s == nil || s.conn == nil || time.Since(s.conn.wire.LastFrameAt()) > h.cfg.PingInterval+diagnosisTime
 		if s != nil && s.conn != nil {
 			x.public = protocol.PublicFamily(s.conn.ip)
 		}

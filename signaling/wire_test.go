@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,7 +88,7 @@ func TestCloseCodes(t *testing.T) {
 		}{
 			{"binary", websocket.BinaryMessage, `{"type":"ping"}`, 1003},
 			{"not UTF-8", websocket.TextMessage, "{\"type\":\"ping\",\"x\":\"\xff\"}", 1007},
-			{"too long", websocket.TextMessage, `{"type":"ping","x":"` + strings.Repeat("a", maxFrame) + `"}`, 1009},
+			{"too long", websocket.TextMessage, `{"type":"ping","x":"` + strings.Repeat("a", maxMessage) + `"}`, 1009},
 		} {
 			a := w.dial()
 			go a.ws.WriteMessage(c.kind, []byte(c.data))
@@ -96,7 +97,7 @@ func TestCloseCodes(t *testing.T) {
 			}
 		}
 		a := w.dial()
-		a.send(`{"type":"ping","x":"` + strings.Repeat("a", maxFrame-len(`{"type":"ping","x":""}`)) + `"}`)
+		a.send(`{"type":"ping","x":"` + strings.Repeat("a", maxMessage-len(`{"type":"ping","x":""}`)) + `"}`)
 		a.expect("pong")
 		start := time.Now()
 		if code := a.closed(); code != 4002 || time.Since(start) != 10*time.Second {
@@ -251,6 +252,8 @@ func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		stuck := make(chan struct{})
+		free := sync.OnceFunc(func() { close(stuck) })
+		defer free()
 		a, b := w.join("Ann"), w.dial(with(func(ws *websocket.Conn) {
 			ws.SetPongHandler(func(string) error { <-stuck; return nil })
 		}))
@@ -260,6 +263,7 @@ func TestSlowReader(t *testing.T) {
 		synctest.Wait()
 		connectSlow := func() string {
 			a.send(`{"type":"call","target":"Bob"}`)
+			synctest.Wait() // the answer is read by another reader
 			b.send(`{"type":"callResponse","accepted":true}`)
 			return a.expect("callAnswered").str("callId")
 		}
@@ -273,7 +277,7 @@ func TestSlowReader(t *testing.T) {
 				t.Fatalf("a waited %s for %v", time.Since(start), m)
 			}
 		}
-		close(stuck)
+		free()
 		if code := b.closed(); code != 4003 && code != 0 {
 			t.Errorf("the slow reader was closed with %d", code)
 		}

@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 // keepers says which folders alone may know a library. Tests may use more, and so may the folders in exempt, which are
 // nothing but tests.
 var keepers = map[string][]string{
-	"github.com/gorilla/websocket":         {"signaling"},
+	"github.com/gorilla/websocket":         {"signaling/wsconn"},
 	"github.com/pion/turn/v3":              {"turn"},
 	"github.com/pion/webrtc/v4":            {"relay"},
 	"github.com/pion/stun/v4":              {"internal/netaddr"},

@@ -8,5 +8,5 @@
 // here too, as does the reading of addresses from candidates.
 //
 // Everything here is a pure function of its arguments: there are no goroutines
-// and no locks.
+// and no locks. conn.go says what a connection is to whoever sends by it.
 package protocol
