@@ -2,14 +2,18 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // freePort is a port that was free a moment ago, for TCP and UDP.
@@ -85,5 +89,73 @@ func TestClaimOnFullDisk(t *testing.T) {
 	}
 	if err := mine.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnlockableStateIsAWarning: a file system without locks, or with something in the pid file's place, keeps nobody
+// from calling.
+func TestUnlockableStateIsAWarning(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "duet.pid"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{"DUET_STATE_DIR=" + dir}
+	s := start(t, duet(t, environ))
+	s.cmd.Process.Signal(os.Interrupt)
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if !strings.Contains(s.stderr.String(), "level=WARN") || !strings.Contains(s.stderr.String(), "duet.pid") {
+		t.Errorf("got no warning that names duet.pid in:\n%s", s.stderr)
+	}
+	if out, err := duet(t, environ, "-replace").CombinedOutput(); err == nil || !strings.Contains(string(out), "find the process to replace") {
+		t.Errorf("-replace: got %v:\n%s", err, out)
+	}
+}
+
+// TestReplaceEndsNobodyElse: a number in the pid file may belong to another program by now, here or in another container.
+func TestReplaceEndsNobodyElse(t *testing.T) {
+	bystander := exec.Command("sleep", "60")
+	if err := bystander.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		bystander.Process.Kill()
+		bystander.Wait()
+	}()
+	dir := t.TempDir()
+	f, err := os.OpenFile(filepath.Join(dir, "duet.pid"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(f, bystander.Process.Pid)
+	if _, err := takeOver(t.Context(), dir, true, quiet()); err == nil || !strings.Contains(err.Error(), "left alone") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	if err := bystander.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the bystander: %v", err)
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	for _, tt := range []struct {
+		configured string
+		environ    []string
+		want       string
+	}{
+		{"/a", []string{"STATE_DIRECTORY=/b"}, "/a"},
+		{"", []string{"STATE_DIRECTORY=/b", "HOME=/h"}, "/b"},
+		{"", []string{"STATE_DIRECTORY=/b:/c:/d"}, "/b"},
+		{"", []string{"STATE_DIRECTORY=", "XDG_STATE_HOME=/x"}, "/x/duet"},
+		{"", []string{"HOME=/h"}, "/h/.local/state/duet"},
+		{"", nil, ""},
+	} {
+		if got := stateDir(tt.configured, tt.environ); got != tt.want {
+			t.Errorf("%q, %q: got %s, want %s", tt.configured, tt.environ, got, tt.want)
+		}
 	}
 }

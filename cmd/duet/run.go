@@ -77,7 +77,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		}
 		parts.listeners = append(parts.listeners, *l.into)
 	}
-	claimed, err := takeOver(ctx, dir, replace)
+	claimed, err := takeOver(ctx, dir, replace, log)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // state is what state.json holds; both are 32 random bytes.
@@ -27,7 +28,8 @@ func stateDir(configured string, environ []string) string {
 	if configured != "" {
 		return configured
 	}
-	if dir := lookup(environ, "STATE_DIRECTORY"); dir != "" { // systemd's StateDirectory=
+	// systemd's StateDirectory=, which may name several; the first is ours.
+	if dir, _, _ := strings.Cut(lookup(environ, "STATE_DIRECTORY"), ":"); dir != "" {
 		return dir
 	}
 	if dir := lookup(environ, "XDG_STATE_HOME"); dir != "" {
