@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
@@ -113,7 +114,7 @@ func BenchmarkDelta(b *testing.B) {
 // BenchmarkToken: a session token, as every change of a call makes two.
 func BenchmarkToken(b *testing.B) {
 	signer := newSigner(make([]byte, 32))
-	cl := claims{ID: protocol.NewID("u_"), Name: "Ann", Features: 3, Epoch: newEpoch(), Issued: 1, Call: &callClaims{ID: protocol.NewID("c_"), PeerID: protocol.NewID("u_"), PeerName: "Bob"}}
+	cl := claims{ID: protocol.NewID("u_"), Name: "Ann", Features: 3, Epoch: newEpoch(), Issued: 1, Call: &call.Snapshot{ID: protocol.NewID("c_"), PeerID: protocol.NewID("u_"), PeerName: "Bob"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		signer.sign(cl)

@@ -85,7 +85,7 @@ func (p *play) agree() int {
 	if got := len(p.w.hub.sessions); got != len(p.who) {
 		p.t.Errorf("seed %d: %d sessions", p.seed, got)
 	}
-	if got := len(p.w.hub.machine.calls); got != len(in) {
+	if got := p.w.hub.machine.Calls(); got != len(in) {
 		p.t.Errorf("seed %d: %d calls, the clients know %d", p.seed, got, len(in))
 	}
 	return len(in)

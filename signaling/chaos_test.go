@@ -188,10 +188,10 @@ func (p *play) check() {
 			// What the client concludes from all it heard is what the server knows; a
 			// caller may not know the id of its call while it rings.
 			got, want := c.believes(), ""
-			if s.call != nil {
-				want = s.call.id
+			if s.Call != nil {
+				want = s.Call.ID
 			}
-			if got != want && !(got == "" && s.call.phase == ringing && s.side == 0) {
+			if got != want && !(got == "" && !s.Call.Accepted() && s.Side == 0) {
 				fault("%s believes in call %q, but is in %q", c.name, got, want)
 			}
 		}

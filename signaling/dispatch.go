@@ -4,13 +4,12 @@ package signaling
 // the rules decide.
 
 import (
-	"bytes"
-	"context"
 	"runtime/debug"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
@@ -49,12 +48,12 @@ func (h *Hub) handle(c *conn, data []byte) {
 	if s != nil {
 		s.proven = true
 	}
-	if numbered := hd.Scope().Has(protocol.Sequenced) || hd.Number < 0; s != nil && s.features.Has(protocol.FeatureResume) && why != protocol.BadJSON && numbered {
+	if numbered := hd.Scope().Has(protocol.Sequenced) || hd.Number < 0; s != nil && s.Features.Has(protocol.FeatureResume) && why != protocol.BadJSON && numbered {
 		var repeated bool
 		if repeated, why = h.count(s, hd, why); repeated {
 			return
 		}
-	} else if s != nil && s.features.Has(protocol.FeatureResume) && hd.Type == "ping" && why == protocol.OK {
+	} else if s != nil && s.Features.Has(protocol.FeatureResume) && hd.Type == "ping" && why == protocol.OK {
 		if hd.BadSeq || !s.acknowledge(hd.Ack) {
 			why = protocol.BadMessage.Because("ack was never sent")
 		}
@@ -186,7 +185,7 @@ func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why pr
 	case protocol.PongRequest: // we never ask
 	case protocol.PingRequest:
 		m := protocol.PongMessage{T: req.T}
-		if s != nil && s.features.Has(protocol.FeatureResume) {
+		if s != nil && s.Features.Has(protocol.FeatureResume) {
 			m.Ack, m.HasAck = s.heard, true
 		}
 		c.sendLoose(m)
@@ -200,191 +199,8 @@ func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why pr
 		s.send(protocol.ICEServersMessage{ICE: h.ice(s)})
 	default:
 		h.replyTo = hd
-		h.apply(said{&s.party, req})
+		h.apply(call.Received{From: &s.User, Msg: req})
 		h.replyTo = protocol.Header{}
 	}
 	return protocol.OK
-}
-
-// apply takes events through the rules until nothing is left to do.
-func (h *Hub) apply(e any) {
-	h.events = append(h.events, e)
-	if h.stepping {
-		return // the loop below is ours already: an effect led to an event
-	}
-	h.stepping = true
-	for i := 0; i < len(h.events); i++ { // more may be added meanwhile
-		for _, fx := range h.machine.step(time.Now(), h.events[i]) {
-			h.carry(fx)
-		}
-	}
-	clear(h.events)
-	h.events = h.events[:0]
-	h.stepping = false
-}
-
-// carry does one thing that the rules want. Nothing here blocks.
-func (h *Hub) carry(fx effect) {
-	switch fx := fx.(type) {
-	case deliver:
-		if s := h.sessions[fx.to.id]; s != nil {
-			s.send(fx.msg)
-		}
-	case refuse:
-		if s := h.sessions[fx.to.id]; s != nil && s.conn != nil {
-			h.refuse(s.conn, h.replyTo, fx.why, 0)
-		}
-	case changed:
-		if s := h.sessions[fx.p.id]; s != nil {
-			h.roster.set(s.entry, s.status())
-			h.markDirty(s)
-		}
-	case startRinging:
-		h.after(fx.c, h.cfg.RingTimeout, rangOut(fx))
-	case awaitDiagnosis:
-		h.after(fx.c, diagnosisTime, diagnosisDue(fx))
-	case stopTimer:
-		if t := h.timers[fx.c]; t != nil {
-			t.Stop()
-			delete(h.timers, fx.c)
-		}
-	case gatherFacts:
-		h.apply(evident{fx.c, h.facts(fx.c)})
-	case judged:
-		h.judged(fx)
-	case begun:
-		h.begun(fx.c)
-	case finished:
-		h.finished(fx.c, fx.outcome)
-	case reached:
-		if h.turn != nil {
-			h.turn.Candidate(fx.c.id, fx.by.id, fx.ip)
-		}
-	case openRelay:
-		h.openRelay(fx.c)
-	case closeRelay:
-		h.relay.Close(fx.c.id)
-	case muteRelay:
-		h.relay.Mute(fx.c.id, fx.by.id, protocol.Kinds[fx.kind], fx.on)
-	case candidateRelay:
-		if err := h.relay.Candidate(fx.c.id, fx.by.id, string(fx.candidate)); err != nil {
-			h.log.Debug("relay refused a candidate", "call", fx.c.id, "err", err)
-		}
-	case askRelay:
-		h.askRelay(fx.c, fx.by, fx.sdp)
-	case reported:
-		h.metrics.reported(fx)
-	}
-}
-
-// after gives a call its timer.
-func (h *Hub) after(c *call, d time.Duration, e any) {
-	h.timers[c] = time.AfterFunc(d, func() {
-		h.mu.Lock()
-		defer h.unlock()
-		h.apply(e)
-	})
-}
-
-func (h *Hub) begun(c *call) {
-	h.log.Info("call accepted", "call", c.id, "caller", c.party[0].id, "callee", c.party[1].id)
-	h.metrics.calls.Inc()
-	if h.turn == nil {
-		return
-	}
-	h.turn.CallStarted(c.id, c.party[0].id, c.party[1].id)
-	for _, p := range c.party {
-		if s := h.sessions[p.id]; s != nil && s.conn != nil {
-			h.turn.Candidate(c.id, p.id, s.conn.ip.String())
-		}
-	}
-}
-
-func (h *Hub) finished(c *call, outcome string) {
-	h.metrics.outcomes.WithLabelValues(outcome).Inc()
-	if c == nil {
-		return
-	}
-	h.past.call(c.id, time.Now().Add(h.cfg.RestoreWindow))
-	if c.started.IsZero() {
-		return
-	}
-	h.metrics.calls.Dec()
-	h.log.Info("call ended", "call", c.id, "reason", outcome, "path", c.lastPath, "seconds", int(time.Since(c.started).Seconds()))
-	if h.turn != nil {
-		h.turn.CallEnded(c.id)
-	}
-}
-
-func (h *Hub) openRelay(c *call) {
-	room := c.room
-	err := h.relay.Open(c.id, func(event, detail string) {
-		// On a goroutine of the relay's, which may hold locks of its own.
-		h.post(relayEvent{c: c, room: room, ready: event == "ready", detail: detail})
-	})
-	failed := ""
-	if err != nil {
-		failed = err.Error()
-		h.log.Warn("relay refused a call", "call", c.id, "err", err)
-	}
-	h.apply(relayOpened{c, failed})
-}
-
-// askRelay negotiates on a goroutine of the call, as it takes time, and posts
-// the result back as an event, which may still refuse the offer.
-func (h *Hub) askRelay(c *call, p *party, offer string) {
-	room, hd := c.room, h.replyTo
-	hd.Ref = bytes.Clone(hd.Ref) // of a frame
-	h.registry.running.Add(1)    // p's reader, which brought the offer, holds one
-	go func() {
-		defer h.registry.running.Done()
-		ctx, cancel := context.WithTimeout(context.Background(), relayAnswerTime)
-		defer cancel()
-		answer, err := h.relay.Answer(ctx, c.id, p.id, offer)
-		if answer == "" && err == nil {
-			return // the newer offer is answered
-		}
-		e := relayAnswered{c: c, room: room, to: p, failed: err != nil}
-		if err != nil {
-			h.log.Warn("relay could not answer", "call", c.id, "err", err)
-		} else {
-			e.answer = protocol.AnswerInit(answer)
-		}
-		h.mu.Lock()
-		defer h.unlock()
-		h.replyTo = hd
-		h.apply(e)
-		h.replyTo = protocol.Header{}
-	}()
-}
-
-const relayAnswerTime = 10 * time.Second
-
-// rang is told by a writer that incomingCalls have been written.
-func (h *Hub) rang(calls []string) {
-	h.mu.Lock()
-	defer h.unlock()
-	for _, id := range calls {
-		h.apply(rang{id})
-	}
-}
-
-func (h *Hub) ice(s *session) protocol.ICEServers {
-	if h.turn == nil {
-		return protocol.ICEServers{}
-	}
-	host := ""
-	if s.conn != nil {
-		host = s.conn.host
-	}
-	urls, username, credential, expires := h.turn.ICEServers(s.id, host)
-	ice := protocol.ICEServers{Username: username, Credential: credential, Expires: expires}
-	for _, u := range urls {
-		if len(u) > 5 && u[:5] == "stun:" {
-			ice.STUN = append(ice.STUN, u)
-		} else {
-			ice.TURN = append(ice.TURN, u)
-		}
-	}
-	return ice
 }

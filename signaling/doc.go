@@ -1,14 +1,15 @@
 // Package signaling lets users find and call each other over WebSockets:
-// sessions that outlive their connections, and the rules of calls. What is said
-// on the wire is [duet/signaling/protocol]'s.
+// sessions that outlive their connections, and calls between them. What is said
+// on the wire is [duet/signaling/protocol]'s, the rules of calls are
+// [duet/signaling/call]'s.
 //
 // # Types
 //
 // A [Hub] is the http.Handler behind /ws and owns everything else. A conn is
 // what it knows of one connection; the WebSocket itself is wsconn's, behind the
-// interface in protocol/conn.go. A session is one user who is here, with or without a conn; it
-// numbers what it sends and keeps it until the client has it. The machine is
-// the rules: parties and their calls, as a pure function of events to effects.
+// interface in protocol/conn.go. A session is one user who is here, with or
+// without a conn; it numbers what it sends and keeps it until the client has it.
+// A carrier does what the rules want.
 // The roster tells who is online. A registry counts connections and addresses.
 //
 // # Goroutines

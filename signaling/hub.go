@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 	"duet/signaling/wsconn"
 )
@@ -44,12 +45,12 @@ type Hub struct {
 	posts    posts // what the relay says
 
 	mu       sync.Mutex // guards the rest: sessions, calls, and every step of the rules
-	machine  *machine
-	signer   signer                // of session tokens
-	sessions map[string]*session   // by id
-	timers   map[*call]*time.Timer // of calls that ring, or wait for a diagnosis
-	past     past                  // sessions and calls that have ended
-	events   []any
+	machine  *call.Machine
+	signer   signer                     // of session tokens
+	sessions map[string]*session        // by id
+	timers   map[*call.Call]*time.Timer // of calls that ring, or wait for a diagnosis
+	past     past                       // sessions and calls that have ended
+	events   []call.Event
 	stepping bool
 	dirty    []*session
 	replyTo  protocol.Header // of the message being handled
@@ -82,7 +83,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		posts:    posts{wake: make(chan struct{}, 1)},
 		past:     past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
 		sessions: map[string]*session{},
-		timers:   map[*call]*time.Timer{},
+		timers:   map[*call.Call]*time.Timer{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -103,7 +104,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	if h.relay != nil {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
-	h.machine = newMachine(h.relayMode, func() string { return protocol.NewID("c_") })
+	h.machine = call.New(h.relayMode, func() string { return protocol.NewID("c_") })
 	h.upgrader = wsconn.New(wsconn.Config{
 		MaxMessage: maxMessage, QueueFrames: 2 * cfg.OutboxMessages, QueueBytes: 2 * cfg.OutboxBytes,
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
@@ -73,8 +74,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	m.unknown = received.WithLabelValues("unknown")
-	for _, v := range verdicts {
-		m.verdicts.WithLabelValues(v.code)
+	for _, code := range call.Causes() {
+		m.verdicts.WithLabelValues(code)
 	}
 	if reg != nil {
 		for _, c := range all {
@@ -111,23 +112,22 @@ func (m *metrics) resumed(living bool) {
 	m.resumes.WithLabelValues(kind).Inc()
 }
 
-func (m *metrics) reported(r reported) {
-	switch msg := r.msg.(type) {
-	case protocol.MediaConnectedRequest:
-		m.connected.WithLabelValues(msg.Path).Inc()
-		if msg.HasSetup && msg.SetupMs >= 0 {
-			m.setup.WithLabelValues(msg.Path).Observe(msg.SetupMs / 1000)
-		}
-	case protocol.CallStatsRequest:
-		path := msg.Path
-		if path == "" {
-			path = "unknown"
-		}
-		if msg.RTTMs >= 0 {
-			m.rtt.WithLabelValues(path).Observe(msg.RTTMs / 1000)
-		}
-		if msg.LossPct >= 0 {
-			m.loss.WithLabelValues(path).Observe(msg.LossPct / 100)
-		}
+func (m *metrics) mediaConnected(r protocol.MediaConnectedRequest) {
+	m.connected.WithLabelValues(r.Path).Inc()
+	if r.HasSetup && r.SetupMs >= 0 {
+		m.setup.WithLabelValues(r.Path).Observe(r.SetupMs / 1000)
+	}
+}
+
+func (m *metrics) mediaStats(r protocol.CallStatsRequest) {
+	path := r.Path
+	if path == "" {
+		path = "unknown"
+	}
+	if r.RTTMs >= 0 {
+		m.rtt.WithLabelValues(path).Observe(r.RTTMs / 1000)
+	}
+	if r.LossPct >= 0 {
+		m.loss.WithLabelValues(path).Observe(r.LossPct / 100)
 	}
 }

@@ -5,8 +5,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
+
+// Phases of calls, as tokens have them.
+const accepted, connected call.Phase = 1, 2
+
+type snapshot = call.Snapshot
 
 // TestRestart: both parties come back to a server that knows nothing.
 func TestRestart(t *testing.T) {
@@ -67,7 +73,7 @@ func TestRestart(t *testing.T) {
 				t.Errorf("got %v", m)
 			}
 			// A token of the call that has ended brings nothing back.
-			ended := newSigner(w.deps.Key).sign(claims{ID: protocol.NewID("u_"), Name: "Eve", Features: protocol.FeatureResume, Issued: time.Now().UnixMilli(), Call: &callClaims{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
+			ended := newSigner(w.deps.Key).sign(claims{ID: protocol.NewID("u_"), Name: "Eve", Features: protocol.FeatureResume, Issued: time.Now().UnixMilli(), Call: &snapshot{ID: call, Phase: accepted, PeerID: a.id, PeerName: "Ann"}})
 			e := w.dial()
 			e.send(msg{"type": "resume", "session": ended})
 			e.refused("session-expired")

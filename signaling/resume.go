@@ -10,15 +10,16 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
 func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limiter) *session {
 	s := &session{hub: h, limit: limit, epoch: newEpoch()}
-	s.id, s.name, s.key, s.features = id, name, protocol.FoldName(name), f
+	s.ID, s.Name, s.Key, s.Features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
-	h.machine.add(&s.party)
-	s.entry = h.roster.add(id, name, s.status())
+	h.machine.Add(&s.User)
+	s.entry = h.roster.add(id, name, s.Status())
 	h.metrics.sessions.Inc()
 	return s
 }
@@ -42,7 +43,7 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 		if s, why = h.restore(c, cl); why != protocol.OK {
 			return why
 		}
-	} else if !s.features.Has(protocol.FeatureResume) || s.ghost && h.stale(cl) {
+	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && h.stale(cl) {
 		return protocol.SessionExpired
 	}
 	// Numbers of another epoch say nothing about ours: its client may begin this
@@ -54,7 +55,7 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 	if known && !s.acknowledge(req.Ack) {
 		return protocol.BadMessage.Because("ack was never sent")
 	}
-	if s.ghost {
+	if s.AwaitingRestore {
 		h.back(s, cl)
 	}
 	if old := s.conn; old != nil {
@@ -68,10 +69,10 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 	s.proven = true
 	h.attach(s, c)
 	s.welcome(true, !known)
-	h.roster.attach(c, s.features)
+	h.roster.attach(c, s.Features)
 	s.replay()
 	h.metrics.resumed(known)
-	h.log.Info("session resumed", "id", s.id, "restored", !known)
+	h.log.Info("session resumed", "id", s.ID, "restored", !known)
 	return protocol.OK
 }
 
@@ -83,7 +84,7 @@ func (h *Hub) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 	if h.stale(cl) || h.cfg.ResumeGrace == 0 {
 		return nil, protocol.SessionExpired
 	}
-	if h.machine.names[protocol.FoldName(cl.Name)] != nil {
+	if h.machine.Named(protocol.FoldName(cl.Name)) != nil {
 		return nil, protocol.SessionExpired // somebody took the name meanwhile
 	}
 	if cl.Call != nil {
@@ -96,15 +97,15 @@ func (h *Hub) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 		return s, protocol.OK
 	}
 	peer := h.sessions[cl.Call.PeerID]
-	if peer == nil && h.machine.names[protocol.FoldName(cl.Call.PeerName)] == nil {
+	if peer == nil && h.machine.Named(protocol.FoldName(cl.Call.PeerName)) == nil {
 		// Until the other party comes its place is kept, and messages for it.
 		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|protocol.FeatureResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
-		peer.ghost, peer.proven = true, true
+		peer.AwaitingRestore, peer.proven = true, true
 		h.await(peer)
 	}
-	e := restored{by: &s.party, claims: cl.Call}
+	e := call.Restored{User: &s.User, Snapshot: cl.Call}
 	if peer != nil {
-		e.peer = &peer.party
+		e.Peer = &peer.User
 	}
 	h.apply(e)
 	return s, protocol.OK
@@ -117,6 +118,6 @@ func (h *Hub) stale(cl claims) bool {
 
 // back is the other party of a restored call, come at last.
 func (h *Hub) back(s *session, cl claims) {
-	s.features = cl.Features
-	h.apply(returned{by: &s.party, claims: cl.Call})
+	s.Features = cl.Features
+	h.apply(call.Returned{User: &s.User, Snapshot: cl.Call})
 }

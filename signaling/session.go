@@ -9,12 +9,13 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
 // session is a user who is here. Hub.mu guards all of it.
 type session struct {
-	party
+	call.User
 	hub     *Hub
 	conn    *conn // nil: the connection is lost, or has not come back since a restart
 	entry   *entry
@@ -46,7 +47,7 @@ func (s *session) send(m protocol.Message) {
 	}
 	h := s.hub
 	o := m.Append(h.scratch[:0])
-	numbered := s.features.Has(protocol.FeatureResume)
+	numbered := s.Features.Has(protocol.FeatureResume)
 	if numbered {
 		s.sent++
 		o = o.Uint("seq", s.sent).Uint("ack", s.heard)

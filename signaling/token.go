@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
@@ -24,19 +25,7 @@ type claims struct {
 	Features protocol.Features `json:"f"`
 	Epoch    uint64            `json:"e"`
 	Issued   int64             `json:"t"` // Unix ms
-	Call     *callClaims       `json:"c,omitempty"`
-}
-
-type callClaims struct {
-	ID           string            `json:"id"`
-	Phase        phase             `json:"p"`
-	Side         int               `json:"s"`
-	PeerID       string            `json:"pi"`
-	PeerName     string            `json:"pn"`
-	PeerFeatures protocol.Features `json:"pf"`
-	Self         protocol.Media    `json:"ms"`
-	Peer         protocol.Media    `json:"mp"`
-	Relay        bool              `json:"r"`
+	Call     *call.Snapshot    `json:"c,omitempty"`
 }
 
 // token describes s as it is now.
@@ -45,14 +34,7 @@ func (h *Hub) token(s *session) string {
 	if s.conn != nil {
 		s.conn.renewAt.Store(s.renewed.Add(h.cfg.SessionRenewal).UnixNano())
 	}
-	cl := claims{ID: s.id, Name: s.name, Features: s.features, Epoch: s.epoch, Issued: s.renewed.UnixMilli()}
-	if c := s.call; c != nil {
-		peer := c.other(&s.party)
-		cl.Call = &callClaims{
-			ID: c.id, Phase: c.phase, Side: s.side, PeerID: peer.id, PeerName: peer.name, PeerFeatures: peer.features,
-			Self: c.media[s.side], Peer: c.media[1-s.side], Relay: c.relay >= relayOpen,
-		}
-	}
+	cl := claims{ID: s.ID, Name: s.Name, Features: s.Features, Epoch: s.epoch, Issued: s.renewed.UnixMilli(), Call: s.Snapshot()}
 	return h.signer.sign(cl)
 }
 
@@ -114,13 +96,13 @@ func (g signer) verify(token string) (cl claims, good bool) {
 
 // renew sends s a newer token.
 func (s *session) renew() {
-	if s.conn != nil && s.features.Has(protocol.FeatureResume) {
+	if s.conn != nil && s.Features.Has(protocol.FeatureResume) {
 		s.sendLoose(protocol.SessionMessage{Session: s.hub.token(s)})
 	}
 }
 
 func (h *Hub) markDirty(s *session) {
-	if !s.dirty && s.features.Has(protocol.FeatureResume) {
+	if !s.dirty && s.Features.Has(protocol.FeatureResume) {
 		s.dirty = true
 		h.dirty = append(h.dirty, s)
 	}

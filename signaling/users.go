@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"duet/signaling/call"
 	"duet/signaling/protocol"
 )
 
@@ -18,11 +19,11 @@ func (h *Hub) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 		return protocol.BadUsername
 	}
 	key := protocol.FoldName(name)
-	if holder := h.machine.names[key]; holder != nil {
+	if holder := h.machine.Named(key); holder != nil {
 		// A client whose first connection broke before its welcome came has no
 		// token to come back with. Its place is nobody's, so it may have it.
-		s := h.sessions[holder.id]
-		if s.proven || s.conn != nil || s.call != nil || s.from != c.ip {
+		s := h.sessions[holder.ID]
+		if s.proven || s.conn != nil || s.Call != nil || s.from != c.ip {
 			return protocol.UsernameTaken
 		}
 		h.end(s, 0, "")
@@ -37,7 +38,7 @@ func (h *Hub) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 	s.welcome(false, false)
 	h.roster.attach(c, f)
 	c.push(protocol.Frame{Kind: protocol.Ping, Data: []byte(proof)}) // written with the welcome
-	h.log.Info("session joined", "id", s.id)
+	h.log.Info("session joined", "id", s.ID)
 	return protocol.OK
 }
 
@@ -59,8 +60,8 @@ func (h *Hub) attach(s *session, c *conn) {
 	c.joinBy.Stop()
 	c.session, c.limit = s, s.limit
 	s.conn = c
-	if call := s.call; call != nil && call.phase != ringing && h.turn != nil {
-		h.turn.Candidate(call.id, s.id, c.ip.String())
+	if in := s.Call; in != nil && in.Accepted() && h.turn != nil {
+		h.turn.Candidate(in.ID, s.ID, c.ip.String())
 	}
 }
 
@@ -94,7 +95,7 @@ func (h *Hub) lost(c *conn, code int) {
 
 // await lets a session live on for the grace, if its client knows how to come back.
 func (h *Hub) await(s *session) {
-	if !s.features.Has(protocol.FeatureResume) {
+	if !s.Features.Has(protocol.FeatureResume) {
 		h.end(s, 0, "")
 		return
 	}
@@ -115,7 +116,7 @@ func (h *Hub) await(s *session) {
 // tooSlow takes the connection from a session whose client does not keep up.
 func (h *Hub) tooSlow(s *session) {
 	h.metrics.tooSlow.Inc()
-	h.log.Warn("client reads too slowly", "id", s.id)
+	h.log.Warn("client reads too slowly", "id", s.ID)
 	h.detach(s)
 	h.await(s)
 }
@@ -123,7 +124,7 @@ func (h *Hub) tooSlow(s *session) {
 // overflow ends a session for which there is no room left.
 func (h *Hub) overflow(s *session) {
 	h.metrics.overflows.Inc()
-	h.log.Warn("session outbox overflows", "id", s.id)
+	h.log.Warn("session outbox overflows", "id", s.ID)
 	h.end(s, protocol.CloseEnded, "too much was left unread")
 }
 
@@ -140,29 +141,29 @@ func (h *Hub) end(s *session, code uint16, words string) {
 	if s.expires != nil {
 		s.expires.Stop()
 	}
-	delete(h.sessions, s.id)
+	delete(h.sessions, s.ID)
 	h.roster.remove(s.entry)
-	h.past.session(s.id, time.Now().Add(h.cfg.RestoreWindow))
+	h.past.session(s.ID, time.Now().Add(h.cfg.RestoreWindow))
 	h.metrics.sessions.Dec()
 	s.outbox = nil
-	h.log.Info("session ended", "id", s.id)
-	h.apply(left{&s.party})
+	h.log.Info("session ended", "id", s.ID)
+	h.apply(call.Gone{User: &s.User})
 }
 
 // welcome is the first message of every connection.
 func (s *session) welcome(resumed, restored bool) {
 	h := s.hub
 	m := protocol.WelcomeMessage{
-		ID: s.id, Username: s.name, ICE: h.ice(s), Relay: h.relayMode, RelayAfterMs: h.relayAfter.Milliseconds(),
-		Resumed: resumed, Restored: restored, Ack: s.heard, Features: s.features, Server: h.about,
+		ID: s.ID, Username: s.Name, ICE: h.ice(s), Relay: h.relayMode, RelayAfterMs: h.relayAfter.Milliseconds(),
+		Resumed: resumed, Restored: restored, Ack: s.heard, Features: s.Features, Server: h.about,
 	}
-	if s.features.Has(protocol.FeatureResume) {
+	if s.Features.Has(protocol.FeatureResume) {
 		m.Session, m.GraceMs = h.token(s), h.cfg.ResumeGrace.Milliseconds()
 	}
-	if c := s.call; c != nil {
-		state := &protocol.CallState{CallID: c.id, Role: roles[s.side], Phase: phaseNames[c.phase], Peer: c.other(&s.party).name, PeerID: c.other(&s.party).id, Relay: c.relay >= relayOpen}
-		state.Self, state.Other = c.media[s.side], c.media[1-s.side]
-		m.Call = state
+	if c := s.Call; c != nil {
+		peer := c.Other(&s.User)
+		m.Call = &protocol.CallState{CallID: c.ID, Role: call.Roles[s.Side], Phase: c.Phase().String(), Peer: peer.Name, PeerID: peer.ID,
+			Self: c.Media[s.Side], Other: c.Media[1-s.Side], Relay: c.Relayed()}
 	}
 	s.sendLoose(m)
 }
@@ -201,9 +202,9 @@ func (h *Hub) drain() {
 
 	h.mu.Lock()
 	h.draining = true
-	h.apply(shutdown{})
+	h.apply(call.Shutdown{})
 	for i, c := range conns {
-		if s := c.session; s != nil && s.features.Has(protocol.FeatureResume) {
+		if s := c.session; s != nil && s.Features.Has(protocol.FeatureResume) {
 			s.renew() // so that the next server takes it, however late this one is
 			s.sendLoose(protocol.GoingAwayMessage{ReconnectInMs: slot(i).Milliseconds()})
 		}
@@ -244,7 +245,7 @@ type posts struct {
 	wake chan struct{} // capacity 1
 
 	mu    sync.Mutex
-	queue []any
+	queue []call.Event
 }
 
 // takePosts feeds posts to the rules until ctx ends.
@@ -267,7 +268,7 @@ func (h *Hub) takePosts(ctx context.Context) {
 	}
 }
 
-func (h *Hub) post(e any) {
+func (h *Hub) post(e call.Event) {
 	h.posts.mu.Lock()
 	h.posts.queue = append(h.posts.queue, e)
 	h.posts.mu.Unlock()

@@ -152,7 +152,7 @@ func serverTelling(t *testing.T) telling {
 		if row.Decode != nil {
 			told.toServer[row.Type] = row.Keys
 		}
-		if row.Sent != nil {
+		if row.Server != nil {
 			told.toClient[row.Type] = written(t, row)
 		}
 	}
@@ -161,7 +161,7 @@ func serverTelling(t *testing.T) telling {
 
 // written are the keys of a row's message whose fields are all filled.
 func written(t *testing.T, row protocol.Row) []string {
-	full := reflect.New(reflect.TypeOf(row.Sent)).Elem()
+	full := reflect.New(reflect.TypeOf(row.Server)).Elem()
 	fill(t, full)
 	text := append(full.Interface().(protocol.Message).Append(nil), '}')
 	var object map[string]json.RawMessage
@@ -317,7 +317,7 @@ func TestNumberedAsTold(t *testing.T) {
 		if row.Decode != nil && row.Scope.Has(protocol.Sequenced) == slices.Contains(client, row.Type) {
 			t.Errorf("%s: PROTOCOL.md and its scope disagree on whether clients number it", row.Type)
 		}
-		if _, unnumbered := row.Sent.(protocol.Unnumbered); row.Sent != nil && unnumbered != slices.Contains(server, row.Type) {
+		if _, unnumbered := row.Server.(protocol.Unnumbered); row.Server != nil && unnumbered != slices.Contains(server, row.Type) {
 			t.Errorf("%s: PROTOCOL.md and its type disagree on whether the server numbers it", row.Type)
 		}
 	}

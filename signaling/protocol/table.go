@@ -34,9 +34,10 @@ func (s Scope) Has(one Scope) bool { return s&one != 0 }
 type Row struct {
 	Type   string
 	Scope  Scope                             // of the client's form
-	Decode func(f Fields) (Request, Refusal) // of the client's form; nil: no client sends it
+	Decode func(f Fields) (Request, Refusal) // of the client's form
 	Keys   []string                          // that Decode reads
-	Sent   Message                           // a zero value of the server's form; nil: the server does not send it
+	Client Request                           // a zero value of the client's form; nil: no client sends it
+	Server Message                           // a zero value of the server's form; nil: the server does not send it
 }
 
 const ofCall = Joined | Sequenced | InCall
@@ -44,42 +45,42 @@ const ofCall = Joined | Sequenced | InCall
 // Table has a row for each type. Clients' types come first: their place in it
 // counts them in the metrics.
 var Table = [...]Row{
-	{Type: "join", Scope: Unjoined, Decode: decodeJoin, Keys: []string{"username", "token", "features"}},
-	{Type: "resume", Scope: Unjoined, Decode: decodeResume, Keys: []string{"session", "ack"}},
-	{Type: "leave", Scope: Joined | Sequenced, Decode: decodeLeave},
-	{Type: "ping", Scope: Unjoined | Joined, Decode: decodePing, Keys: []string{"t"}},
-	{Type: "pong", Scope: Unjoined | Joined | Sequenced, Decode: decodePong, Sent: PongMessage{}},
-	{Type: "iceServers", Scope: Joined | Sequenced, Decode: decodeICEServers, Sent: ICEServersMessage{}},
-	{Type: "call", Scope: ofCall, Decode: decodeCall, Keys: []string{"target", "media"}},
-	{Type: "callResponse", Scope: ofCall, Decode: decodeCallResponse, Keys: []string{"accepted"}},
-	{Type: "offer", Scope: ofCall, Decode: decodeOffer, Keys: []string{"offer"}, Sent: OfferMessage{}},
-	{Type: "answer", Scope: ofCall, Decode: decodeAnswer, Keys: []string{"answer"}, Sent: AnswerMessage{}},
-	{Type: "iceCandidate", Scope: ofCall, Decode: decodeICECandidate, Keys: []string{"candidate"}, Sent: ICECandidateMessage{}},
-	{Type: "mediaStateChange", Scope: ofCall, Decode: decodeMediaStateChange,
-		Keys: []string{"audio", "video", "screen", "mediaType", "enabled"}, Sent: MediaStateChangeMessage{}},
-	{Type: "endCall", Scope: ofCall, Decode: decodeEndCall},
-	{Type: "mediaConnected", Scope: ofCall, Decode: decodeMediaConnected, Keys: []string{"path", "candidateType", "protocol", "setupMs"}},
-	{Type: "callStats", Scope: ofCall, Decode: decodeCallStats, Keys: []string{"path", "rttMs", "lossPct", "jitterMs", "bitrateKbps"}},
-	{Type: "relayRequest", Scope: ofCall, Decode: decodeRelayRequest, Keys: []string{"reason"}},
-	{Type: "relayStop", Scope: ofCall, Decode: decodeRelayStop, Sent: RelayStopMessage{}},
-	{Type: "diagnosis", Scope: ofCall, Decode: decodeDiagnosis,
+	{Type: "join", Scope: Unjoined, Decode: decodeJoin, Client: JoinRequest{}, Keys: []string{"username", "token", "features"}},
+	{Type: "resume", Scope: Unjoined, Decode: decodeResume, Client: ResumeRequest{}, Keys: []string{"session", "ack"}},
+	{Type: "leave", Scope: Joined | Sequenced, Decode: decodeLeave, Client: LeaveRequest{}},
+	{Type: "ping", Scope: Unjoined | Joined, Decode: decodePing, Client: PingRequest{}, Keys: []string{"t"}},
+	{Type: "pong", Scope: Unjoined | Joined | Sequenced, Decode: decodePong, Client: PongRequest{}, Server: PongMessage{}},
+	{Type: "iceServers", Scope: Joined | Sequenced, Decode: decodeICEServers, Client: ICEServersRequest{}, Server: ICEServersMessage{}},
+	{Type: "call", Scope: ofCall, Decode: decodeCall, Client: CallRequest{}, Keys: []string{"target", "media"}},
+	{Type: "callResponse", Scope: ofCall, Decode: decodeCallResponse, Client: CallResponseRequest{}, Keys: []string{"accepted"}},
+	{Type: "offer", Scope: ofCall, Decode: decodeOffer, Client: OfferRequest{}, Keys: []string{"offer"}, Server: OfferMessage{}},
+	{Type: "answer", Scope: ofCall, Decode: decodeAnswer, Client: AnswerRequest{}, Keys: []string{"answer"}, Server: AnswerMessage{}},
+	{Type: "iceCandidate", Scope: ofCall, Decode: decodeICECandidate, Client: ICECandidateRequest{}, Keys: []string{"candidate"}, Server: ICECandidateMessage{}},
+	{Type: "mediaStateChange", Scope: ofCall, Decode: decodeMediaStateChange, Client: MediaStateChangeRequest{},
+		Keys: []string{"audio", "video", "screen", "mediaType", "enabled"}, Server: MediaStateChangeMessage{}},
+	{Type: "endCall", Scope: ofCall, Decode: decodeEndCall, Client: EndCallRequest{}},
+	{Type: "mediaConnected", Scope: ofCall, Decode: decodeMediaConnected, Client: MediaConnectedRequest{}, Keys: []string{"path", "candidateType", "protocol", "setupMs"}},
+	{Type: "callStats", Scope: ofCall, Decode: decodeCallStats, Client: CallStatsRequest{}, Keys: []string{"path", "rttMs", "lossPct", "jitterMs", "bitrateKbps"}},
+	{Type: "relayRequest", Scope: ofCall, Decode: decodeRelayRequest, Client: RelayRequest{}, Keys: []string{"reason"}},
+	{Type: "relayStop", Scope: ofCall, Decode: decodeRelayStop, Client: RelayStopRequest{}, Server: RelayStopMessage{}},
+	{Type: "diagnosis", Scope: ofCall, Decode: decodeDiagnosis, Client: DiagnosisRequest{},
 		Keys: []string{"candidates", "protocols", "families", "theirFamilies", "answered", "blocked", "relay"}},
 
-	{Type: "welcome", Sent: WelcomeMessage{}},
-	{Type: "userList", Sent: UserListMessage{}},
-	{Type: "presence", Sent: PresenceMessage{}},
-	{Type: "session", Sent: SessionMessage{}},
-	{Type: "goingAway", Sent: GoingAwayMessage{}},
-	{Type: "incomingCall", Sent: IncomingCallMessage{}},
-	{Type: "ringing", Sent: RingingMessage{}},
-	{Type: "callAnswered", Sent: CallAnsweredMessage{}},
-	{Type: "callStarted", Sent: CallStartedMessage{}},
-	{Type: "callEnded", Sent: CallEndedMessage{}},
-	{Type: "relayStart", Sent: RelayStartMessage{}},
-	{Type: "relayReady", Sent: RelayReadyMessage{}},
-	{Type: "relayFailed", Sent: RelayFailedMessage{}},
-	{Type: "verdict", Sent: VerdictMessage{}},
-	{Type: "error", Sent: ErrorMessage{}},
+	{Type: "welcome", Server: WelcomeMessage{}},
+	{Type: "userList", Server: UserListMessage{}},
+	{Type: "presence", Server: PresenceMessage{}},
+	{Type: "session", Server: SessionMessage{}},
+	{Type: "goingAway", Server: GoingAwayMessage{}},
+	{Type: "incomingCall", Server: IncomingCallMessage{}},
+	{Type: "ringing", Server: RingingMessage{}},
+	{Type: "callAnswered", Server: CallAnsweredMessage{}},
+	{Type: "callStarted", Server: CallStartedMessage{}},
+	{Type: "callEnded", Server: CallEndedMessage{}},
+	{Type: "relayStart", Server: RelayStartMessage{}},
+	{Type: "relayReady", Server: RelayReadyMessage{}},
+	{Type: "relayFailed", Server: RelayFailedMessage{}},
+	{Type: "verdict", Server: VerdictMessage{}},
+	{Type: "error", Server: ErrorMessage{}},
 }
 
 // numberOf is the place in Table of a type that clients send, else -1.

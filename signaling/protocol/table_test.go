@@ -84,6 +84,9 @@ func TestTableNamesWhatIsRead(t *testing.T) {
 			}
 			members[key] = value
 		}
+		if reflect.TypeOf(whole) != reflect.TypeOf(row.Client) {
+			t.Errorf("%s is read as a %T, its row has a %T", row.Type, whole, row.Client)
+		}
 		if row.Scope.Has(InCall) != isCallRequest(whole) {
 			t.Errorf("%s: its scope says that it is about a call: %t", row.Type, row.Scope.Has(InCall))
 		}

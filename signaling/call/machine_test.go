@@ -1,4 +1,4 @@
-package signaling
+package call
 
 // This file tests the rules of calls as a table of events and effects, and
 // fuzzes them for what must always hold.
@@ -15,24 +15,24 @@ import (
 
 // stage is a machine with some people.
 type stage struct {
-	m     *machine
-	who   map[string]*party
+	m     *Machine
+	who   map[string]*User
 	now   time.Time
 	calls int
-	open  map[*call]bool // relay rooms
+	open  map[*Call]bool // relay rooms
 }
 
 func newStage(mode string, names ...string) *stage {
-	st := &stage{who: map[string]*party{}, now: time.Unix(1000, 0), open: map[*call]bool{}}
-	st.m = newMachine(mode, func() string { st.calls++; return fmt.Sprintf("c%d", st.calls) })
+	st := &stage{who: map[string]*User{}, now: time.Unix(1000, 0), open: map[*Call]bool{}}
+	st.m = New(mode, func() string { st.calls++; return fmt.Sprintf("c%d", st.calls) })
 	for _, n := range names {
 		name, feats, _ := strings.Cut(n, "+")
-		p := &party{id: "u_" + name, name: name, key: name}
+		p := &User{ID: "u_" + name, Name: name, Key: name}
 		if feats != "" {
-			p.features = protocol.Grant(strings.Split(feats, "+"))
+			p.Features = protocol.Grant(strings.Split(feats, "+"))
 		}
 		st.who[name] = p
-		st.m.add(p)
+		st.m.Add(p)
 	}
 	return st
 }
@@ -55,22 +55,22 @@ func (st *stage) say(step string) string {
 	if last := f[len(f)-1]; strings.HasPrefix(last, "#") {
 		a.CallID = last[1:]
 	}
-	var e any
+	var e Event
 	switch f[1] {
 	case "call":
-		e = said{p, protocol.CallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
+		e = Received{p, protocol.CallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
 	case "accept", "refuse":
 		a.Target = arg(2)
-		e = said{p, protocol.CallResponseRequest{CallRef: a, Accepted: f[1] == "accept"}}
+		e = Received{p, protocol.CallResponseRequest{CallRef: a, Accepted: f[1] == "accept"}}
 	case "offer":
 		a.Target = arg(2)
-		e = said{p, protocol.OfferRequest{CallRef: a, Offer: []byte(`{}`), SDP: "sdp", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
+		e = Received{p, protocol.OfferRequest{CallRef: a, Offer: []byte(`{}`), SDP: "sdp", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
 	case "answer":
 		a.Target = arg(2)
-		e = said{p, protocol.AnswerRequest{CallRef: a, Answer: []byte(`{}`), At: protocol.Addresses{}}}
+		e = Received{p, protocol.AnswerRequest{CallRef: a, Answer: []byte(`{}`), At: protocol.Addresses{}}}
 	case "candidate":
 		a.Target = arg(2)
-		e = said{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte(`{}`), At: protocol.Addresses{IPs: []string{"192.0.2.2"}, Any: true}}}
+		e = Received{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte(`{}`), At: protocol.Addresses{IPs: []string{"192.0.2.2"}, Any: true}}}
 	case "media":
 		c := protocol.MediaChange{}
 		for _, w := range f[2:] {
@@ -80,51 +80,53 @@ func (st *stage) say(step string) string {
 			}
 			c.Named[i], *c.To.Kind(i) = true, w[0] == '+'
 		}
-		e = said{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: c}}
+		e = Received{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: c}}
 	case "end":
 		a.Target = arg(2)
-		e = said{p, protocol.EndCallRequest{CallRef: a}}
+		e = Received{p, protocol.EndCallRequest{CallRef: a}}
 	case "connected":
-		e = said{p, protocol.MediaConnectedRequest{CallRef: a, Path: "direct"}}
+		e = Received{p, protocol.MediaConnectedRequest{CallRef: a, Path: "direct"}}
 	case "stats":
-		e = said{p, protocol.CallStatsRequest{CallRef: a, Path: "direct"}}
+		e = Received{p, protocol.CallStatsRequest{CallRef: a, Path: "direct"}}
 	case "tells":
-		e = said{p, protocol.DiagnosisRequest{CallRef: a, Candidates: 1}}
+		e = Received{p, protocol.DiagnosisRequest{CallRef: a, Candidates: 1}}
 	case "due":
-		e = diagnosisDue{p.call}
+		e = DiagnosisTimeout{p.Call}
 	case "facts": // of a world in which nobody named is here
-		var known facts
-		for side, party := range p.call.party {
-			known.end[side].gone = slices.Contains(f[2:], party.name)
+		var known Evidence
+		for side, party := range p.Call.Party {
+			known.End[side].Gone = slices.Contains(f[2:], party.Name)
 		}
-		e = evident{p.call, known}
+		e = EvidenceGathered{p.Call, known}
 	case "relay":
-		e = said{p, protocol.RelayRequest{CallRef: a, Reason: "ice-failed"}}
+		e = Received{p, protocol.RelayRequest{CallRef: a, Reason: "ice-failed"}}
 	case "unrelay":
-		e = said{p, protocol.RelayStopRequest{CallRef: a}}
+		e = Received{p, protocol.RelayStopRequest{CallRef: a}}
 	case "leaves":
-		e = left{p}
-	case "ready", "broken":
-		e = relayEvent{c: p.call, room: p.call.room, ready: f[1] == "ready", detail: "lost"}
+		e = Gone{p}
+	case "ready":
+		e = RelayReady{p.Call, p.Call.RelayGen}
+	case "broken":
+		e = RelayLost{p.Call, p.Call.RelayGen, "lost"}
 	case "stale":
-		e = relayEvent{c: p.call, room: p.call.room - 1, detail: "lost"}
+		e = RelayLost{p.Call, p.Call.RelayGen - 1, "lost"}
 	case "opened", "full":
-		e = relayOpened{p.call, map[string]string{"full": "no room"}[f[1]]}
+		e = RelayOpened{p.Call, p.Call.RelayGen, map[string]string{"full": "no room"}[f[1]]}
 	case "answered":
-		e = relayAnswered{c: p.call, room: p.call.room, to: p, answer: []byte(`{}`)}
+		e = RelayAnswered{p.Call, p.Call.RelayGen, p, []byte(`{}`)}
 	case "unanswered":
-		e = relayAnswered{c: p.call, room: p.call.room, to: p, failed: true}
+		e = RelayAnswered{p.Call, p.Call.RelayGen, p, nil}
 	case "rang":
-		e = rang{f[2]}
+		e = Ringing{f[2]}
 	case "timeout":
-		e = rangOut{p.call}
+		e = RingTimeout{p.Call}
 	case "shutdown":
-		e = shutdown{}
+		e = Shutdown{}
 	default:
 		panic(step)
 	}
 	var words []string
-	for _, fx := range st.m.step(st.now, e) {
+	for _, fx := range st.m.Step(st.now, e) {
 		if w := inWords(fx); w != "" {
 			words = append(words, w)
 		}
@@ -132,11 +134,11 @@ func (st *stage) say(step string) string {
 	return strings.Join(words, ", ")
 }
 
-func inWords(fx effect) string {
+func inWords(fx Effect) string {
 	switch fx := fx.(type) {
-	case deliver:
-		words := fx.to.name + "<"
-		switch m := fx.msg.(type) {
+	case Deliver:
+		words := fx.To.Name + "<"
+		switch m := fx.Msg.(type) {
 		case protocol.IncomingCallMessage:
 			return words + "incomingCall " + m.CallID + " from " + m.Caller
 		case protocol.CallAnsweredMessage:
@@ -168,33 +170,33 @@ func inWords(fx effect) string {
 			name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", m), "protocol."), "Message")
 			return words + strings.ToLower(name[:1]) + name[1:]
 		}
-	case refuse:
-		return fx.to.name + "!" + fx.why.Code
-	case startRinging:
+	case Refuse:
+		return fx.To.Name + "!" + fx.Why.Code
+	case StartRingTimer:
 		return "ring"
-	case begun:
+	case Begun:
 		return "begun"
-	case finished:
-		return "(" + fx.outcome + ")"
-	case reached:
-		return fx.by.name + "@" + fx.ip
-	case openRelay:
+	case Finished:
+		return "(" + fx.Outcome + ")"
+	case NoteCandidate:
+		return fx.By.Name + "@" + fx.Address
+	case OpenRelay:
 		return "open"
-	case closeRelay:
+	case CloseRelay:
 		return "close"
-	case muteRelay:
-		return fmt.Sprintf("mute %s %s=%v", fx.by.name, protocol.Kinds[fx.kind], fx.on)
-	case askRelay:
-		return "ask for " + fx.by.name
-	case candidateRelay:
-		return "candidate of " + fx.by.name
-	case reported:
+	case Mute:
+		return fmt.Sprintf("mute %s %s=%v", fx.By.Name, fx.Kind, fx.On)
+	case Negotiate:
+		return "ask for " + fx.By.Name
+	case RelayCandidate:
+		return "candidate of " + fx.By.Name
+	case MediaConnected, MediaStats:
 		return "reported"
-	case awaitDiagnosis:
+	case StartDiagnosisTimer:
 		return "await"
-	case gatherFacts:
+	case GatherEvidence:
 		return "gather"
-	case judged:
+	case Diagnosed:
 		return "judged"
 	}
 	return "" // changed, stopTimer: every end has them
@@ -322,7 +324,7 @@ func TestRelayModes(t *testing.T) {
 // TestStatus: what others see.
 func TestStatus(t *testing.T) {
 	st := newStage("off", "ann", "bob")
-	status := func() string { return st.who["ann"].status() + " " + st.who["bob"].status() }
+	status := func() string { return st.who["ann"].Status() + " " + st.who["bob"].Status() }
 	for _, step := range []struct{ do, want string }{
 		{"ann call bob", "ringing ringing"}, {"bob accept", "busy busy"}, {"ann connected", "busy busy"}, {"ann end", "available available"},
 	} {
@@ -330,5 +332,25 @@ func TestStatus(t *testing.T) {
 		if got := status(); got != step.want {
 			t.Errorf("%s: %s, want %s", step.do, got, step.want)
 		}
+	}
+}
+
+// TestEveryRequestHasARule: a message that the table takes to the rules is known to them.
+func TestEveryRequestHasARule(t *testing.T) {
+	for _, row := range protocol.Table {
+		if !row.Scope.Has(protocol.InCall) {
+			continue
+		}
+		st := newStage("fallback", "ann", "bob")
+		st.say("ann call bob")
+		st.say("bob accept")
+		func() {
+			defer func() {
+				if fault := recover(); fault != nil {
+					t.Errorf("%s: %v", row.Type, fault)
+				}
+			}()
+			st.m.Step(st.now, Received{st.who["ann"], row.Client})
+		}()
 	}
 }

@@ -1,4 +1,4 @@
-package signaling
+package call
 
 // This file plays random scripts against the rules and checks what must always hold.
 
@@ -18,7 +18,7 @@ type script struct {
 	*stage
 	names   []string
 	ended   map[string]bool           // calls that are over
-	begun   map[string]*call          // calls that were accepted
+	begun   map[string]*Call          // calls that were accepted
 	heard   map[string]map[string]int // callEnded for each call and party
 	enders  map[string]string         // who ended it
 	present map[string]bool
@@ -31,27 +31,27 @@ func playScript(t *testing.T, data []byte) {
 		mode = modes[int(data[0])%3]
 	}
 	s := &script{t: t, stage: newStage(mode, "ann", "bob", "cat+resume+call-state+verdict", "dan+resume+call-state+verdict"),
-		names: []string{"ann", "bob", "cat", "dan"}, ended: map[string]bool{}, begun: map[string]*call{},
+		names: []string{"ann", "bob", "cat", "dan"}, ended: map[string]bool{}, begun: map[string]*Call{},
 		heard: map[string]map[string]int{}, enders: map[string]string{}, present: map[string]bool{"ann": true, "bob": true, "cat": true, "dan": true}}
 	for i := 1; i+1 < len(data); i += 2 {
 		s.event(data[i], data[i+1])
 	}
 	for _, n := range s.names {
 		if s.present[n] {
-			s.run(n, left{s.who[n]})
+			s.run(n, Gone{s.who[n]})
 		}
 	}
-	if len(s.m.calls) != 0 || len(s.m.parties) != 0 || len(s.m.names) != 0 || len(s.open) != 0 {
-		t.Fatalf("everybody left, but %d calls, %d parties, %d names, %d rooms stay", len(s.m.calls), len(s.m.parties), len(s.m.names), len(s.open))
+	if len(s.m.calls) != 0 || len(s.m.users) != 0 || len(s.m.names) != 0 || len(s.open) != 0 {
+		t.Fatalf("everybody left, but %d Calls, %d parties, %d names, %d rooms stay", len(s.m.calls), len(s.m.users), len(s.m.names), len(s.open))
 	}
 	for id, c := range s.begun {
-		for _, p := range c.party {
+		for _, p := range c.Party {
 			want := 1
-			if s.enders[id] == p.name {
+			if s.enders[id] == p.Name {
 				want = 0
 			}
-			if got := s.heard[id][p.name]; got != want {
-				t.Fatalf("call %s: %s heard %d times that it ended (ended by %q)", id, p.name, got, s.enders[id])
+			if got := s.heard[id][p.Name]; got != want {
+				t.Fatalf("call %s: %s heard %d times that it ended (ended by %q)", id, p.Name, got, s.enders[id])
 			}
 		}
 	}
@@ -62,9 +62,9 @@ func (s *script) event(what, detail byte) {
 	p := s.who[name]
 	if !s.present[name] {
 		// A new user of the same name, as after a new join.
-		fresh := &party{id: p.id + "'", name: name, key: name, features: p.features}
+		fresh := &User{ID: p.ID + "'", Name: name, Key: name, Features: p.Features}
 		s.who[name], s.present[name] = fresh, true
-		s.m.add(fresh)
+		s.m.Add(fresh)
 		return
 	}
 	a := protocol.CallRef{}
@@ -74,46 +74,50 @@ func (s *script) event(what, detail byte) {
 	case 2:
 		a.CallID = fmt.Sprintf("c%d", 1+int(detail>>2)%max(1, s.calls))
 	}
-	c := p.call
-	var e any
+	c := p.Call
+	var e Event
 	switch what >> 2 % 20 {
 	case 0, 1, 2:
-		e = said{p, protocol.CallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
+		e = Received{p, protocol.CallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
 	case 3, 4:
-		e = said{p, protocol.CallResponseRequest{CallRef: a, Accepted: detail&64 == 0}}
+		e = Received{p, protocol.CallResponseRequest{CallRef: a, Accepted: detail&64 == 0}}
 	case 5:
-		e = said{p, protocol.OfferRequest{CallRef: a, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
+		e = Received{p, protocol.OfferRequest{CallRef: a, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
 	case 6:
-		e = said{p, protocol.AnswerRequest{CallRef: a, Answer: []byte("{}"), At: protocol.Addresses{}}}
+		e = Received{p, protocol.AnswerRequest{CallRef: a, Answer: []byte("{}"), At: protocol.Addresses{}}}
 	case 7:
-		e = said{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte("{}"), At: protocol.Addresses{}}}
+		e = Received{p, protocol.ICECandidateRequest{CallRef: a, Candidate: []byte("{}"), At: protocol.Addresses{}}}
 	case 8:
-		e = said{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: protocol.MediaChange{Named: [3]bool{true, detail&8 != 0, false}, To: protocol.Media{Audio: detail&16 != 0}}}}
+		e = Received{p, protocol.MediaStateChangeRequest{CallRef: a, MediaChange: protocol.MediaChange{Named: [3]bool{true, detail&8 != 0, false}, To: protocol.Media{Audio: detail&16 != 0}}}}
 	case 9:
-		e = said{p, protocol.EndCallRequest{CallRef: a}}
+		e = Received{p, protocol.EndCallRequest{CallRef: a}}
 	case 10:
-		e = said{p, protocol.MediaConnectedRequest{CallRef: a, Path: "turn"}}
+		e = Received{p, protocol.MediaConnectedRequest{CallRef: a, Path: "turn"}}
 	case 11:
-		e = said{p, protocol.RelayRequest{CallRef: a, Reason: "user"}}
+		e = Received{p, protocol.RelayRequest{CallRef: a, Reason: "user"}}
 	case 12:
 		if detail&1 == 0 {
-			e = said{p, protocol.OfferRequest{CallRef: protocol.CallRef{Target: "relay"}, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{}}}
+			e = Received{p, protocol.OfferRequest{CallRef: protocol.CallRef{Target: "relay"}, Offer: []byte("{}"), SDP: "", At: protocol.Addresses{}}}
 		} else {
-			e = said{p, protocol.RelayStopRequest{CallRef: a}}
+			e = Received{p, protocol.RelayStopRequest{CallRef: a}}
 		}
 	case 13:
-		e = left{p}
+		e = Gone{p}
 		s.present[name] = false
 	case 14:
 		if c == nil {
 			return
 		}
-		e = rangOut{c}
+		e = RingTimeout{c}
 	case 15:
 		if c == nil {
 			return
 		}
-		e = relayEvent{c: c, room: c.room - int(detail>>7), ready: detail&1 == 0}
+		if gen := c.RelayGen - int(detail>>7); detail&1 == 0 {
+			e = RelayReady{c, gen}
+		} else {
+			e = RelayLost{c, gen, "lost"}
+		}
 	case 16:
 		s.now = s.now.Add(time.Duration(detail) * 50 * time.Millisecond)
 		return
@@ -121,31 +125,31 @@ func (s *script) event(what, detail byte) {
 		if detail < 200 {
 			return
 		}
-		e = shutdown{}
+		e = Shutdown{}
 	case 18:
-		e = said{p, protocol.DiagnosisRequest{CallRef: a, Candidates: protocol.Set(detail >> 2 & 15)}}
+		e = Received{p, protocol.DiagnosisRequest{CallRef: a, Candidates: protocol.Set(detail >> 2 & 15)}}
 	case 19:
 		if c == nil {
 			return
 		}
-		e = diagnosisDue{c}
+		e = DiagnosisTimeout{c}
 	}
 	s.run(name, e)
 }
 
 // run steps and checks the effects; it answers for the relay at once.
-func (s *script) run(by string, e any) {
+func (s *script) run(by string, e Event) {
 	t := s.t
-	inCall := map[string]*call{}
+	inCall := map[string]*Call{}
 	for id, c := range s.m.calls {
 		inCall[id] = c
 	}
-	var opened, asked []*call
-	for _, fx := range append([]effect(nil), s.m.step(s.now, e)...) {
+	var opened, asked []*Call
+	for _, fx := range append([]Effect(nil), s.m.Step(s.now, e)...) {
 		switch fx := fx.(type) {
-		case deliver:
+		case Deliver:
 			from, call := "", ""
-			switch m := fx.msg.(type) {
+			switch m := fx.Msg.(type) {
 			case protocol.IncomingCallMessage:
 				from, call = m.CallerID, m.CallID
 			case protocol.OfferMessage:
@@ -161,7 +165,7 @@ func (s *script) run(by string, e any) {
 				if s.heard[m.CallID] == nil {
 					s.heard[m.CallID] = map[string]int{}
 				}
-				s.heard[m.CallID][fx.to.name]++
+				s.heard[m.CallID][fx.To.Name]++
 			case protocol.CallAnsweredMessage:
 				from = m.CalleeID
 			case protocol.VerdictMessage:
@@ -169,59 +173,59 @@ func (s *script) run(by string, e any) {
 				if s.heard["verdict "+call] == nil {
 					s.heard["verdict "+call] = map[string]int{}
 				}
-				if s.heard["verdict "+call][fx.to.name]++; s.heard["verdict "+call][fx.to.name] > 2 {
-					t.Fatalf("%s hears more verdicts than there are diagnoses", fx.to.name)
+				if s.heard["verdict "+call][fx.To.Name]++; s.heard["verdict "+call][fx.To.Name] > 2 {
+					t.Fatalf("%s hears more verdicts than there are diagnoses", fx.To.Name)
 				}
 			}
-			if from == fx.to.id {
-				t.Fatalf("%s hears itself: %#v", fx.to.name, fx.msg)
+			if from == fx.To.ID {
+				t.Fatalf("%s hears itself: %#v", fx.To.Name, fx.Msg)
 			}
 			if call != "" && s.ended[call] {
-				t.Fatalf("a message of the ended call %s: %#v", call, fx.msg)
+				t.Fatalf("a message of the ended call %s: %#v", call, fx.Msg)
 			}
-		case begun:
-			s.begun[fx.c.id] = fx.c
-		case openRelay:
-			if s.open[fx.c] {
+		case Begun:
+			s.begun[fx.Call.ID] = fx.Call
+		case OpenRelay:
+			if s.open[fx.Call] {
 				t.Fatal("a second room for one call")
 			}
-			s.open[fx.c] = true
-			opened = append(opened, fx.c)
-		case closeRelay:
-			delete(s.open, fx.c)
-		case gatherFacts:
-			asked = append(asked, fx.c)
-		case finished:
-			if fx.c == nil {
+			s.open[fx.Call] = true
+			opened = append(opened, fx.Call)
+		case CloseRelay:
+			delete(s.open, fx.Call)
+		case GatherEvidence:
+			asked = append(asked, fx.Call)
+		case Finished:
+			if fx.Call == nil {
 				break
 			}
-			if s.ended[fx.c.id] {
-				t.Fatalf("call %s ends twice", fx.c.id)
+			if s.ended[fx.Call.ID] {
+				t.Fatalf("call %s ends twice", fx.Call.ID)
 			}
-			s.ended[fx.c.id] = true
-			if fx.outcome == "hangup" || fx.outcome == "disconnected" {
-				s.enders[fx.c.id] = by
+			s.ended[fx.Call.ID] = true
+			if fx.Outcome == "hangup" || fx.Outcome == "disconnected" {
+				s.enders[fx.Call.ID] = by
 			}
-			if s.open[fx.c] {
+			if s.open[fx.Call] {
 				t.Fatal("an ended call holds a relay")
 			}
 		}
 	}
-	seen := map[*party]bool{}
+	seen := map[*User]bool{}
 	for id, c := range s.m.calls {
 		if s.ended[id] {
 			t.Fatalf("call %s lives again", id)
 		}
-		for side, p := range c.party {
-			if seen[p] || p.call != c || p.side != side || c.party[0] == c.party[1] {
-				t.Fatalf("%s is not in exactly one call", p.name)
+		for side, p := range c.Party {
+			if seen[p] || p.Call != c || p.Side != side || c.Party[0] == c.Party[1] {
+				t.Fatalf("%s is not in exactly one call", p.Name)
 			}
 			seen[p] = true
 		}
 	}
-	for _, p := range s.m.parties {
-		if (p.call != nil) != seen[p] {
-			t.Fatalf("%s is in a call that is not there", p.name)
+	for _, p := range s.m.users {
+		if (p.Call != nil) != seen[p] {
+			t.Fatalf("%s is in a call that is not there", p.Name)
 		}
 	}
 	for id := range inCall {
@@ -231,14 +235,14 @@ func (s *script) run(by string, e any) {
 	}
 	for _, c := range opened {
 		why := ""
-		if len(c.id)%3 == 0 {
+		if len(c.ID)%3 == 0 {
 			why = "no room"
 			delete(s.open, c)
 		}
-		s.run(by, relayOpened{c, why})
+		s.run(by, RelayOpened{c, c.RelayGen, why})
 	}
 	for _, c := range asked {
-		s.run(by, evident{c, facts{}})
+		s.run(by, EvidenceGathered{c, Evidence{}})
 	}
 }
 

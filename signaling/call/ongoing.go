@@ -1,0 +1,111 @@
+package call
+
+// This file holds the rules within an accepted call: negotiation, track states
+// and reports.
+
+import (
+	"fmt"
+	"time"
+
+	"duet/signaling/protocol"
+)
+
+// statsInterval is how often one party's callStats are taken.
+const statsInterval = 5 * time.Second
+
+// keep remembers a state chosen while the call rings: the newest of each kind.
+func (c *Call) keep(side int, ch protocol.MediaChange) {
+	var kept []protocol.MediaChange
+	for _, old := range c.pendingMedia[side] {
+		for i, named := range ch.Named {
+			if named {
+				old.Named[i] = false
+			}
+		}
+		if !old.Empty() {
+			kept = append(kept, old)
+		}
+	}
+	c.pendingMedia[side] = append(kept, ch)
+}
+
+func (m *Machine) mediaStateChange(c *Call, p *User, ch protocol.MediaChange) {
+	ch.Apply(&c.Media[p.Side])
+	if c.phase == ringing {
+		c.keep(p.Side, ch)
+	} else {
+		for i, named := range ch.Named {
+			if named && c.relay >= relayOpen {
+				m.do(Mute{c, p, protocol.Kinds[i], *ch.To.Kind(i)})
+			}
+		}
+		m.tell(c.Other(p), protocol.MediaStateChangeMessage{Media: c.Media[p.Side], Sender: p.Name, SenderID: p.ID, CallID: c.ID, Kind: ch.Single()})
+	}
+	m.bothChanged(c)
+}
+
+// inCall handles what only the parties of an accepted call may say.
+func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
+	if relayed && c.relay < relayOpen {
+		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: "this call is not being relayed"})
+		return
+	}
+	peer, end := c.Other(p), &c.ends[p.Side]
+	switch msg := msg.(type) {
+	case protocol.OfferRequest:
+		end.negotiated = true
+		if relayed {
+			m.do(Negotiate{c, p, msg.SDP})
+			return
+		}
+		m.noteCandidates(c, p, msg.At)
+		m.tell(peer, protocol.OfferMessage{Offer: msg.Offer, Caller: p.Name, CallerID: p.ID, CallID: c.ID})
+	case protocol.AnswerRequest:
+		end.negotiated = true
+		m.noteCandidates(c, p, msg.At)
+		m.tell(peer, protocol.AnswerMessage{Answer: msg.Answer, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+	case protocol.ICECandidateRequest:
+		end.gathered = end.gathered || msg.At.Any
+		if relayed {
+			m.do(RelayCandidate{c, p, msg.Candidate})
+			return
+		}
+		m.noteCandidates(c, p, msg.At)
+		m.tell(peer, protocol.ICECandidateMessage{Candidate: msg.Candidate, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+	case protocol.MediaConnectedRequest:
+		c.LastPath, end.mediaFlows = msg.Path, true
+		m.do(MediaConnected{msg})
+		if c.phase == accepted {
+			c.phase = connected
+			m.bothChanged(c)
+		}
+	case protocol.CallStatsRequest:
+		if at := c.statsAt[p.Side]; at.IsZero() || m.now.Sub(at) >= statsInterval {
+			c.statsAt[p.Side] = m.now
+			m.do(MediaStats{msg})
+		}
+	case protocol.DiagnosisRequest:
+		m.diagnosed(c, p, msg)
+	case protocol.RelayRequest:
+		m.wantRelay(c, p, msg.Reason)
+	case protocol.RelayStopRequest:
+		if c.relay != relayOff {
+			c.relay = relayOff
+			m.do(CloseRelay{c})
+			m.tell(peer, protocol.RelayStopMessage{CallID: c.ID})
+			m.bothChanged(c)
+		}
+	default:
+		panic(fmt.Sprintf("no rule for a %T", msg))
+	}
+}
+
+// noteCandidates takes note of where a party says that it can be reached.
+func (m *Machine) noteCandidates(c *Call, p *User, at protocol.Addresses) {
+	end := &c.ends[p.Side]
+	end.gathered = end.gathered || at.Any
+	end.public |= at.Public
+	for _, ip := range at.IPs {
+		m.do(NoteCandidate{c, p, ip})
+	}
+}
