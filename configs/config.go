@@ -46,6 +46,10 @@ type HTTP struct {
 	// host:port for the same over TLS: HTTPS, WSS and TURN over TLS. Set it to :443 together with one of the three
 	// certificates below. Browsers give camera and microphone to https pages and to localhost only.
 	TLSListen string `yaml:"tls_listen"`
+	// With both ports on, pages and the signaling are asked for over TLS only: the plain port sends browsers to https, and
+	// they are told to stay there (HSTS). It serves this machine, /healthz, TURN over TCP, and proxies of
+	// signaling.trusted_proxies that say X-Forwarded-Proto: https. false serves everybody on both.
+	Redirect bool `yaml:"redirect"`
 	// A certificate and its key in PEM files. Changed files are taken up within a second, and nobody is dropped.
 	TLSCert string `yaml:"tls_cert"`
 	// The key that belongs to tls_cert.
@@ -62,6 +66,9 @@ type HTTP struct {
 	// Networks (CIDR) of load balancers that begin each connection with a PROXY protocol header (version 1 or 2), to
 	// these ports and to TURN's over TCP and TLS. Connections from there must have one; nobody else is believed.
 	ProxyProtocol []string `yaml:"proxy_protocol"`
+	// Connections from those networks may come without the header too, as the health checks of many load balancers do;
+	// they count as the load balancer's own.
+	ProxyProtocolOptional bool `yaml:"proxy_protocol_optional"`
 	// Lets other software ask for TURN credentials (POST /api/v1/turn-credentials with this bearer token). "" is off.
 	APIToken string `yaml:"api_token" secret:"true"`
 	// How long an orderly end may take before everything is cut; at most 10s.
@@ -82,6 +89,7 @@ func Default() Config {
 	return Config{
 		HTTP: HTTP{
 			Listen:       ":8080",
+			Redirect:     true,
 			AdminListen:  "127.0.0.1:9080",
 			DrainTimeout: 8 * time.Second,
 		},

@@ -220,6 +220,9 @@ func TestOldNames(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	for _, tt := range []struct{ entry, want string }{ // want is "" for none
+		{"DUET_HTTP_TLS_LISTEN=:443 DUET_HTTP_SELF_SIGNED=true DUET_HTTP_REDIRECT=false", "http.redirect: off"},
+		{"DUET_HTTP_TLS_LISTEN=:443 DUET_HTTP_SELF_SIGNED=true DUET_HTTP_REDIRECT=false DUET_HTTP_LISTEN=127.0.0.1:8080", ""},
+		{"DUET_HTTP_TLS_LISTEN=:443 DUET_HTTP_SELF_SIGNED=true", ""},
 		{"DUET_TURN_SECRET=sixteen-letters-", "turn.secret: shorter than 32"},
 		{"DUET_TURN_SECRET_PREVIOUS=sixteen-letters-", "turn.secret_previous: shorter than 32"},
 		{"DUET_TURN_SECRET=0123456789abcdef0123456789abcdef", ""},
@@ -233,7 +236,7 @@ func TestWarnings(t *testing.T) {
 		{"DUET_HTTP_ADMIN_LISTEN=localhost:9080", ""},
 		{"DUET_HTTP_ADMIN_LISTEN=", ""},
 	} {
-		_, warnings, err := Load("", []string{tt.entry})
+		_, warnings, err := Load("", strings.Fields(tt.entry))
 		if err != nil || strings.Contains(fmt.Sprint(warnings), "sixteen") || tt.want == "" && warnings != nil ||
 			tt.want != "" && (len(warnings) != 1 || !strings.HasPrefix(warnings[0], tt.want)) {
 			t.Errorf("%s: got %q, %v, want %q", tt.entry, warnings, err, tt.want)

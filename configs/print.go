@@ -45,6 +45,18 @@ func (c Config) Print() (string, error) {
 	return string(data), err
 }
 
+// Differences are the keys whose values differ between two configurations.
+func Differences(a, b Config) []string {
+	var keys []string
+	other := leaves(reflect.ValueOf(&b).Elem(), "")
+	for i, l := range leaves(reflect.ValueOf(&a).Elem(), "") {
+		if !reflect.DeepEqual(l.value.Interface(), other[i].value.Interface()) {
+			keys = append(keys, l.key)
+		}
+	}
+	return keys
+}
+
 // masked reports each secret whose value is what Print shows in its place: a printed configuration is no source of
 // secrets, for everybody knows this one.
 func masked(cfg *Config) []error {

@@ -35,6 +35,9 @@ func (c Config) warnings() []string {
 			warn("turn.users: the password of %q has less than 8 characters", name)
 		}
 	}
+	if c.HTTP.TLSListen != "" && !c.HTTP.Redirect && everybodyReaches(c.HTTP.Listen) {
+		warn("http.redirect: off, so %s gives the page to everybody in clear and takes the API token in clear", c.HTTP.Listen)
+	}
 	if everybodyReaches(c.HTTP.AdminListen) {
 		warn("http.admin_listen: %s is open to everybody who reaches this machine, with metrics and profiles: keep it on loopback", c.HTTP.AdminListen)
 	}

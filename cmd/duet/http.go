@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,50 @@ func publicRoutes(ws, page, credentials http.Handler) http.Handler {
 	return mux
 }
 
+// toHTTPS sends browsers that come to the plain port to the one with TLS, and refuses what had better not been sent in
+// clear. It serves this machine, proxies that have ended TLS, and whoever asks for the server's health.
+func toHTTPS(h http.Handler, tlsPort int, proxies []netip.Prefix) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		proxied := err == nil && contains(proxies, from.Addr()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+		if proxied || err == nil && from.Addr().Unmap().IsLoopback() || r.URL.Path == "/healthz" {
+			h.ServeHTTP(w, r)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "use https: what is sent here can be read on the way", http.StatusForbidden)
+			return
+		}
+		host := hostOf(r)
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		if tlsPort != 443 {
+			host += ":" + strconv.Itoa(tlsPort)
+		}
+		// Not for ever: an operator may switch TLS off again.
+		http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	})
+}
+
+// onlyHTTPS tells browsers to come over TLS the next time (RFC 6797). They do not listen where they do not trust the
+// certificate.
+func onlyHTTPS(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// hostOf is the host that was asked for, without its port and brackets.
+func hostOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]")
+	}
+	return host
+}
+
 // adminRoutes is what the operator alone may reach: it listens on loopback.
 func adminRoutes(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
@@ -45,10 +91,7 @@ func adminRoutes(registry *prometheus.Registry) http.Handler {
 // as a name of their own that they let point to it.
 func notForPages(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = strings.Trim(r.Host, "[]")
-		}
+		host := hostOf(r)
 		at, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 		named := host != "localhost" && net.ParseIP(host) == nil
 		if site := r.Header.Get("Sec-Fetch-Site"); at != nil && at.IP.IsLoopback() && named || site == "cross-site" || site == "same-site" {
@@ -72,8 +115,9 @@ func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second, // a profile takes 30 s
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    32 << 10,
+		// Longer than proxies keep a connection that they may use again at any moment: AWS and nginx 60 s, Traefik 90, Caddy 120.
+		IdleTimeout:    130 * time.Second,
+		MaxHeaderBytes: 32 << 10,
 		ConnState: func(c net.Conn, state http.ConnState) {
 			if p, ok := c.(*peeked); ok && state == http.StateHijacked {
 				p.leave() // a WebSocket: the signaling counts it

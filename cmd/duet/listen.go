@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,15 +42,17 @@ func listenTCP(key, addr string, replace bool) (net.Listener, error) {
 }
 
 // proxyProtocol takes the client's address from the PROXY protocol header of
-// connections that come from the given networks, and leaves all others alone.
-func proxyProtocol(l net.Listener, networks []string) net.Listener {
+// connections that come from the given networks, and leaves all others alone. With optional a connection from there may
+// come without.
+func proxyProtocol(l net.Listener, networks []string, optional bool) net.Listener {
 	if len(networks) == 0 {
 		return l
 	}
-	var trusted []netip.Prefix
-	for _, n := range networks {
-		trusted = append(trusted, netip.MustParsePrefix(n)) // validated with the configuration
+	believed := proxyproto.REQUIRE
+	if optional {
+		believed = proxyproto.USE
 	}
+	trusted := prefixes(networks)
 	return &proxyproto.Listener{
 		Listener:          l,
 		ReadHeaderTimeout: helloTimeout,
@@ -58,14 +61,25 @@ func proxyProtocol(l net.Listener, networks []string) net.Listener {
 			if err != nil {
 				return proxyproto.SKIP, nil
 			}
-			for _, p := range trusted {
-				if p.Contains(upstream.Addr().Unmap()) {
-					return proxyproto.REQUIRE, nil
-				}
+			if contains(trusted, upstream.Addr()) {
+				return believed, nil
 			}
 			return proxyproto.SKIP, nil
 		},
 	}
+}
+
+// prefixes are networks as the configuration has them, which has validated them.
+func prefixes(networks []string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, n := range networks {
+		all = append(all, netip.MustParsePrefix(n))
+	}
+	return all
+}
+
+func contains(networks []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip.Unmap().WithZone("")) })
 }
 
 // chanListener is a listener whose streams are given to it.

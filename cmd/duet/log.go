@@ -21,19 +21,24 @@ const (
 )
 
 func newLogger(cfg configs.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo // Validate has refused it before
-	}
+	return loggerAt(logLevel(cfg), cfg.Format, w)
+}
+
+// loggerAt is a logger whose level may change.
+func loggerAt(level slog.Leveler, format string, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewTextHandler(w, options)
-	if cfg.Format == "json" {
+	if format == "json" {
 		h = slog.NewJSONHandler(w, options)
 	}
-	if level > slog.LevelDebug { // who asks for everything gets everything
-		h = &samplingHandler{h, &samples{by: map[string]*sample{}}}
+	return slog.New(&samplingHandler{h, &samples{by: map[string]*sample{}}})
+}
+
+func logLevel(cfg configs.Log) (level slog.Level) {
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return slog.LevelInfo // Validate has refused it before
 	}
-	return slog.New(h)
+	return level
 }
 
 // samplingHandler is a handler that leaves lines out when one message comes too often. The next line of that message says how many.
@@ -72,6 +77,9 @@ func (t *samples) pass(message string, now time.Time) (left int, ok bool) {
 
 // Handle implements [slog.Handler].
 func (h *samplingHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.Enabled(ctx, slog.LevelDebug) { // who asks for everything gets everything
+		return h.Handler.Handle(ctx, r)
+	}
 	left, ok := h.samples.pass(r.Message, r.Time)
 	if !ok {
 		return nil

@@ -2,7 +2,7 @@
 // and TURN, and a media relay, in one process.
 //
 // main.go holds the subcommands and the signals: the first SIGINT or SIGTERM
-// ends everything in order, the second at once. run.go is where the parts meet;
+// ends everything in order, the second at once; SIGHUP ends nothing (reload.go). run.go is where the parts meet;
 // its errgroup owns every long-lived goroutine. Its locks are leaves, in log.go,
 // limit.go and tls.go; its types are [streamMux], which tells a port's protocols
 // apart, and state.
@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -117,24 +118,36 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	log := newLogger(cfg.Log, stderr)
+	level := new(slog.LevelVar)
+	level.Set(logLevel(cfg.Log))
+	log := loggerAt(level, cfg.Log.Format, stderr)
 	for _, w := range warnings {
 		log.Warn("the configuration asks for a change", "what", w)
 	}
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log) }()
-	select {
-	case err := <-done:
-		return err
-	case s := <-signals:
-		log.Info("ending, a second signal ends at once", "signal", s.String())
-		cancel()
+	read := func() (configs.Config, []string, error) {
+		return configs.Load(flags.Lookup("config").Value.String(), environ)
+	}
+	reloads := reloader{cfg, read, level, log}
+	for ctx.Err() == nil {
+		select {
+		case err := <-done:
+			return err
+		case <-hangups:
+			reloads.reload()
+		case s := <-signals:
+			log.Info("ending, a second signal ends at once", "signal", s.String())
+			cancel()
+		}
 	}
 	select {
 	case err := <-done:

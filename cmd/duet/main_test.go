@@ -49,13 +49,23 @@ type server struct {
 	cmd        *exec.Cmd
 	stderr     *bytes.Buffer
 	said       []string // what it printed until it was up
-	page, more string   // the page's URL; the admin URL
+	page, more string   // the page's URL, over TLS if it is on; the admin URL
+	plain      string   // the page's URL without TLS
 }
 
 func start(t *testing.T, cmd *exec.Cmd) *server {
 	t.Helper()
-	s := &server{cmd: cmd, stderr: new(bytes.Buffer)}
-	cmd.Stderr = s.stderr
+	stderr := new(bytes.Buffer)
+	s := startLogging(t, cmd, stderr)
+	s.stderr = stderr
+	return s
+}
+
+// startLogging starts a process whose log goes to w.
+func startLogging(t *testing.T, cmd *exec.Cmd, w io.Writer) *server {
+	t.Helper()
+	s := &server{cmd: cmd}
+	cmd.Stderr = w
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +79,9 @@ func start(t *testing.T, cmd *exec.Cmd) *server {
 		s.said = append(s.said, lines.Text())
 		if m := regexp.MustCompile(`^  open +(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
 			s.page = m[1]
+			if strings.HasPrefix(m[1], "http:") {
+				s.plain = m[1]
+			}
 		}
 		if m := regexp.MustCompile(`^  admin +(\S+)/metrics`).FindStringSubmatch(lines.Text()); m != nil {
 			s.more = m[1]
@@ -77,8 +90,15 @@ func start(t *testing.T, cmd *exec.Cmd) *server {
 		}
 	}
 	cmd.Wait()
-	t.Fatalf("the server did not start:\n%s", s.stderr)
+	t.Fatalf("the server did not start:\n%v", w)
 	return nil
+}
+
+// insecure takes any certificate.
+func insecure(t *testing.T) *http.Transport {
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
 }
 
 func (s *server) get(t *testing.T, url string) (int, string) {

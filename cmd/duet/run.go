@@ -114,16 +114,24 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		return err
 	}
 
-	public := httpServer(publicRoutes(hub, web.Handler(), credentials), log)
+	believe := func(l net.Listener) net.Listener {
+		return proxyProtocol(l, cfg.HTTP.ProxyProtocol, cfg.HTTP.ProxyProtocolOptional)
+	}
+	routes := publicRoutes(hub, web.Handler(), credentials)
+	plain, secured := routes, routes
+	if ports.tls != nil && cfg.HTTP.Redirect {
+		plain, secured = toHTTPS(routes, portOf(ports.tls), prefixes(cfg.Signaling.TrustedProxies)), onlyHTTPS(routes)
+	}
 	admin := httpServer(adminRoutes(registry), log)
 	for _, l := range []struct {
-		base net.Listener
-		tls  *tls.Config
-	}{{ports.plain, nil}, {ports.tls, secure.config}} {
+		base   net.Listener
+		tls    *tls.Config
+		routes http.Handler
+	}{{ports.plain, nil, plain}, {ports.tls, secure.config, secured}} {
 		if l.base != nil {
-			m := newStreamMux(proxyProtocol(l.base, cfg.HTTP.ProxyProtocol), l.tls, turnStreams, media.ice, log)
+			m := newStreamMux(believe(l.base), l.tls, turnStreams, media.ice, log)
 			parts.add(m.Run)
-			parts.serve(public, m)
+			parts.serve(httpServer(l.routes, log), m)
 		}
 	}
 	if ports.admin != nil {
@@ -164,7 +172,9 @@ type mediaParts struct {
 // openMedia opens TURN and the relay. When both have one address they share its ports: the kernel tells their datagrams
 // apart, and the first bytes of a stream whose it is; the relay then takes those on the TLS port as well.
 func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.Deps) (m mediaParts, err error) {
-	believe := func(l net.Listener) net.Listener { return proxyProtocol(l, cfg.HTTP.ProxyProtocol) }
+	believe := func(l net.Listener) net.Listener {
+		return proxyProtocol(l, cfg.HTTP.ProxyProtocol, cfg.HTTP.ProxyProtocolOptional)
+	}
 	forTURN.WrapListener = believe
 	var streams *chanListener
 	if cfg.SharedPort() {

@@ -41,7 +41,7 @@ func newTLS(ctx context.Context, cfg configs.HTTP, dir string, names []netip.Add
 	switch {
 	case cfg.TLSCert != "":
 		files := &certFiles{cert: cfg.TLSCert, key: cfg.TLSKey, log: log}
-		if err := files.read(); err != nil {
+		if _, _, err := files.look(); err != nil {
 			return tlsSetup{}, fmt.Errorf("http.tls_cert: %w", err)
 		}
 		config.GetCertificate = files.certificate
@@ -78,11 +78,12 @@ func newTLS(ctx context.Context, cfg configs.HTTP, dir string, names []netip.Add
 		return tlsSetup{config, "certificate by ACME for " + cfg.ACMEDomain}, nil
 
 	case cfg.SelfSigned:
-		cert, fingerprint, err := selfSigned(names)
+		own := &ownCert{names: names, log: log}
+		_, fingerprint, _, err := own.valid()
 		if err != nil {
 			return tlsSetup{}, fmt.Errorf("http.self_signed: %w", err)
 		}
-		config.Certificates = []tls.Certificate{cert}
+		config.GetCertificate = own.certificate
 		return tlsSetup{config, "self-signed, SHA-256 " + fingerprint}, nil
 	}
 	return tlsSetup{}, nil
@@ -102,20 +103,25 @@ type certFiles struct {
 // certificate looks at the files at most once a second. A pair that cannot be
 // read, half replaced, say, leaves the old one in use.
 func (f *certFiles) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if time.Since(f.looked) > time.Second {
-		if err := f.readLocked(); err != nil {
-			f.log.Error("certificate not taken up, the old one stays in use", "error", err)
-		}
+	current, replaced, err := f.look()
+	switch {
+	case err != nil:
+		f.log.Error("certificate not taken up, the old one stays in use", "error", err)
+	case replaced:
+		f.log.Info("certificate replaced", "file", f.cert)
 	}
-	return f.current, nil
+	return current, nil
 }
 
-func (f *certFiles) read() error {
+// look is the pair in use, and whether it has just replaced another.
+func (f *certFiles) look() (current *tls.Certificate, replaced bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.readLocked()
+	before := f.current
+	if time.Since(f.looked) > time.Second {
+		err = f.readLocked()
+	}
+	return f.current, before != nil && f.current != before, err
 }
 
 func (f *certFiles) readLocked() error {
@@ -137,14 +143,51 @@ func (f *certFiles) readLocked() error {
 	if err != nil {
 		return err
 	}
-	if f.current != nil {
-		f.log.Info("certificate replaced", "file", f.cert)
-	}
 	f.current, f.changed = &cert, newest
 	return nil
 }
 
-// selfSigned makes a certificate for localhost and the given addresses, valid for 90 days.
+// ownCert is a self-signed certificate that never is out of date. mu guards what was made last.
+type ownCert struct {
+	names []netip.Addr
+	log   *slog.Logger
+
+	mu          lock.Mutex[lock.Leaf]
+	current     *tls.Certificate
+	fingerprint string
+}
+
+const (
+	selfSignedFor  = 90 * 24 * time.Hour
+	selfSignedLeft = selfSignedFor / 3 // when so much is left, a new one is made
+)
+
+// certificate makes a new one in time, and when the clock has been set to where the old one is not valid.
+func (o *ownCert) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	current, fingerprint, renewed, err := o.valid()
+	if renewed {
+		o.log.Info("self-signed certificate renewed", "sha256", fingerprint)
+	}
+	return current, err
+}
+
+func (o *ownCert) valid() (current *tls.Certificate, fingerprint string, renewed bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if o.current != nil && now.After(o.current.Leaf.NotBefore) && now.Before(o.current.Leaf.NotAfter.Add(-selfSignedLeft)) {
+		return o.current, o.fingerprint, false, nil
+	}
+	cert, fingerprint, err := selfSigned(o.names)
+	if err != nil {
+		return o.current, o.fingerprint, false, err
+	}
+	renewed = o.current != nil
+	o.current, o.fingerprint = &cert, fingerprint
+	return o.current, fingerprint, renewed, nil
+}
+
+// selfSigned makes a certificate for localhost and the given addresses, valid for selfSignedFor.
 func selfSigned(addrs []netip.Addr) (tls.Certificate, string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -158,7 +201,7 @@ func selfSigned(addrs []netip.Addr) (tls.Certificate, string, error) {
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: "Duet, self-signed"},
 		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().AddDate(0, 0, 90),
+		NotAfter:     time.Now().Add(selfSignedFor),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     []string{"localhost"},
@@ -171,5 +214,9 @@ func selfSigned(addrs []netip.Addr) (tls.Certificate, string, error) {
 	if err != nil {
 		return tls.Certificate{}, "", err
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, fmt.Sprintf("%x", sha256.Sum256(der)), nil
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, "", err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, fmt.Sprintf("%x", sha256.Sum256(der)), nil
 }
