@@ -20,7 +20,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"duet/internal/pionlog"
-	"duet/internal/udpbuf"
 	"duet/relay/plane"
 )
 
@@ -38,8 +37,8 @@ type Deps struct {
 	Metrics prometheus.Registerer // nil: none
 	// PublicIPs are announced when Config.PublicIP names none.
 	PublicIPs []netip.Addr
-	// Beside is set when Config.Listen is a TURN server's address too.
-	Beside *Beside
+	// SharedPort is set when Config.Listen is a TURN server's address too.
+	SharedPort *SharedPort
 }
 
 // Server relays calls. Its methods may be called from any goroutine; all but Answer and Run return at once.
@@ -91,15 +90,14 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	var udp *net.UDPConn
 	var tcp net.Listener
-	if b := deps.Beside; b != nil {
+	if b := deps.SharedPort; b != nil {
 		tcp, s.streams = b.Streams, b.Ports
-		if udp, err = listenBeside(listenText(at), b.Sockets); err != nil {
+		if udp, err = listenShared(listenText(at), b.Sockets); err != nil {
 			return nil, fmt.Errorf("listen udp %s: %w", cfg.Listen, err)
 		}
 	} else if udp, tcp, err = listen(at); err != nil {
 		return nil, err
 	}
-	udpbuf.Set(udp, udpBuffer, udpBuffer)
 	s.udp, s.tcp = udp.LocalAddr(), tcp
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)

@@ -17,6 +17,7 @@ import (
 	"github.com/pion/transport/v5/stdnet"
 
 	"duet/internal/peraddr"
+	"duet/internal/udp"
 )
 
 // udpBuffer is asked for in each direction: the kernel's usual size holds 92 packets of 1,200 bytes, for all calls.
@@ -31,8 +32,7 @@ func listen(at netip.AddrPort) (*net.UDPConn, net.Listener, error) {
 			return nil, nil, fmt.Errorf("listen tcp %s: %w", addr, err)
 		}
 		tcp := l.(*net.TCPListener)
-		local := *tcp.Addr().(*net.TCPAddr)
-		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Port: local.Port, Zone: local.Zone})
+		conn, err := udp.Bind("udp", tcp.Addr().String(), udp.Options{Receive: udpBuffer, Send: udpBuffer})
 		if err == nil {
 			return conn, tcp, nil
 		}
@@ -48,16 +48,6 @@ func listenText(at netip.AddrPort) string {
 		return fmt.Sprintf(":%d", at.Port()) // IPv4 as well, and only IPv4 on hosts without IPv6
 	}
 	return at.String()
-}
-
-// Beside is what the relay is told of a TURN server that has its ports as well.
-type Beside struct {
-	// Sockets is how many the TURN server has on the UDP port, with SO_REUSEPORT; it bound them before.
-	Sockets int
-	// Streams gives those TCP streams that begin with a check of ICE. Its address is that of the TCP port.
-	Streams net.Listener
-	// Ports are where clients reach Streams.
-	Ports []uint16
 }
 
 // pion wants a candidate for each address of each interface. We announce addresses ourselves, and only need each leg to

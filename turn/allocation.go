@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"duet/internal/udp"
 )
 
 // allocation is a client's relayed address and what has been granted for it.
@@ -20,8 +22,8 @@ type allocation struct {
 	member   *member // of a user who may only reach its call; nil: any public address
 	relay    netip.AddrPort
 	born     time.Time
-	pair     bool     // the next port is claimed for it; the authority's goroutine's own
-	sockaddr sockaddr // of client, for the system
+	pair     bool         // the next port is claimed for it; the authority's goroutine's own
+	sockaddr udp.Sockaddr // of client, for the system
 
 	socket   atomic.Pointer[relaySocket] // nil: no peer outside is permitted
 	over     atomic.Bool                 // closed or expired

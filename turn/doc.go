@@ -2,7 +2,7 @@
 //
 // # How a message goes
 //
-//	transport       transport.go, stream.go, loop_linux.go: a UDP port with its loops, or one stream of TCP or TLS
+//	transport       transport.go, stream.go, loop.go: a UDP port with its loops, or one stream of TCP or TLS
 //	gate            gate.go: every message is read, judged, and answered, dropped or let pass
 //	authentication  authentication.go: who has proved a password
 //	allocation      allocation.go, ports.go, quota.go, reservation.go: a relayed address and its lifetime
@@ -22,17 +22,18 @@
 // and a real socket is opened only when a peer outside is permitted. That the library closes it is the one sure sign that it
 // is over.
 //
-// On Linux each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData is
-// forwarded there, around the library. Elsewhere, and for streams, the gate forwards it in the same way, one packet at a time.
+// Each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData is forwarded
+// there, around the library. For streams the gate forwards it in the same way, one packet at a time.
 //
 // # Goroutines
 //
 // One for each loop. For each gate the library's read loop, which runs all of the gate's request handling. It also ends
 // allocations that are over for another reason than their client's wish, so that nothing happens in the library meanwhile.
 // The library's packet handlers end at once. Streams have a writer as well. Accept loops and a housekeeper belong to
-// [Server.Run]. Where there are no loops, each relay socket has a reader.
+// [Server.Run].
 //
 // # Locks
 //
-// A relay socket's lock comes before its loop's. All other locks are leaves. A packet between two bound channels takes none.
+// All locks are leaves, but those of the sockets (package udp). A packet between two bound channels takes none but its loop's
+// sockets', once for each batch.
 package turn

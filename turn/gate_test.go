@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"duet/internal/spin"
+	"duet/internal/udp"
 )
 
 // TestAnswers has the codes that the library does not give, or gives wrongly.
@@ -161,7 +162,7 @@ func (l *pipeLink) allocated(bool) {}
 
 func (l *pipeLink) protocol() string { return "udp" }
 
-func (l *pipeLink) sockaddr(route) (none sockaddr) { return none }
+func (l *pipeLink) sockaddr(route) (none udp.Sockaddr) { return none }
 
 // FuzzGate sends packets from the address of a client that has an allocation, without knowing its password. Nothing
 // panics in gate or library, nothing spins or is left without an answer (spin.Watch), and the allocation is the one it was.

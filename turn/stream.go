@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"duet/internal/peraddr"
+	"duet/internal/udp"
 )
 
 // writeSize is how much is written at once, about: what the connection has taken cannot be taken back.
@@ -99,7 +100,7 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 	defer s.streams.leave(from.Addr())
 	l := newStream(c, from, &s.limits, s.stats)
 	if tcp, ok := below[*net.TCPConn](c); ok {
-		keepUnsent(tcp, writeSize)
+		udp.KeepUnsent(tcp, writeSize)
 	}
 	f, err := newGate(s, l)
 	if err != nil {
@@ -319,7 +320,7 @@ func (l *stream) close() error {
 func (l *stream) local() net.Addr { return l.conn.LocalAddr() }
 func (l *stream) datagrams() bool { return false }
 
-func (l *stream) sockaddr(route) (none sockaddr) { return none }
+func (l *stream) sockaddr(route) (none udp.Sockaddr) { return none }
 
 func (l *stream) protocol() string {
 	if _, ok := below[*tls.Conn](l.conn); ok {

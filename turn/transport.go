@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"duet/internal/udp"
 )
 
 const (
@@ -27,7 +29,7 @@ type transport interface {
 	datagrams() bool
 	protocol() string // "udp", "tcp" or "tls"
 	// sockaddr is a client's address as the system wants it, where the transport sends by itself.
-	sockaddr(to route) sockaddr
+	sockaddr(to route) udp.Sockaddr
 	// allocated tells a stream that it carries an allocation, or no longer does.
 	allocated(bool)
 }

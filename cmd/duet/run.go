@@ -195,9 +195,9 @@ func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.
 	}
 	if streams != nil {
 		_, streams.addr = m.turn.Addrs()
-		forRelay.Beside = &relay.Beside{Sockets: m.turn.UDPSockets(), Streams: streams, Ports: []uint16{uint16(portOf(streams))}}
+		forRelay.SharedPort = &relay.SharedPort{Sockets: m.turn.UDPSockets(), Streams: streams, Ports: []uint16{uint16(portOf(streams))}}
 		if forTURN.TLSPort != 0 { // which is open where nothing else is
-			forRelay.Beside.Ports = append(forRelay.Beside.Ports, uint16(forTURN.TLSPort))
+			forRelay.SharedPort.Ports = append(forRelay.SharedPort.Ports, uint16(forTURN.TLSPort))
 		}
 	}
 	if cfg.Relay.Mode != relay.Off {

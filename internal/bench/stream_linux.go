@@ -4,16 +4,16 @@ package bench
 // time than the server under test spends on its side.
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"duet/internal/udp"
 )
 
 // Streams are TCP connections that one goroutine polls.
@@ -22,7 +22,6 @@ type Streams struct {
 	open   map[int32]*Stream
 	events []unix.EpollEvent
 	buf    []byte
-	ctl    [controlLen]byte
 	// Received counts the bytes of all streams.
 	Received uint64
 }
@@ -185,31 +184,21 @@ func (s *Streams) Poll(timeout time.Duration, each func(StreamEvent)) (bool, err
 
 // read takes what is there, at most one buffer: the others shall have their turn.
 func (s *Streams) read(st *Stream, each func(StreamEvent)) {
-	iov := unix.Iovec{Base: &s.buf[0]}
-	iov.SetLen(len(s.buf))
-	h := unix.Msghdr{Iov: &iov, Control: &s.ctl[0]}
-	h.SetIovlen(1)
-	h.SetControllen(len(s.ctl))
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(st.fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT)
+	n, at, err := udp.ReadStreamTime(st.fd, s.buf)
 	switch {
-	case errno == unix.EAGAIN || errno == unix.EINTR:
+	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 		return
-	case errno != 0 || n == 0:
-		err := error(errEnded)
-		if errno != 0 {
-			err = errno
+	case err != nil || n == 0:
+		if err == nil {
+			err = errEnded
 		}
 		each(StreamEvent{Stream: st, Err: err})
 		st.Close()
 		return
 	}
 	s.Received += uint64(n)
-	at := time.Now().UnixNano()
-	if c := s.ctl[:h.Controllen]; len(c) >= unix.CmsgLen(16) {
-		cm := (*unix.Cmsghdr)(unsafe.Pointer(&c[0]))
-		if d := c[unix.CmsgLen(0):]; cm.Level == unix.SOL_SOCKET && cm.Type == unix.SO_TIMESTAMPNS {
-			at = int64(binary.NativeEndian.Uint64(d))*1e9 + int64(binary.NativeEndian.Uint64(d[8:]))
-		}
+	if at == 0 {
+		at = time.Now().UnixNano()
 	}
 	each(StreamEvent{Stream: st, Data: s.buf[:n], At: at})
 }

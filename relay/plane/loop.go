@@ -8,36 +8,24 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"time"
+
+	"duet/internal/udp"
 )
 
 // batch is how many packets one system call may carry.
 const batch = 32
-
-// A goroutine that never yields is taken by the runtime for one that hogs its processor, even while it waits in a system
-// call: after 10 ms its monitor takes the processor away, and then looks every 20 µs what it does next. So the loop yields
-// more often than that, and when it has nothing at hand: each time another thread is woken, and may go on with it.
-const yieldEvery = 5 * time.Millisecond
 
 // Run is the loop. It returns when the plane is closed.
 func (p *Plane) Run() error {
 	if p.broken != nil {
 		return fmt.Errorf("relay plane: %w", p.broken)
 	}
-	open, err := p.sock.enter()
-	if !open {
-		return nil
-	}
-	defer p.sock.leave()
-	if err != nil {
-		return fmt.Errorf("relay plane: %w", err)
-	}
-	io := newUDPIO(p.sock)
-	w := &worker{p: p, io: io}
-	var yielded time.Duration
+	defer p.sock.Leave()
+	w := newWorker(p, p.sock)
+	var yields udp.Yielder
 	for failures := 0; ; {
-		n, err := io.receive()
+		n, err := p.sock.Wait(w.in)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
@@ -54,33 +42,39 @@ func (p *Plane) Run() error {
 		p.packetsIn.Add(uint64(n))
 		bytes := 0
 		for i := range n {
-			b, from := io.packet(i)
+			b := w.in.Packet(i)
 			bytes += len(b)
-			w.take(b, from, now)
+			w.take(b, w.in.From(i), now)
 		}
 		p.bytesIn.Add(uint64(bytes))
 		w.flush()
-		if now-yielded > yieldEvery {
-			yielded = now
-			runtime.Gosched()
-		}
+		yields.Yield(now)
 	}
 }
 
 // worker is what the loop keeps between packets.
 type worker struct {
 	p     *Plane
-	io    *udpIO
+	in    *udp.Inbox
+	out   *udp.Outbox
 	rtcp  [batch][maxPacket]byte // sealed reports of this batch
 	used  int
 	plain [maxPacket]byte
 }
 
+func newWorker(p *Plane, sock *udp.Socket) *worker {
+	return &worker{
+		p:  p,
+		in: udp.NewInbox(batch, maxPacket, 0, largest+1), // one more, to see what is too large
+		// A batch in may make more out: its packets and, for each, a report or a request.
+		out: udp.NewOutbox(sock, 3*batch, true, func(_ error, packets int) { p.dropped[DropSocket].Add(uint64(packets)) }),
+	}
+}
+
 func (w *worker) flush() {
-	sent, bytes := w.io.send()
+	sent, bytes := w.out.Flush()
 	w.p.packetsOut.Add(uint64(sent))
 	w.p.bytesOut.Add(uint64(bytes))
-	w.p.dropped[DropSocket].Add(uint64(w.io.lost()))
 	w.used = 0
 }
 
@@ -186,7 +180,7 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 		if state == ordinary {
 			other.enqueue(false, plain)
 		} else if sealed, to, ok := other.sealTo(plain[:0], false, plain); ok {
-			w.io.queue(sealed, to)
+			w.out.AddTo(to, sealed)
 		}
 	}
 	if ask {
@@ -238,7 +232,7 @@ func (w *worker) sendReport(to *Port, plain []byte) {
 	default:
 		if sealed, addr, ok := to.sealTo(w.rtcp[w.used][:0], true, plain); ok {
 			w.used++
-			w.io.queue(sealed, addr)
+			w.out.AddTo(addr, sealed)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"duet/internal/spin"
+	"duet/internal/udp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -110,7 +111,7 @@ func binding(ufrag string, id byte) []byte {
 func (p *peer) confirm(from *net.UDPConn, ufrag string) {
 	p.t.Helper()
 	request := binding(ufrag, 7)
-	if _, err := from.WriteToUDP(request, p.plane.sock.local.(*net.UDPAddr)); err != nil {
+	if _, err := from.WriteToUDP(request, p.plane.sock.LocalAddr()); err != nil {
 		p.t.Fatal(err)
 	}
 	b := make([]byte, 1500)
@@ -154,7 +155,7 @@ func (p *peer) send(b []byte) { p.sendFrom(p.conn, b) }
 
 func (p *peer) sendFrom(c *net.UDPConn, b []byte) {
 	p.t.Helper()
-	if _, err := c.WriteToUDP(b, p.plane.sock.local.(*net.UDPAddr)); err != nil {
+	if _, err := c.WriteToUDP(b, p.plane.sock.LocalAddr()); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -400,12 +401,12 @@ func FuzzDatagram(f *testing.F) {
 	f.Add([]byte{0x80, 200, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xa2, 1, 2, 3}, true)
 	f.Add([]byte{22, 0xfe, 0xfd}, false)
 	p, a, _ := world(f)
-	sock, err := newUDPSocket(socket(f))
+	sock, err := udp.Take(socket(f), udp.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(sock.close)
-	w := &worker{p: p, io: newUDPIO(sock)}
+	f.Cleanup(func() { sock.Close() })
+	w := newWorker(p, sock)
 	f.Fuzz(func(t *testing.T, b []byte, known bool) {
 		spin.Watch(t)
 		from := netip.MustParseAddrPort("127.0.0.1:9")
@@ -414,7 +415,8 @@ func FuzzDatagram(f *testing.F) {
 		}
 		// The loop has the port's contexts to itself, and here it has nothing to do.
 		w.take(append(b, make([]byte, trailer)...)[:len(b)], from, time.Second)
-		w.io.queued, w.used = 0, 0
+		w.out.Discard()
+		w.used = 0
 		for {
 			select {
 			case buf := <-p.up:

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"duet/internal/udp"
 )
 
 const (
@@ -72,7 +74,7 @@ type Plane struct {
 	// Totals are counted for all calls, also those whose legs are pion's.
 	Totals Totals
 
-	sock   *udpSocket
+	sock   *udp.Socket
 	broken error // why there is no sock; Run returns it
 	local  net.Addr
 	clock  func() time.Duration
@@ -98,7 +100,7 @@ type pending struct {
 // New makes a plane on a socket, which it owns from now on. local is what pion is told the socket is bound to. clock is
 // monotonic and positive. Start the loop with Run.
 func New(conn *net.UDPConn, local net.Addr, clock func() time.Duration) *Plane {
-	sock, err := newUDPSocket(conn)
+	sock, err := udp.Take(conn, udp.Options{})
 	return &Plane{
 		sock: sock, broken: err, local: local, clock: clock, done: make(chan struct{}), up: make(chan *buffer, pionQueue),
 		ufrags: map[string]*Port{}, addrs: map[netip.AddrPort]*Port{}, pending: map[stunID]pending{},
@@ -117,7 +119,7 @@ func (p *Plane) Stats() Stats {
 		s.Dropped[i] = p.dropped[i].Load()
 	}
 	if p.broken == nil {
-		s.Dropped[DropKernel] = p.sock.lost()
+		s.Dropped[DropKernel] = p.sock.Lost()
 	}
 	return s
 }
@@ -213,7 +215,7 @@ func (p *Plane) answered(id stunID, to netip.AddrPort) {
 
 // write sends one datagram, from any goroutine.
 func (p *Plane) write(b []byte, to netip.AddrPort) {
-	if p.broken != nil || p.sock.write(b, to) != nil {
+	if p.broken != nil || p.sock.SendTo(b, to) != nil {
 		p.drop(DropSocket)
 		return
 	}
@@ -251,7 +253,7 @@ func (p *Plane) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if p.broken != nil {
 		return 0, p.broken
 	}
-	return len(b), p.sock.write(b, to)
+	return len(b), p.sock.SendTo(b, to)
 }
 
 // ReadFrom implements net.PacketConn.
@@ -274,7 +276,7 @@ func (p *Plane) Close() error {
 	p.once.Do(func() {
 		close(p.done)
 		if p.broken == nil {
-			p.sock.close()
+			p.sock.Close()
 		}
 	})
 	return nil

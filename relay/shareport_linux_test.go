@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestBeside(t *testing.T) {
+func TestSharedPort(t *testing.T) {
 	check := string(bindingRequest("ours:theirs", "password"))
 	cookie := "\x21\x12\xa4\x42abcdefghijkl"
 	ours, theirs := map[string]string{
@@ -45,7 +45,7 @@ func TestBeside(t *testing.T) {
 				addr = fmt.Sprintf(":%d", pc.LocalAddr().(*net.UDPAddr).Port)
 			}
 			var err error
-			if sockets[others], err = listenBeside(addr, others); err != nil {
+			if sockets[others], err = listenShared(addr, others); err != nil {
 				t.Fatal(err)
 			}
 			type arrival struct {

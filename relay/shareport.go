@@ -4,71 +4,46 @@ package relay
 // find whose it is (RFC 7983): nothing is handed from loop to loop, and who shares no port pays nothing.
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"os"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
+
+	"duet/internal/udp"
 )
 
-// listenBeside binds a socket where a TURN server has bound so many already, all with SO_REUSEPORT, and tells the kernel
-// how to choose among them.
-func listenBeside(addr string, others int) (*net.UDPConn, error) {
-	var opened error
-	reuse := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		err := c.Control(func(fd uintptr) { opened = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
-		if err != nil {
-			return err
-		}
-		return os.NewSyscallError("setsockopt SO_REUSEPORT", opened)
-	}}
-	pc, err := reuse.ListenPacket(context.Background(), "udp", addr)
+// SharedPort is what the relay is told of a TURN server that has its ports as well.
+type SharedPort struct {
+	// Sockets is how many the TURN server has on the UDP port, with SO_REUSEPORT; it bound them before.
+	Sockets int
+	// Streams gives those TCP streams that begin with a check of ICE. Its address is that of the TCP port.
+	Streams net.Listener
+	// Ports are where clients reach Streams.
+	Ports []uint16
+}
+
+// listenShared binds a socket where a TURN server has bound so many already, all with SO_REUSEPORT, and tells the kernel
+// how to choose among them, which no system but Linux can be told.
+func listenShared(addr string, others int) (*net.UDPConn, error) {
+	code, err := bpf.Assemble(reuseportFilter(uint32(others)))
 	if err != nil {
 		return nil, err
 	}
-	conn := pc.(*net.UDPConn)
-	if err := steer(conn, others); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("share the port with TURN, which this system does not let us (choose another port): %w", err)
+	conn, err := udp.Bind("udp", addr, udp.Options{ReusePort: true, Chooser: code, Receive: udpBuffer, Send: udpBuffer})
+	if err != nil {
+		return nil, fmt.Errorf("share the port with TURN (or choose another one): %w", err)
 	}
 	return conn, nil
-}
-
-func steer(conn *net.UDPConn, others int) error {
-	code, err := bpf.Assemble(chooser(uint32(others)))
-	if err != nil {
-		return err
-	}
-	filter := make([]unix.SockFilter, len(code))
-	for i, c := range code {
-		filter[i] = unix.SockFilter{Code: c.Op, Jt: c.Jt, Jf: c.Jf, K: c.K}
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: unsafe.SliceData(filter)}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if err := raw.Control(func(fd uintptr) {
-		inner = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF, &program)
-	}); err != nil {
-		return err
-	}
-	return os.NewSyscallError("setsockopt SO_ATTACH_REUSEPORT_CBPF", inner)
 }
 
 // ipHeader is where the IP header of a datagram can be read, whose own bytes begin at 0 (SKF_NET_OFF).
 const ipHeader = 0xfff00000
 
-// chooser is a program for the kernel that returns the number of a socket: the TURN server's come first, in the order in
+// reuseportFilter is a program for the kernel that returns the number of a socket: the TURN server's come first, in the order in
 // which they were bound, ours is the last. It reads as much as it must: DTLS, RTP and RTCP are ours, and so are ICE's
 // checks, Binding requests with a USERNAME. All else is TURN's: its other requests, plain Bindings and channels, and also
 // what is nobody's, which it counts and drops.
-func chooser(others uint32) []bpf.Instruction {
+func reuseportFilter(others uint32) []bpf.Instruction {
 	ours := []bpf.Instruction{bpf.RetConstant{Val: others}}
 	theirs := []bpf.Instruction{bpf.RetConstant{Val: 0}}
 	var p []bpf.Instruction

@@ -14,10 +14,12 @@ func TestBurstFromPeer(t *testing.T) {
 	relay := c.allocate()
 	outside, addr := peer(t)
 	c.bind(0x4000, addr)
-	socket := (*s.relays.lookup(relay).socket.Load()).(*epollSocket)
+	stranger, _ := peerOn(t, "127.0.0.2")
+	a := s.relays.lookup(relay)
 	burst := func(n int) {
-		socket.mu.Lock() // the loop waits
-		defer socket.mu.Unlock()
+		a.mu.Lock() // the loop waits, with the stranger's packet in its hands
+		defer a.mu.Unlock()
+		stranger.WriteToUDPAddrPort([]byte("may I?"), relay)
 		for i := range n {
 			outside.WriteToUDPAddrPort(fmt.Appendf(nil, "%1200d", i), relay)
 		}

@@ -1,0 +1,319 @@
+package turn
+
+// This file is UDP: for each listening socket one loop that owns it and the relay sockets of its allocations. ChannelData goes
+// from socket to socket within the loop, in batches; everything else is handed to the gate.
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"duet/internal/udp"
+)
+
+const (
+	batch      = 64   // datagrams taken from the listening socket at once
+	arena      = 192  // buffers of a loop
+	relayBatch = 8    // datagrams taken from a relay socket at once
+	bufferSize = 2048 // of which four bytes are room for a header
+	waiting    = 512  // requests that may wait for the gate
+
+	socketBuffer = 4 << 20
+	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 92 packets.
+	relayBuffer = 1 << 20
+)
+
+// loop implements udpListener and emitter.
+type loop struct {
+	server  *Server
+	sock    *udp.Socket
+	poller  *udp.Poller[*loopSocket] // of the listening socket, which is nil to it, and of the relay sockets
+	gate    *gate
+	control chan *packet
+	done    chan struct{} // closed when the link is over
+
+	traffic traffic
+	lost    atomic.Uint64 // by the kernel, on relay sockets that are closed
+
+	// the loop's own
+	flows map[netip.AddrPort]*allocation // known clients; checked, and swept now and then
+	swept int64
+	in    *udp.Inbox // a buffer is in use until the outbox has been flushed
+	out   *udp.Outbox
+	ready []*loopSocket
+	now   int64
+
+	mu      sync.Mutex // a leaf; guards what follows
+	closed  bool
+	serving bool
+}
+
+func listenUDP(s *Server, address string) (out []udpListener, err error) {
+	n := s.cfg.Listeners
+	if n == 0 {
+		n = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	if !udp.SharesPorts {
+		n = 1
+	}
+	defer func() {
+		if err != nil {
+			for _, l := range out {
+				l.close()
+			}
+		}
+	}()
+	share := n > 1 || s.shared
+	if share { // which hides that another program has the port: try without first
+		conn, err := udp.Bind("udp", address, udp.Options{})
+		if err != nil {
+			return nil, err
+		}
+		conn.Close()
+		if host, port, _ := net.SplitHostPort(address); port == "0" {
+			address = net.JoinHostPort(host, fmt.Sprint(conn.LocalAddr().(*net.UDPAddr).Port))
+		}
+	}
+	for range n {
+		l, err := newLoop(s, address, share)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func newLoop(s *Server, address string, share bool) (*loop, error) {
+	sock, err := udp.Listen("udp", address, udp.Options{ReusePort: share, Receive: socketBuffer, Send: socketBuffer, Local: true})
+	if err != nil {
+		return nil, err
+	}
+	poller, err := udp.NewPoller[*loopSocket]()
+	if err == nil {
+		if err = poller.Add(sock, nil); err != nil {
+			poller.Close()
+		}
+	}
+	if err != nil {
+		sock.Close()
+		return nil, err
+	}
+	return &loop{
+		server: s, sock: sock, poller: poller,
+		control: make(chan *packet, waiting), done: make(chan struct{}),
+		flows: map[netip.AddrPort]*allocation{},
+		in:    udp.NewInbox(arena, bufferSize, 4, bufferSize),
+		out: udp.NewOutbox(sock, arena, true, func(err error, datagrams int) {
+			for range datagrams {
+				s.stats.lose(err)
+			}
+		}),
+	}, nil
+}
+
+func (l *loop) serve(g *gate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gate, l.serving = g, true
+	l.server.running.Go(l.run)
+}
+
+// run is the loop.
+func (l *loop) run() {
+	defer l.sock.Close()
+	var yields udp.Yielder
+	for {
+		yields.Yield(time.Duration(l.now))
+		ready, err := l.poller.Wait(l.ready[:0])
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			l.server.log.Error("turn cannot wait for datagrams", "error", err)
+			time.Sleep(100 * time.Millisecond)
+		}
+		l.ready, l.now = ready, l.server.clock()
+		listening := false
+		for _, s := range ready {
+			if s == nil {
+				listening = true
+			} else {
+				l.readRelay(s)
+			}
+		}
+		if listening {
+			l.out.Flush() // what peers have sent need not wait for what clients have
+			l.readClients()
+		}
+		l.flush()
+		l.sweep()
+	}
+}
+
+// reserve makes sure that n buffers are free.
+func (l *loop) reserve(n int) {
+	if l.in.Room() < n {
+		l.flush()
+	}
+}
+
+// readClients takes what has come to the listening socket.
+func (l *loop) readClients() {
+	l.reserve(batch)
+	first, n, err := l.sock.Receive(l.in, batch)
+	if err != nil {
+		return
+	}
+	for i := first; i < first+n; i++ {
+		b, from := l.in.Packet(i), l.in.From(i)
+		if len(b) < 4 || !from.IsValid() {
+			l.server.stats.drop(dropShort)
+			continue
+		}
+		if !isChannel(b[0]) {
+			l.toGate(b, route{from, l.in.To(i)})
+			continue
+		}
+		number, size := channelHeader(b)
+		switch a := l.flow(from); {
+		case !validChannel(number) || 4+size > len(b) || len(b) > 4+size+3:
+			l.server.stats.drop(dropLength)
+		case a == nil:
+			l.server.stats.drop(dropUnknownChannel)
+		default:
+			l.server.forward(a, b, l.now, l)
+		}
+	}
+}
+
+// toGate hands a datagram to the library's read loop.
+func (l *loop) toGate(b []byte, from route) {
+	if len(b) > maxFrame {
+		l.server.stats.drop(dropOversize)
+		return
+	}
+	p := packets.Get().(*packet)
+	p.n, p.from, p.to = copy(p.buf[:], b), from.client, from.local
+	select {
+	case l.control <- p:
+	default:
+		packets.Put(p)
+		l.server.stats.drop(dropQueueFull)
+	}
+}
+
+// flow finds a client's allocation without a lock, but for the first time.
+func (l *loop) flow(from netip.AddrPort) *allocation {
+	if a := l.flows[from]; a != nil {
+		if !a.over.Load() {
+			return a
+		}
+		delete(l.flows, from)
+	}
+	a := l.gate.lookup(from)
+	if a != nil && !a.over.Load() {
+		l.flows[from] = a
+	}
+	return a
+}
+
+// sweep forgets the allocations that have ended; flow forgets only those that still send.
+func (l *loop) sweep() {
+	if l.now-l.swept < int64(10*time.Second) {
+		return
+	}
+	l.swept = l.now
+	for from, a := range l.flows {
+		if a.over.Load() {
+			delete(l.flows, from)
+		}
+	}
+}
+
+// emit queues a frame for a client; those of streams have queues of their own.
+func (l *loop) emit(to *allocation, frame []byte) {
+	if !to.sockaddr.IsValid() {
+		to.gate.transport.write(frame, to.route())
+		return
+	}
+	l.out.Add(&to.sockaddr, frame)
+}
+
+func (l *loop) counts() *traffic { return &l.traffic }
+
+// flush sends what is queued and frees all buffers.
+func (l *loop) flush() {
+	l.out.Flush()
+	l.in.Free()
+}
+
+// read gives the gate what is not ChannelData.
+func (l *loop) read(b []byte) (int, route, error) {
+	select {
+	case p := <-l.control:
+		if p == nil {
+			return 0, route{}, nil
+		}
+		n, from := copy(b, p.buf[:p.n]), route{p.from, p.to}
+		packets.Put(p)
+		return n, from, nil
+	case <-l.done:
+		return 0, route{}, net.ErrClosed
+	}
+}
+
+// wake need not wait when the queue is full: then the gate is not waiting either.
+func (l *loop) wake() {
+	select {
+	case l.control <- nil:
+	default:
+	}
+}
+
+// write sends at once, from whatever goroutine.
+func (l *loop) write(b []byte, to route) {
+	addr := l.sockaddr(to)
+	if err := l.sock.Send(b, &addr); err != nil && !errors.Is(err, net.ErrClosed) {
+		l.server.stats.lose(err)
+	}
+}
+
+func (l *loop) sockaddr(to route) udp.Sockaddr { return l.sock.Sockaddr(to.client, to.local) }
+
+func (l *loop) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	close(l.done)
+	l.poller.Close()
+	if !l.serving {
+		l.sock.Close()
+	}
+	return nil
+}
+
+func (l *loop) drops() uint64 {
+	sum := l.lost.Load()
+	for _, e := range l.poller.All() {
+		if e == nil {
+			sum += l.sock.Lost()
+		} else {
+			sum += e.drops()
+		}
+	}
+	return sum
+}
+
+func (l *loop) local() net.Addr  { return l.sock.LocalAddr() }
+func (l *loop) datagrams() bool  { return true }
+func (l *loop) allocated(bool)   {}
+func (l *loop) protocol() string { return "udp" }
