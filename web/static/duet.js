@@ -69,12 +69,13 @@ export class Call extends Emitter {
     this.#undo.push(
       media.on("track", ({ kind, track }) => this.#paths.setTrack(kind, track)),
       media.on("change", () => this.#tell()),
+      media.on("change", () => this.#paths.setOurs(media.state)),
       this.#paths.on("tracks", (tracks) => this.emit("tracks", tracks)),
       this.#paths.on("path", (path) => this.emit("path", path)),
       this.#paths.on("state", (state) => this.emit("state", state)),
       this.#paths.on("failed", (diagnosis) => duet.has("verdict") && this.#send({ type: "diagnosis", ...diagnosis })),
     );
-    this.#paths.prepare();
+    this.#paths.setOurs(media.state);
   }
 
   get path() {

@@ -10,6 +10,11 @@ import { Flow, read } from "./stats.js";
 /** How long after the first packet a leg counts as carrying though no frame was decoded: the other side may send none. */
 const FRAMELESS = 1_500;
 
+/** How long after it came up a leg counts as carrying though nothing comes that the other side says it sends. */
+const MUTE = 3_000;
+
+/** @typedef {{audio: boolean, video: boolean}} Both */
+
 export class Leg {
   /** What the counterpart sends on this leg. @type {Tracks} */
   tracks = { audio: null, video: null };
@@ -21,6 +26,10 @@ export class Leg {
   restartedAt = -Infinity;
   /** When ICE was first seen disconnected; 0: it is not. */
   shakySince = 0;
+  /** When ICE and DTLS were first seen up; 0: they are not. */
+  connectedSince = 0;
+  /** A leg to the relay: the server says that the other side's is up, too. */
+  joined = false;
   closed = false;
 
   /**
@@ -40,25 +49,46 @@ export class Leg {
   async measure(now) {
     const report = await this.peer.stats();
     if (!this.closed) this.flow.update(read(report, this.peer.relayedAddresses), now);
+    if (this.peer.state !== "connected") this.connectedSince = 0;
+    else this.connectedSince ||= now;
+  }
+
+  /** What is to come on this leg: what the other side says that it sends, in directions that were agreed. @param {import("./protocol.js").MediaState} theirs @returns {Both} */
+  expects({ audio, video, screen }) {
+    return { audio: audio && this.peer.receives("audio"), video: (video || screen) && this.peer.receives("video") };
+  }
+
+  /** Whether somebody who is there tells at once, several times a second, what became of media that we send. @param {Both} ours @param {number} now */
+  acknowledged(ours, now) {
+    const kinds = /** @type {const} */ (["audio", "video"]);
+    return kinds.some((kind) => ours[kind] && this.peer.acknowledges(kind) && now - this.flow.sentAt[kind] < 1_000);
   }
 
   /**
-   * Whether this leg brings all that the other side sends.
-   * @param {boolean} video the other side sends pictures
+   * Whether this leg brings all that the other side sends. Where nothing comes, a connection is a connection: one that
+   * is up, and that nothing is to come on, or nothing has come on for a while.
+   * @param {Both} expects
    * @param {number} now
    */
-  carries(video, now) {
+  carries(expects, now) {
     const { firstAt, frameAt, steadySince } = this.flow;
-    return steadySince > 0 && (!video || frameAt > 0 || now - firstAt > FRAMELESS);
+    if (steadySince > 0) return !expects.video || frameAt > 0 || now - firstAt > FRAMELESS;
+    const up = this.connectedSince > 0 && this.peer.state === "connected" && (this.name === "direct" || this.joined);
+    return up && ((!expects.audio && !expects.video) || now - this.connectedSince > MUTE);
+  }
+
+  /** Since when it has been carrying without a pause. */
+  get steadySince() {
+    return this.flow.steadySince || this.connectedSince;
   }
 
   /**
    * What may be sent on this leg, in kbit/s, while it carries; 0: nobody knows.
-   * @param {boolean} video
+   * @param {Both} expects
    * @param {number} now
    */
-  known(video, now) {
-    return this.carries(video, now) ? this.flow.last.estimate : 0;
+  known(expects, now) {
+    return this.flow.steadySince && this.carries(expects, now) ? this.flow.last.estimate : 0;
   }
 
   /** @returns {PathName | null} */

@@ -5,12 +5,15 @@
 // is built beside the current one, becomes current when it carries media, and only then is the other closed. Paths is
 // the one owner of media recovery: dead paths, ICE's complaints and network changes all end in recovery.repair.
 
+import { choose } from "./choice.js";
+import { Current } from "./current.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
 import { RelayTerms } from "./relay.js";
 import { Reporter } from "./report.js";
+import { Succession } from "./succession.js";
 import { PATHS as TIMES } from "./times.js";
 
 /** @typedef {import("./leg.js").Leg} Leg */
@@ -38,13 +41,13 @@ export class Paths extends Emitter {
   #reporter;
   /** @type {MediaState} */
   #theirs = { audio: true, video: true, screen: false };
+  /** @type {MediaState} */
+  #ours = { audio: true, video: true, screen: false };
 
-  /** @type {Leg | null} */
-  #current = null;
+  #shown = new Current();
+  #succession;
   /** @type {PathState} */
   #state = "idle";
-  /** @type {PathInfo | null} */
-  #info = null;
 
   #begun = 0; // when the call was accepted
   #firstMediaAt = 0;
@@ -73,11 +76,14 @@ export class Paths extends Emitter {
     this.#now = now;
     this.#recovery = new Recovery({ renew, now });
     this.#reporter = new Reporter(send);
-    const known = () => this.#current?.known(this.#pictures, now()) ?? 0;
+    const known = () => this.#current?.known(this.#current.expects(this.#theirs), now()) ?? 0;
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
-    this.#legs.on("track", (leg) => this.#arrived(leg));
+    this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
+    this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
+    this.#shown.on("path", (path) => this.emit("path", path));
+    this.#legs.on("track", (leg) => this.#shown.arrived(leg) && this.#use(leg));
     this.#legs.on("state", () => this.#decide());
-    this.#legs.on("collision", (leg) => leg === this.#legs.direct && this.#anew("direct"));
+    this.#legs.on("collision", (leg) => leg === this.#legs.direct && this.#succession.anew("direct", this.#current));
   }
 
   get state() {
@@ -85,7 +91,11 @@ export class Paths extends Emitter {
   }
 
   get info() {
-    return this.#info;
+    return this.#shown.info;
+  }
+
+  get #current() {
+    return this.#shown.leg;
   }
 
   /** The current leg takes a way to which ICE may know a better one: TURN, or TCP to the relay. */
@@ -95,36 +105,24 @@ export class Paths extends Emitter {
     return leg?.path === "turn" && this.#force !== "turn";
   }
 
-  get #pictures() {
-    return this.#theirs.video || this.#theirs.screen;
+  /** @param {Leg} leg @param {number} now */
+  #carries(leg, now) {
+    return leg.carries(leg.expects(this.#theirs), now);
   }
 
-  get #expecting() {
-    return this.#theirs.audio || this.#pictures;
-  }
-
-  /** While it rings: gathers what can be gathered, and tells nobody. */
-  prepare() {
-    const legs = this.#legs;
-    if (this.#terms.first) legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
-    else legs.direct ??= this.#makeDirect(this.#role === "caller");
-  }
-
-  /** The call was accepted. @param {import("./protocol.js").Role} role as the server says */
+  /** The call was accepted: nothing of this begins before, neither towards the other person nor towards a server. @param {import("./protocol.js").Role} role as the server says */
   begin(role) {
     if (this.#begun || this.#closed) return;
-    if (role !== this.#role) {
-      this.#role = role; // both had called
-      if (this.#legs.direct) this.#legs.retire(this.#legs.direct, { seen: false });
-    }
+    this.#role = role; // another than before where both had called
     this.#begun = this.#now();
     this.#become("connecting");
-    this.prepare();
+    const legs = this.#legs;
     if (this.#terms.first) {
+      legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
       if (this.#force === "relay") this.#terms.ask("user");
-      else this.#legs.later(TIMES.relayStart, () => this.#legs.relay?.peer.fresh && !this.#current && this.#goDirect());
+      else legs.later(TIMES.relayStart, () => legs.relay?.peer.fresh && !this.#terms.asked && this.#terms.ask("ice-failed"));
     } else {
-      this.#legs.direct?.peer.release();
+      legs.direct ??= this.#makeDirect(role === "caller");
       if (this.#terms.allowed) this.#terms.dueAt = this.#begun + this.#relayAfterMs;
     }
     this.#schedule();
@@ -137,10 +135,12 @@ export class Paths extends Emitter {
 
   /** What the other side says that it sends. @param {MediaState} media */
   setTheirs(media) {
-    const was = this.#expecting;
     this.#theirs = { ...media };
-    // Silence until now was rightful; it counts from here.
-    if (!was && this.#expecting) for (const { flow } of this.#legs) if (flow.packetAt) flow.packetAt = this.#now();
+  }
+
+  /** What the other side was told that we send: nothing else is acknowledged. @param {MediaState} media */
+  setOurs(media) {
+    this.#ours = { ...media };
   }
 
   /** @param {RTCIceServer[]} iceServers */
@@ -161,6 +161,7 @@ export class Paths extends Emitter {
       case "relayStart":
         return this.#startRelay(message.reason);
       case "relayReady":
+        if (this.#legs.relay) this.#legs.relay.joined = true;
         return this.#terms.ready();
       case "relayStop":
         return this.#stopRelay();
@@ -202,13 +203,13 @@ export class Paths extends Emitter {
       this.#terms.reset();
       this.#terms.ask("ice-failed");
     }
-    if (direct && (direct.peer.offering || !direct.carries(this.#pictures, this.#now()))) direct.peer.restart();
+    if (direct && (direct.peer.offering || !this.#carries(direct, this.#now()))) direct.peer.restart();
   }
 
   close() {
     this.#closed = true;
     this.#legs.close();
-    this.#current = null;
+    this.#shown.leg = null;
   }
 
   /** @param {string} sender */
@@ -218,7 +219,7 @@ export class Paths extends Emitter {
 
   /** @param {boolean} offer we make the first offer */
   #makeDirect(offer) {
-    return this.#legs.make("direct", { offer, polite: this.#role === "callee", hold: !this.#begun });
+    return this.#legs.make("direct", { offer, polite: this.#role === "callee", hold: false });
   }
 
   /** @param {Leg} leg */
@@ -226,26 +227,19 @@ export class Paths extends Emitter {
     this.#legs.retire(leg, {
       seen: this.#current === leg,
       inUse: () => this.#current === leg, // a replacement that has not come yet is no reason to go dark
-      gone: () => (this.#current = this.#current === leg ? null : this.#current),
+      gone: () => this.#shown.gone(leg),
     });
-  }
-
-  /** @param {Leg} leg */
-  #arrived(leg) {
-    if (this.#current === leg) this.emit("tracks", { ...leg.tracks });
-    else if (!this.#current) this.#use(leg);
   }
 
   /** @param {RTCSessionDescriptionInit} offer */
   #offered(offer) {
-    if (this.#force === "relay" || this.#legs.isLeft(offer)) return; // they will follow to the relay, or the new connection
+    if (this.#terms.first || this.#legs.isLeft(offer)) return; // they will follow to the relay, or the new connection
     const leg = this.#legs.direct;
     const anew = !leg || leg.peer.isStranger(offer) || (leg.ours && leg.peer.fresh && this.#role === "callee");
     if (anew) {
       if (leg) this.#retire(leg);
       this.#legs.direct = this.#makeDirect(false);
     }
-    this.#legs.direct?.peer.release();
     void this.#legs.direct?.peer.receive({ description: offer });
   }
 
@@ -265,18 +259,11 @@ export class Paths extends Emitter {
     this.#goDirect();
   }
 
-  /** Puts a new connection in the place of one that restarts do not help. @param {"direct" | "relay"} name */
-  #anew(name) {
-    const old = this.#legs[name];
-    if (name === "direct") this.#goDirect();
-    else {
-      if (old) this.#retire(old);
-      this.#startRelay();
-    }
-    const leg = this.#legs[name];
-    if (!leg) return;
-    leg.repairs = (old?.repairs ?? 0) + (old === this.#current ? 0 : 1);
-    leg.repairedAt = leg.bornAt;
+  /** Puts a new leg in this place. @param {"direct" | "relay"} name */
+  #begin(name) {
+    if (name === "direct") return this.#goDirect();
+    if (this.#legs.relay) this.#retire(this.#legs.relay);
+    this.#startRelay();
   }
 
   /** @param {string} [reason] */
@@ -294,6 +281,7 @@ export class Paths extends Emitter {
   #stopRelay() {
     const { direct, relay } = this.#legs;
     if (!relay) return;
+    if (this.#terms.only) return this.#relayLost("relay-left"); // whoever wants another way, and whatever for
     this.#leavingSince ||= this.#now();
     if (direct && direct.peer.state !== "failed") this.#decide();
     else if (this.#role === "caller") this.#goDirect();
@@ -322,11 +310,7 @@ export class Paths extends Emitter {
 
   /** Shows and plays this leg. @param {Leg} leg */
   #use(leg) {
-    if (this.#current === leg) return;
-    this.#current = leg;
-    this.#deadSince = 0;
-    this.emit("tracks", { ...leg.tracks });
-    this.#name();
+    if (this.#shown.use(leg)) this.#deadSince = 0;
   }
 
   #schedule() {
@@ -338,8 +322,8 @@ export class Paths extends Emitter {
       this.#ticking = false;
       if (this.#closed) return;
       this.#decide();
-      if (this.#current && this.#info && this.#firstMediaAt) {
-        this.#reporter.tell(this.#info, this.#current.flow, Math.round(this.#firstMediaAt - this.#begun), now);
+      if (this.#current && this.info && this.#firstMediaAt) {
+        this.#reporter.tell(this.info, this.#current.flow, Math.round(this.#firstMediaAt - this.#begun), now);
       }
       this.#schedule();
     });
@@ -349,10 +333,10 @@ export class Paths extends Emitter {
   #decide() {
     if (this.#closed || !this.#begun) return;
     const now = this.#now();
-    this.#name();
+    this.#shown.name();
     this.#choose(now);
     this.#watch(now);
-    this.#succeed(now);
+    if (this.#current && this.#room(this.#current)) this.#succession.succeed(this.#current, this.#role);
     if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
     if (this.#terms.overdue) this.#allowTurn();
     if (now >= this.#probeAt) this.#probe();
@@ -366,22 +350,13 @@ export class Paths extends Emitter {
       const next = [direct, relay].find((leg) => leg && (leg.tracks.audio || leg.tracks.video));
       if (next) this.#use(next);
     }
-    const ready = direct?.peer.state === "connected" && direct.carries(this.#pictures, now) ? direct : null;
-    const steady = ready ? now - ready.flow.steadySince : 0;
-    if (!relay) {
-      if (ready) this.#use(ready);
-    } else if (this.#leavingSince) {
-      const late = direct && now - this.#leavingSince > TIMES.ready && !relay.flow.steadySince;
-      if (ready || late) this.#leaveRelay();
-    } else if (this.#current === relay) {
-      if (ready?.ours && steady > TIMES.stable) this.#goBack();
-    } else if (this.#terms.readyAt) {
-      // A direct path that came back meanwhile makes the relay unnecessary, if it lasts.
-      const stay = ready && !this.#terms.wanted && !this.#terms.first;
-      if (stay && this.#terms.asked && steady > TIMES.healed) this.#goBack();
-      else if (stay && (this.#terms.asked || now - this.#terms.readyAt < TIMES.hold)) return;
-      else if (relay.carries(this.#pictures, now) || now - this.#terms.readyAt > TIMES.ready) this.#toRelay(relay);
-    }
+    const ready = direct?.peer.state === "connected" && this.#carries(direct, now) ? direct : null;
+    if (!relay) return ready && this.#use(ready);
+    const carries = this.#carries(relay, now);
+    const move = choose({ ready, direct, relay, carries, current: this.#current === relay, leavingSince: this.#leavingSince, terms: this.#terms }, now);
+    if (move === "back") this.#send({ type: "relayStop" });
+    if (move === "relay") this.#toRelay(relay);
+    else if (move) this.#leaveRelay();
   }
 
   /** @param {Leg} relay */
@@ -391,12 +366,6 @@ export class Paths extends Emitter {
     if (direct) this.#legs.retire(direct, { seen: true });
     // A way that had worked until now may well come back soon.
     if (this.#role === "caller") this.#probeLater(direct?.flow.firstAt ? TIMES.probeAfterChange : TIMES.probeEvery);
-  }
-
-  /** The direct way carries: tell, and leave the relay. */
-  #goBack() {
-    this.#send({ type: "relayStop" });
-    this.#leaveRelay();
   }
 
   #leaveRelay() {
@@ -433,13 +402,13 @@ export class Paths extends Emitter {
       return;
     }
     const late = !this.#firstMediaAt && now - this.#begun > TIMES.giveUp;
-    switch (this.#recovery.judge(leg, { expecting: this.#expecting, pictures: this.#pictures }, now)) {
+    switch (this.#recovery.judge(leg, { theirs: this.#theirs, ours: this.#ours }, now)) {
       case "carries":
         this.#deadSince = 0;
         if (leg === direct) this.#terms.dueAt = Infinity;
         // ICE goes with the first pair that works and then stops gathering: the best may just have come too late.
         if (this.#detour && (leg === relay || this.#role === "caller")) this.#probeLater(this.#probed ? TIMES.probeEvery : TIMES.probeAfterChange);
-        this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt;
+        this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt || now;
         return this.#become("connected");
       case "waits":
         return late ? this.#become("failed") : undefined;
@@ -447,7 +416,7 @@ export class Paths extends Emitter {
     this.#deadSince ||= now;
     const dead = now - this.#deadSince;
     this.#become(this.#firstMediaAt ? "reconnecting" : late ? "failed" : "connecting");
-    this.#revive(leg, now);
+    if (this.#room(leg)) this.#succession.revive(leg, { current: this.#current, role: this.#role, begun: this.#firstMediaAt > 0 });
     const patience = leg.peer.state === "failed" ? 0 : TIMES.relayAfterRepair;
     const free = leg.name === "direct" || this.#terms.dueAt === Infinity;
     if (dead >= patience && free && this.#terms.mayAsk) this.#terms.ask("ice-failed");
@@ -455,26 +424,9 @@ export class Paths extends Emitter {
     if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe();
   }
 
-  /** What is done for a dead leg: a restart, then a new connection in its place, then that one again. @param {Leg} leg @param {number} now */
-  #revive(leg, now) {
-    const successor = this.#legs[leg.name];
-    if (leg.name === "relay" && !this.#terms.started) return; // there is no room; relay.js knows when to ask for one
-    if (!successor) return this.#anew(leg.name);
-    if (successor !== leg) return; // #succeed looks after it
-    void this.#recovery.repair(leg);
-    const since = now - leg.restartedAt;
-    const wait = this.#role === "caller" ? TIMES.anew : TIMES.anewLater;
-    if (this.#firstMediaAt && since > wait && since < this.#recovery.patience(leg)) this.#anew(leg.name);
-  }
-
-  /** A successor that does not come up is itself succeeded. @param {number} now */
-  #succeed(now) {
-    const leg = this.#current;
-    const successor = leg && this.#legs[leg.name];
-    if (leg?.name === "relay" && !this.#terms.started) return;
-    if (!successor || successor === leg || successor.peer.state === "connected") return;
-    const wait = this.#recovery.patience(successor) * (this.#role === "caller" ? 1 : 1.5);
-    if (now - successor.bornAt > wait) this.#anew(leg.name);
+  /** Whether there is a counterpart for a new leg in this one's place: without a room at the relay there is none. @param {Leg} leg */
+  #room(leg) {
+    return leg.name === "direct" || this.#terms.started; // relay.js knows when to ask for one
   }
 
   /** @param {PathState} state */
@@ -485,16 +437,5 @@ export class Paths extends Emitter {
     const { direct, relay } = this.#legs;
     const seen = direct ?? relay;
     if (state === "failed" && seen) this.emit("failed", seen.peer.diagnose(this.#terms.fared(relay?.peer.state)));
-  }
-
-  /** Says by which path media travels, when that has changed. */
-  #name() {
-    const path = this.#current?.path;
-    if (!this.#current || !path) return;
-    const { candidateType, protocol } = this.#current.flow.last;
-    const was = this.#info;
-    if (was && was.path === path && was.candidateType === candidateType && was.protocol === protocol) return;
-    this.#info = { path, candidateType, protocol };
-    this.emit("path", this.#info);
   }
 }

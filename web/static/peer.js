@@ -51,6 +51,7 @@ export class Peer extends Emitter {
   #inbox = Promise.resolve();
   /** @type {RTCIceCandidateInit[]} */
   #early = []; // candidates heard before any description
+  #feedback = { sdp: "", audio: false, video: false }; // as read from that description
   #relayed = new Set(); // addresses at which the counterpart says it has TURN allocations
   #findings = new Findings();
 
@@ -91,6 +92,23 @@ export class Peer extends Emitter {
   /** Whether an offer of ours is waiting for its answer. */
   get offering() {
     return this.#pc.signalingState === "have-local-offer";
+  }
+
+  /** Whether media of this kind is to come, as agreed; before anything is agreed it is. @param {"audio" | "video"} kind */
+  receives(kind) {
+    const lines = this.#pc.getTransceivers().filter((one) => one.receiver.track.kind === kind);
+    return lines.some(({ currentDirection }) => !currentDirection || /recv/.test(currentDirection)) || !this.#pc.remoteDescription;
+  }
+
+  /** Whether the counterpart tells several times a second what became of media of this kind. @param {"audio" | "video"} kind */
+  acknowledges(kind) {
+    const sdp = this.#pc.remoteDescription?.sdp ?? "";
+    if (this.#feedback.sdp !== sdp) {
+      /** @param {string} of */
+      const says = (of) => sections(sdp).some((lines) => lines[0].startsWith(`m=${of} `) && lines.some((line) => /^a=rtcp-fb:\S+ transport-cc$/.test(line)));
+      this.#feedback = { sdp, audio: says("audio"), video: says("video") };
+    }
+    return this.#feedback[kind];
   }
 
   /** The counterpart's TURN addresses, as "ip port". */
@@ -160,7 +178,10 @@ export class Peer extends Emitter {
   /** Whether this offer comes from another connection than the one we are talking to. @param {RTCSessionDescriptionInit} offer */
   isStranger(offer) {
     const known = this.#pc.remoteDescription;
-    return !!known && origin(known.sdp).id !== origin(offer.sdp).id;
+    if (!known || origin(known.sdp).id === origin(offer.sdp).id) return false;
+    // Some make up another o= line for each description. The key is the connection's (RFC 8842): one key, one connection.
+    const key = fingerprint(known.sdp);
+    return !key || key !== fingerprint(offer.sdp);
   }
 
   /** What may explain a failure. @param {import("./diagnosis.js").Diagnosis["relay"]} relay as the relay's own leg fares */
@@ -350,6 +371,22 @@ function begin({ type, sdp = "" }, kbps) {
   const fmtp = new RegExp(`^a=fmtp:${payload} [^\r\n]*`, "m");
   if (fmtp.test(sdp)) return { type, sdp: sdp.replace(fmtp, `$&;${start}`) };
   return { type, sdp: sdp.replace(new RegExp(`^a=rtpmap:${payload} [^\r\n]*`, "m"), `$&\r\na=fmtp:${payload} ${start}`) };
+}
+
+/** The first fingerprint of a certificate. @param {string | undefined} sdp */
+function fingerprint(sdp) {
+  return /^a=fingerprint:(\S+ \S+)/m.exec(sdp ?? "")?.[1].toLowerCase() ?? "";
+}
+
+/** The lines of each section of a description; the first is the session's. @param {string} sdp @returns {string[][]} */
+function sections(sdp) {
+  /** @type {string[][]} */
+  const all = [[""]];
+  for (const line of sdp.split(/\r?\n/)) {
+    if (line.startsWith("m=")) all.push([line]);
+    else all[all.length - 1].push(line);
+  }
+  return all;
 }
 
 /** The first ICE user name fragment. @param {string | undefined} sdp */

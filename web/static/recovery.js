@@ -16,21 +16,26 @@ export class Recovery {
 
   /**
    * carries: all is well; waits: it has not come up yet; dead: something must be done.
+   *
+   * A leg is dead when ICE says so, or when nothing at all comes though we send to somebody who would tell at once how
+   * that fares. That no media comes is no sign of it: the other side may have nothing to send, and not say so.
    * @param {Leg} leg
-   * @param {{expecting: boolean, pictures: boolean}} theirs what the other side says that it sends: anything, pictures
+   * @param {{theirs: import("./protocol.js").MediaState, ours: import("./protocol.js").MediaState}} says what each side says that it sends
    * @param {number} now
    * @returns {"carries" | "waits" | "dead"}
    */
-  judge(leg, { expecting, pictures }, now) {
+  judge(leg, { theirs, ours }, now) {
     const { flow } = leg;
     const { state } = leg.peer;
     if (state !== "disconnected") leg.shakySince = 0;
     else leg.shakySince ||= now;
-    const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && now - flow.packetAt >= TIMES.recent;
+    const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && now - flow.heardAt >= TIMES.recent;
     const silent = /^(tcp|tls)$/.test(flow.last.protocol) ? TIMES.silentTcp : TIMES.silent;
-    const quiet = expecting ? flow.silentFor(now) > silent : now - flow.checkAt > TIMES.unchecked;
-    if (state === "failed" || shaky || (flow.firstAt > 0 && quiet)) return "dead";
-    if (!leg.carries(pictures, now) && !(flow.firstAt && !expecting)) return "waits";
+    const acknowledged = leg.acknowledged({ audio: ours.audio, video: ours.video || ours.screen }, now);
+    const limit = acknowledged ? silent : flow.last.checksTold ? TIMES.unchecked : Infinity; // else ICE's own state has to do
+    const quiet = flow.silentFor(now) > limit;
+    if (state === "failed" || shaky || quiet) return "dead";
+    if (!leg.carries(leg.expects(theirs), now)) return "waits";
     leg.repairs = 0;
     return "carries";
   }

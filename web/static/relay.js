@@ -53,13 +53,18 @@ export class RelayTerms {
     return this.started && !this.readyAt && this.#now() - this.#startedAt > TIMES.ready;
   }
 
+  /** The operator wants no other path: it hides the parties' addresses from each other. */
+  get only() {
+    return this.#mode === "always";
+  }
+
   /** The relay is the path from the start. */
   get first() {
-    return this.#force === "relay" || (this.#mode === "always" && !this.#force);
+    return this.only || this.#force === "relay";
   }
 
   get #possible() {
-    return this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn";
+    return this.only || (this.#mode !== "off" && this.#force !== "direct" && this.#force !== "turn");
   }
 
   get allowed() {

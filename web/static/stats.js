@@ -14,6 +14,9 @@
  * @property {number} bytesSent
  * @property {number} frames decoded
  * @property {number} checks answers to our ICE checks, and checks received
+ * @property {boolean} checksTold whether the browser tells of each check: Firefox tells of few
+ * @property {number} arrived bytes that came on the pair, also such as tell only what became of ours
+ * @property {{audio: number, video: number}} sent packets
  * @property {number} estimate kbit/s that we may send, as the browser thinks; 0: it does not say
  * @property {number} rttMs
  * @property {number} jitterMs
@@ -23,7 +26,7 @@
 export function emptyReading() {
   return {
     way: null, candidateType: "", protocol: "", packets: 0, audioPackets: 0, lost: 0, bytes: 0, bytesSent: 0, frames: 0,
-    checks: 0, estimate: 0, rttMs: 0, jitterMs: 0,
+    checks: 0, checksTold: true, arrived: 0, sent: { audio: 0, video: 0 }, estimate: 0, rttMs: 0, jitterMs: 0,
   };
 }
 
@@ -55,6 +58,7 @@ export function read(report, relayed) {
         break;
       case "outbound-rtp":
         reading.bytesSent += stat.bytesSent ?? 0;
+        reading.sent[stat.kind === "video" ? "video" : "audio"] += stat.packetsSent ?? 0;
         break;
     }
   });
@@ -62,6 +66,8 @@ export function read(report, relayed) {
   const local = report.get(pair.localCandidateId);
   const remote = report.get(pair.remoteCandidateId);
   reading.checks = (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0);
+  reading.checksTold = pair.requestsReceived !== undefined;
+  reading.arrived = pair.bytesReceived ?? 0;
   reading.estimate = (pair.availableOutgoingBitrate ?? 0) / 1_000;
   reading.rttMs = (pair.currentRoundTripTime ?? 0) * 1_000;
   if (!local) return reading;
@@ -80,13 +86,17 @@ export class Flow {
   firstAt = 0;
   /** When the first frame was decoded; 0: never. */
   frameAt = 0;
-  /** When a packet last came, or an ICE check went through. */
+  /** When media last came, and when a frame was last decoded. */
   packetAt = 0;
-  checkAt = 0;
+  shownAt = 0;
+  /** When anything last came: media, what tells how ours fares, an ICE check. */
+  heardAt = 0;
+  /** When media was last sent. */
+  sentAt = { audio: 0, video: 0 };
   /** Media has been coming without a pause since then; 0: it does not come now. */
   steadySince = 0;
 
-  /** Looks since the last packet: a page that was not let run should not take its own sleep for silence. */
+  /** Looks since anything was heard: a page that was not let run should not take its own sleep for silence. */
   looks = 0;
 
   #window = { at: 0, bytes: 0, lost: 0, packets: 0 };
@@ -102,16 +112,22 @@ export class Flow {
       this.firstAt ||= now;
       this.steadySince ||= now;
       this.packetAt = now;
-      this.looks = 0;
     } else if (now - this.packetAt > 1_000) this.steadySince = 0;
-    if (reading.frames > last.frames) this.frameAt ||= now;
-    if (reading.checks > last.checks || reading.packets > last.packets) this.checkAt = now;
+    if (reading.frames > last.frames) {
+      this.frameAt ||= now;
+      this.shownAt = now;
+    }
+    if (reading.packets > last.packets || reading.arrived > last.arrived || reading.checks > last.checks) {
+      this.heardAt = now;
+      this.looks = 0;
+    }
+    for (const kind of /** @type {const} */ (["audio", "video"])) if (reading.sent[kind] > last.sent[kind]) this.sentAt[kind] = now;
     this.last = reading;
   }
 
-  /** How long no packet has come. @param {number} now */
+  /** How long nothing at all has come. @param {number} now */
   silentFor(now) {
-    return this.packetAt && this.looks > 2 ? now - this.packetAt : 0;
+    return this.heardAt && this.looks > 2 ? now - this.heardAt : 0;
   }
 
   /** Loss and bitrate since the last call of this. @param {number} now */

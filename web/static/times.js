@@ -23,9 +23,9 @@ export const PATHS = Object.freeze({
 
 /** When recovery.js thinks that a leg is dead. */
 export const RECOVERY = Object.freeze({
-  silent: 1_200, // no packet for so long though there should be: the path is dead
+  silent: 1_200, // nothing at all for so long, not even of how our media fares: the path is dead
   silentTcp: 2_500, // the same over TCP, where one lost packet holds up all that follow
-  unchecked: 6_000, // nothing is sent, so only ICE's own checks tell
+  unchecked: 6_000, // where nothing of ours is sent or acknowledged, only ICE's own checks tell, one each 2.5 s
   grace: 300, // ICE says disconnected: it may heal by itself
   recent: 250, // a packet as young as this outweighs what ICE says
   repair: 4_000, // between two restarts of a leg, longer with each that did not help

@@ -86,8 +86,7 @@ test("being called: nothing of us is said before we accept", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
   await settle();
-  web.newest().gather();
-  assert.deepEqual(types(), ["join"]);
+  assert.deepEqual([types(), web.peers.length], [["join"], 0], "no connection is made, so nothing is asked of any server either");
   calls[0].accept();
   assert.deepEqual([last("callResponse").accepted, last("callResponse").callId], [true, "c_1"]);
   say(started({ role: "callee" }));
@@ -116,10 +115,10 @@ test("refusing, cancelling and hanging up are told", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
   await settle();
-  web.newest().gather();
   calls[0].refuse();
   assert.equal(last("callResponse").accepted, false);
   await settle();
+  assert.equal(web.peers.length, 0);
   assert.deepEqual(types(), ["join", "callResponse"], "nobody learns an address by ringing");
   const call = duet.dial(duet.users[0]);
   call.hangUp();

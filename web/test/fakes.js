@@ -184,7 +184,7 @@ export function fakeWebRTC() {
           this.encodings = encodings;
         },
       };
-      const transceiver = { kind, direction, sender, receiver: { track: track(kind) } };
+      const transceiver = { kind, direction, currentDirection: null, sender, receiver: { track: track(kind) } };
       this.#transceivers.push(transceiver);
       return transceiver;
     }
@@ -218,7 +218,7 @@ export function fakeWebRTC() {
     #describe(type) {
       if (type === "offer" && (this.#restart || !this.#ufrag)) this.#ufrag = ++serial;
       if (type === "answer" && (!this.#ufrag || this.#remoteIsNew)) this.#ufrag = ++serial;
-      const lines = this.#transceivers.map((t) => `m=${t.kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 X/90000\r\na=ice-ufrag:u${this.#ufrag}\r\na=${t.direction}\r\n`);
+      const lines = this.#transceivers.map((t) => `m=${t.kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 X/90000\r\na=rtcp-fb:96 transport-cc\r\na=ice-ufrag:u${this.#ufrag}\r\na=${t.direction}\r\n`);
       const sdp = `v=0\r\no=- ${this.#id} ${++this.#version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n${lines.join("")}`;
       return { type, sdp };
     }
@@ -266,6 +266,13 @@ export function fakeWebRTC() {
 
     #enter(state) {
       this.signalingState = state;
+      for (const t of this.#transceivers) {
+        const section = this.remoteDescription.sdp.split(/^(?=m=)/m).find((text) => text.startsWith(`m=${t.kind} `)) ?? "";
+        const theirs = /^a=(sendrecv|sendonly|recvonly|inactive)/m.exec(section)?.[1] ?? "sendrecv";
+        const sends = /send/.test(t.direction) && /recv/.test(theirs);
+        const receives = /recv/.test(t.direction) && /send/.test(theirs);
+        t.currentDirection = sends ? (receives ? "sendrecv" : "sendonly") : receives ? "recvonly" : "inactive";
+      }
       this.#stable = { local: this.localDescription, remote: this.remoteDescription };
       if (this.#wanted) this.#need();
     }
@@ -276,9 +283,17 @@ export function fakeWebRTC() {
       this.candidates.push(candidate.candidate);
     }
 
+    /** What is sent goes on whatever the network does; what comes back is in `flow`. */
     async getStats() {
-      return this.report;
+      const report = new Map(this.report);
+      for (const { kind, sender, currentDirection } of this.#transceivers) {
+        if (this.connectionState === "connected" && sender.track && /send/.test(currentDirection ?? "")) this.#out[kind] += 5;
+        report.set(`O${kind}`, { type: "outbound-rtp", kind, packetsSent: this.#out[kind], bytesSent: 100 * this.#out[kind] });
+      }
+      return report;
     }
+
+    #out = { audio: 0, video: 0 };
 
     close() {
       this.closed = true;
@@ -297,12 +312,12 @@ export function fakeWebRTC() {
       this.onconnectionstatechange?.({});
     }
 
-    /** So many packets and frames more have come, by this kind of candidates. */
-    flow({ audio = 5, video = 5, frames = video ? 1 : 0, local = "host", remote = "host", checks = 1, estimate = 0 } = {}) {
+    /** So many packets and frames more have come, by this kind of candidates, and word of what became of ours. */
+    flow({ audio = 5, video = 5, frames = video ? 1 : 0, local = "host", remote = "host", checks = 1, estimate = 0, feedback = true, firefox = false } = {}) {
       const was = (id, key) => this.report.get(id)?.[key] ?? 0;
       this.report = new Map([
         ["T", { type: "transport", selectedCandidatePairId: "P" }],
-        ["P", { type: "candidate-pair", localCandidateId: "L", remoteCandidateId: "R", responsesReceived: was("P", "responsesReceived") + checks, requestsReceived: 0, currentRoundTripTime: 0.02, availableOutgoingBitrate: 1_000 * estimate }],
+        ["P", { type: "candidate-pair", localCandidateId: "L", remoteCandidateId: "R", responsesReceived: was("P", "responsesReceived") + checks, ...(firefox ? {} : { requestsReceived: 0 }), bytesReceived: was("P", "bytesReceived") + (feedback || audio || video ? 100 : 0), currentRoundTripTime: 0.02, availableOutgoingBitrate: 1_000 * estimate }],
         ["L", { type: "local-candidate", candidateType: local, protocol: "udp", address: "192.0.2.1", port: 1 }],
         ["R", { type: "remote-candidate", candidateType: remote, protocol: "udp", address: "192.0.2.2", port: 2 }],
         ["A", { type: "inbound-rtp", kind: "audio", packetsReceived: was("A", "packetsReceived") + audio, packetsLost: 0, bytesReceived: 0 }],

@@ -44,11 +44,11 @@ export const types = () => sent.map((message) => message.type);
 export const asked = () => sent.filter((message) => message.type === "relayRequest").map((message) => message.reason);
 export const to = (target) => sent.filter((message) => message.type === "offer" && message.target === target);
 
-/** The answer that a counterpart would give to the last offer; `from` relay or a person. */
-export function answer(from) {
+/** The answer that a counterpart would give to the last offer; `from` relay or a person. @param {(sdp: string) => string} [as] */
+export function answer(from, as = (sdp) => sdp) {
   const { offer } = to(from === "relay" ? "relay" : undefined).at(-1);
   const sdp = offer.sdp.replace(/o=- \d+/, `o=- 9${from === "relay" ? 1 : 2}00`);
-  paths.receive({ type: "answer", sender: from, senderId: "", callId: "c", answer: { type: "answer", sdp } });
+  paths.receive({ type: "answer", sender: from, senderId: "", callId: "c", answer: { type: "answer", sdp: as(sdp) } });
 }
 
 /** Media on this connection for so long. */
@@ -62,7 +62,6 @@ export async function flowing(pc, ms, how) {
 /** A call that is connected directly. */
 export async function direct(options) {
   make(options);
-  paths.prepare();
   paths.begin("caller");
   await settle();
   answer("bob");

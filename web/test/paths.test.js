@@ -6,20 +6,19 @@ import { iceConfig } from "../static/leg.js";
 import { advance, now, settle, track } from "./fakes.js";
 import { answer, asked, direct, flowing, make, paths, relayed, sent, shown, states, to, types, web } from "./pathlab.js";
 
-test("while it rings nothing is said, though everything is ready", async () => {
+test("while it rings nothing is made and nothing is said", async () => {
   make();
-  paths.prepare();
+  await advance(5_000);
+  assert.deepEqual([sent, web.peers.length], [[], 0]);
+  paths.begin("caller");
   await settle();
   web.newest().gather();
-  assert.deepEqual(sent, []);
-  assert.equal(web.newest().config.iceCandidatePoolSize, 1);
-  paths.begin("caller");
   assert.deepEqual(types(), ["offer", "iceCandidate"]);
 });
 
 test("the callee has a pool, and says nothing until it is offered something", async () => {
   make({ role: "callee" });
-  paths.prepare();
+  assert.equal(web.peers.length, 0);
   paths.begin("callee");
   await settle();
   assert.equal(web.peers.length, 1);
@@ -28,7 +27,6 @@ test("the callee has a pool, and says nothing until it is offered something", as
 
 test("connected is told with the path and the time from acceptance to the first frame", async () => {
   make();
-  paths.prepare();
   await advance(5_000);
   paths.begin("caller");
   await advance(200);
@@ -58,17 +56,15 @@ for (const [local, remote, want] of [
 
 test("glare: the caller who turns out to be the callee does not offer", async () => {
   make({ role: "caller" });
-  paths.prepare();
   await settle();
   paths.begin("callee");
   await settle();
   assert.deepEqual(sent, []);
-  assert.equal(web.peers[0].closed, true);
+  assert.equal(web.peers.length, 1);
 });
 
 test("no connection in time: the relay is asked for, once", async () => {
   make();
-  paths.prepare();
   paths.begin("caller");
   await advance(7_900);
   assert.deepEqual(asked(), []);
@@ -78,7 +74,6 @@ test("no connection in time: the relay is asked for, once", async () => {
 
 test("ICE failed: the relay is asked for at once", async () => {
   make();
-  paths.prepare();
   paths.begin("caller");
   await settle();
   answer("bob");
@@ -91,7 +86,6 @@ test("ICE failed: the relay is asked for at once", async () => {
 for (const [name, options] of [["an off relay", { relay: "off" }], ["?path=direct", { force: "direct" }], ["?path=turn", { force: "turn" }]]) {
   test(`${name} is never asked for`, async () => {
     make(options);
-    paths.prepare();
     paths.begin("caller");
     await settle();
     web.newest().become("failed");
@@ -143,7 +137,6 @@ test("relayReady without a decoded frame waits, but not for ever", async () => {
 
 test("mode always: no direct attempt, and the relay leg is ready before it starts", async () => {
   make({ relay: "always" });
-  paths.prepare();
   await settle();
   paths.begin("caller");
   await settle();
@@ -161,17 +154,41 @@ test("mode always: no direct attempt, and the relay leg is ready before it start
   assert.equal(web.peers.length, 1, "nobody probes for a way that the operator does not want");
 });
 
-test("mode always with a counterpart that knows no relay: the direct way", async () => {
+test("mode always with a counterpart that knows no relay: the relay is asked for, and nothing else is tried", async () => {
   make({ relay: "always" });
-  paths.prepare();
   paths.begin("caller");
   await advance(2_600);
-  assert.equal(to(undefined).length, 1);
+  assert.deepEqual(asked(), ["ice-failed"]);
+  await advance(60_000, 1_000);
+  assert.deepEqual([to(undefined).length, web.peers.length, paths.state], [0, 1, "failed"]);
 });
+
+for (const force of [null, "direct", "turn", "relay"]) {
+  test(`mode always with ?path=${force ?? ""}: whatever the counterpart tries, no address is told`, async () => {
+    make({ relay: "always", force });
+    paths.begin("callee");
+    paths.receive({ type: "offer", caller: "bob", callerId: "", callId: "c", offer: { type: "offer", sdp: "v=0\r\no=- 778 1 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:z\r\nm=video 9 X 1\r\na=ice-ufrag:z\r\n" } });
+    paths.receive({ type: "iceCandidate", sender: "bob", senderId: "", callId: "c", candidate: { candidate: "candidate:1 1 udp 1 192.0.2.1 5000 typ host" } });
+    paths.receive({ type: "relayStart", callId: "c", reason: "always" });
+    await settle();
+    answer("relay");
+    await settle();
+    const relay = web.newest();
+    relay.become("connected");
+    paths.receive({ type: "relayReady", callId: "c" });
+    await flowing(relay, 1_000);
+    assert.deepEqual([paths.info.path, to(undefined).length, types().includes("answer")], ["relay", 0, false]);
+    paths.receive({ type: "relayStop", callId: "c" });
+    paths.useDirect();
+    paths.networkChanged();
+    await advance(60_000, 1_000);
+    assert.ok(asked().length > 0, "the relay is asked for again");
+    for (const message of sent) assert.ok(!["offer", "answer", "iceCandidate"].includes(message.type) || message.target === "relay", JSON.stringify(message));
+  });
+}
 
 test("mode always without a relay: nobody's address is told to the other; it is asked for again, ever more seldom", async () => {
   make({ relay: "always" });
-  paths.prepare();
   paths.begin("caller");
   paths.receive({ type: "relayStart", callId: "c", reason: "always" });
   await settle();
@@ -194,7 +211,6 @@ test("mode always without a relay: nobody's address is told to the other; it is 
 
 test("?path=relay asks for it", async () => {
   make({ force: "relay" });
-  paths.prepare();
   paths.begin("caller");
   assert.deepEqual(asked(), ["user"]);
   paths.receive({ type: "relayFailed", callId: "c", code: "relay-unavailable", message: "" });

@@ -239,7 +239,6 @@ test("a relay that is lost in a call is asked for again, and an offer without a 
 
 test("both sides restart at once: the callee offers a new connection, and an offer of the old one is left alone", async () => {
   make();
-  paths.prepare();
   paths.begin("callee");
   const offer = (version, ufrag) => paths.receive({
     type: "offer", caller: "bob", callerId: "", callId: "c",

@@ -43,7 +43,6 @@ export class World {
   }
 
   begin() {
-    for (const { paths } of this.sides) paths.prepare();
     for (const { paths, role } of this.sides) paths.begin(role);
     if (this.#mode === "always") this.#startRoom();
   }
@@ -85,7 +84,7 @@ export class World {
     if (message.target === "relay") {
       if (!this.room) return side.inbox.push({ type: "relayFailed", callId: "c", code: "relay-unavailable", message: "" });
       if (message.type !== "offer") return;
-      const answer = { type: "answer", sdp: `v=0\r\no=- relay${this.#rooms} 1 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X 1\r\na=ice-ufrag:r${id(message.offer)}\r\n` };
+      const answer = { type: "answer", sdp: `v=0\r\no=- relay${this.#rooms} 1 IN IP4 0.0.0.0\r\ns=-\r\n${["audio", "video"].map((kind) => `m=${kind} 9 X 1\r\na=rtcp-fb:96 transport-cc\r\na=ice-ufrag:r${id(message.offer)}\r\n`).join("")}` };
       return side.inbox.push({ type: "answer", answer, ...sender, sender: "relay" });
     }
     switch (message.type) {
