@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	benchrelay "duet/internal/bench/relay"
@@ -37,8 +38,8 @@ func benchCommand(args []string, stdout io.Writer) error {
 		o := benchturn.DefaultOptions()
 		flags.StringVar(&o.URL, "url", "turn:127.0.0.1:3478", "the server, turn:host:port")
 		flags.StringVar(&o.User, "user", "", "user name of a long-term credential")
-		flags.StringVar(&o.Pass, "pass", "", "its password")
-		flags.StringVar(&o.Secret, "secret", "", "or the shared secret of TURN REST credentials (turn.secret, static-auth-secret)")
+		flags.Func("password-file", "the file with its password; - reads standard input", fromFile(&o.Pass))
+		flags.Func("secret-file", "or the file with the shared secret of TURN REST credentials (turn.secret, static-auth-secret)", fromFile(&o.Secret))
 		flags.StringVar(&o.Mode, "mode", o.Mode, "relay: both parties behind the server; peer: one of them; idle: allocations only")
 		flags.IntVar(&o.Calls, "calls", o.Calls, "calls, of 350 packets a second each")
 		flags.DurationVar(&o.Warmup, "warmup", o.Warmup, "sent before the measurement begins")
@@ -99,4 +100,16 @@ func benchCommand(args []string, stdout io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, stdout)
+}
+
+// fromFile is a flag that names the file with a secret: arguments are shown to everybody on the machine.
+func fromFile(into *string) func(path string) error {
+	return func(path string) error {
+		if path == "-" {
+			path = "/dev/stdin"
+		}
+		data, err := os.ReadFile(path)
+		*into = strings.TrimRight(string(data), "\r\n")
+		return err
+	}
 }

@@ -119,8 +119,13 @@ func httpServer(handler http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:    130 * time.Second,
 		MaxHeaderBytes: 32 << 10,
 		ConnState: func(c net.Conn, state http.ConnState) {
-			if p, ok := c.(*peeked); ok && state == http.StateHijacked {
-				p.leave() // a WebSocket: the signaling counts it
+			p, ok := c.(*peeked)
+			switch {
+			case !ok:
+			case state == http.StateHijacked:
+				p.stream.leave() // a WebSocket: the signaling counts it
+			default:
+				p.stream.waits(state == http.StateIdle)
 			}
 		},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -20,12 +20,8 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-const (
-	// helloTimeout bounds the TLS handshake and the first byte of a stream.
-	helloTimeout = 10 * time.Second
-	// maxUndecided bounds the streams that have not said anything yet.
-	maxUndecided = 4096
-)
+// helloTimeout bounds the TLS handshake and the first byte of a stream.
+const helloTimeout = 10 * time.Second
 
 // listenTCP opens addr; the error says what to do when the port is taken.
 func listenTCP(key, addr string, replace bool) (net.Listener, error) {
@@ -130,7 +126,7 @@ type streamMux struct {
 	turn    func(context.Context, net.Conn) // nil: not here
 	ice     func(net.Conn)                  // likewise
 	log     *slog.Logger
-	limiter connLimiter
+	limiter *connLimiter
 }
 
 func newStreamMux(base net.Listener, tlsConfig *tls.Config, turn func(context.Context, net.Conn), ice func(net.Conn), log *slog.Logger) *streamMux {
@@ -152,7 +148,6 @@ func (m *streamMux) Run(ctx context.Context) error {
 	defer m.Close()
 	stop := context.AfterFunc(ctx, func() { m.Close() })
 	defer stop()
-	undecided := make(chan struct{}, maxUndecided)
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	for wait := time.Duration(0); ; {
@@ -171,29 +166,35 @@ func (m *streamMux) Run(ctx context.Context) error {
 			}
 		}
 		wait = 0
-		select {
-		case undecided <- struct{}{}:
-		default:
-			c.Close()
-			continue
-		}
-		streams.Go(func() { m.decide(ctx, c, func() { <-undecided }) })
+		s, oldest := m.limiter.accepted(c)
+		m.giveWay(oldest)
+		streams.Go(func() { m.decide(ctx, c, s) })
 	}
 }
 
-// decide finds out what a stream speaks and hands it on; decided is called once it is known.
-func (m *streamMux) decide(ctx context.Context, c net.Conn, decided func()) {
-	p, protocol := m.sniff(ctx, c)
-	decided()
+// giveWay closes a stream for another's sake; nil is none.
+func (m *streamMux) giveWay(c net.Conn) {
+	if c == nil {
+		return
+	}
+	m.log.Warn("too many streams, an old one that says nothing is closed", "listen", m.base.Addr().String())
+	c.Close()
+}
+
+// decide finds out what a stream speaks and hands it on.
+func (m *streamMux) decide(ctx context.Context, c net.Conn, s *stream) {
+	p, protocol := m.sniff(ctx, c, s)
+	s.decided()
 	switch {
 	case p == nil:
+		s.leave()
 		c.Close()
 	case m.ice != nil && isCheck(p.first):
-		p.leave()
+		s.leave()
 		m.ice(p)
 	// Browsers name no protocol for turns:, so its first byte tells: STUN's is 0 to 3, HTTP's a letter.
 	case m.turn != nil && protocol != "http/1.1" && (protocol == "stun.turn" || p.first[0] < 4):
-		p.leave()
+		s.leave()
 		m.turn(ctx, p)
 	default:
 		m.give(p)
@@ -209,30 +210,30 @@ func isCheck(head []byte) bool { return head[0] < 4 && head[2] == 0 && head[3] =
 
 // sniff takes a stream as far as its first bytes, and the protocol that TLS agreed on; nil when there is nothing to go on
 // with.
-func (m *streamMux) sniff(ctx context.Context, c net.Conn) (p *peeked, protocol string) {
+func (m *streamMux) sniff(ctx context.Context, c net.Conn, s *stream) (p *peeked, protocol string) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	c.SetDeadline(time.Now().Add(helloTimeout))
-	leave, ok := m.limiter.enter(c.RemoteAddr()) // behind a proxy, this waits for its header
+	from := c.RemoteAddr() // behind a proxy, this waits for its header
+	oldest, ok := s.enter(from)
+	m.giveWay(oldest)
 	if !ok {
+		m.log.Warn("too many streams of one address, refused", "listen", m.base.Addr().String(), "remote", from.String())
 		return nil, ""
 	}
-	p = &peeked{Conn: c, first: make([]byte, headSize), leave: leave}
+	p = &peeked{Conn: c, first: make([]byte, headSize), stream: s}
 	if _, err := io.ReadFull(c, p.first); err != nil {
-		leave()
 		return nil, ""
 	}
 	if m.tls != nil && !(m.ice != nil && isCheck(p.first)) { // browsers do not check over TLS
 		secure := tls.Server(p, m.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			leave()
 			m.refuse(c, err)
 			return nil, ""
 		}
 		protocol = secure.ConnectionState().NegotiatedProtocol
-		p = &peeked{Conn: secure, first: make([]byte, headSize), leave: leave}
+		p = &peeked{Conn: secure, first: make([]byte, headSize), stream: s}
 		if _, err := io.ReadFull(secure, p.first); err != nil {
-			leave()
 			return nil, ""
 		}
 	}
@@ -253,12 +254,12 @@ func (m *streamMux) refuse(c net.Conn, err error) {
 // peeked is a stream whose first bytes have been read already.
 type peeked struct {
 	net.Conn
-	first []byte
-	leave func() // connLimiter
+	first  []byte
+	stream *stream
 }
 
 func (p *peeked) Close() error {
-	p.leave()
+	p.stream.leave()
 	return p.Conn.Close()
 }
 

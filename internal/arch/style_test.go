@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"go/ast"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -244,6 +245,40 @@ func fixedValue(f goFile, e ast.Expr) bool {
 		return strings.HasPrefix(name, "Must") || strings.HasPrefix(name, "must")
 	}
 	return false
+}
+
+// TestSecretsAreNoArguments: a command line is shown to everybody on the machine, so flags name the file of a secret.
+func TestSecretsAreNoArguments(t *testing.T) {
+	secret := regexp.MustCompile(`secret|pass|token|key|credential`)
+	for _, f := range goFiles(t) {
+		if f.test || top(f.dir) != "cmd" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			s, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if id, ok := s.X.(*ast.Ident); !ok || id.Name != "flags" {
+				return true
+			}
+			for _, arg := range call.Args[:min(2, len(call.Args))] {
+				lit, ok := arg.(*ast.BasicLit)
+				if !ok || lit.Kind != token.STRING {
+					continue
+				}
+				if name := strings.Trim(lit.Value, `"`); secret.MatchString(name) && !strings.HasSuffix(name, "-file") {
+					t.Errorf("%s: flag -%s takes a secret; let it name a file", f.at(n), name)
+				}
+				break // the name comes first
+			}
+			return true
+		})
+	}
 }
 
 // TestNoSleeps: a sleep in a test stands for a condition that could be waited for, unless time itself is faked or the

@@ -19,6 +19,7 @@ log: {level: warn}
 turn: {listen: "127.0.0.1:$ours", public_ip: 127.0.0.1, secret: $secret, relay_ports: "50000-65535", allow_peers: [127.0.0.0/8]}
 relay: {mode: "off"}
 END
+echo $secret >"$out/secret"
 
 # on SERVER [PREFIX...] starts a server; $url leads to it.
 on() {
@@ -42,7 +43,7 @@ for ((round = 1; round <= rounds; round++)); do
 		for which in duet coturn; do
 			while :; do
 				on $which
-				run "$mode.$which" "$duet" bench turn -url "$url" -secret $secret -mode $mode -calls "$calls" -duration "${span_s}s" -pid "$pid"
+				run "$mode.$which" "$duet" bench turn -url "$url" -secret-file "$out/secret" -mode $mode -calls "$calls" -duration "${span_s}s" -pid "$pid"
 				stop
 				if calm "$mode.$which"; then break; fi
 			done
@@ -50,14 +51,14 @@ for ((round = 1; round <= rounds; round++)); do
 	done
 	for which in duet coturn; do
 		on $which
-		run "idle.$which" "$duet" bench turn -url "$url" -secret $secret -mode idle -calls "$idle" -duration 5s -pid "$pid"
+		run "idle.$which" "$duet" bench turn -url "$url" -secret-file "$out/secret" -mode idle -calls "$idle" -duration 5s -pid "$pid"
 		stop
 	done
 	if [ -n "${SEARCH:-}" ]; then
 		[ "$(nproc)" -ge 2 ] || die "SEARCH needs two cores: one for the server, one for the generator"
 		for which in duet coturn; do
 			on $which taskset -c 0
-			run "search.$which" taskset -c 1 "$duet" bench turn -url "$url" -secret $secret -search -calls "$calls" -duration 3s -pid "$pid"
+			run "search.$which" taskset -c 1 "$duet" bench turn -url "$url" -secret-file "$out/secret" -search -calls "$calls" -duration 3s -pid "$pid"
 			stop
 		done
 	fi
