@@ -9,6 +9,8 @@ import (
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
+
+	"duet/internal/udp"
 )
 
 // Call is one call: its translator, and the two ports that it forwards between.
@@ -41,7 +43,7 @@ type Port struct {
 	heard func() // called once, at the first authentic packet
 
 	state  atomic.Int32
-	target atomic.Pointer[netip.AddrPort]
+	target atomic.Pointer[confirmed]
 	told   bool // of the loop: heard was called
 
 	// Of the loop, once the state is onPlane.
@@ -122,7 +124,17 @@ func (t *Port) OnPlane() bool { return t.state.Load() == onPlane }
 // Retarget sends to another address: ICE has selected another pair.
 func (t *Port) Retarget(to netip.AddrPort) {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
-	t.target.Store(&to)
+	p := t.plane
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.addrs[to]
+	if c == nil || c.port != t { // pion knows it from elsewhere
+		c = &confirmed{port: t, addr: to}
+		if p.broken == nil {
+			c.sockaddr = p.sock.Sockaddr(to, netip.Addr{})
+		}
+	}
+	t.target.Store(c)
 }
 
 // Close forgets the leg and its keys.
@@ -172,12 +184,12 @@ func (t *Port) enqueue(rtcp bool, b []byte) {
 }
 
 // sealTo seals b into dst's memory, which may be b's own for RTP.
-func (t *Port) sealTo(dst []byte, rtcp bool, b []byte) (sealed []byte, to netip.AddrPort, ok bool) {
+func (t *Port) sealTo(dst []byte, rtcp bool, b []byte) (sealed []byte, to *udp.Sockaddr, ok bool) {
 	target := t.target.Load()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.seal == nil || target == nil {
-		return nil, to, false
+		return nil, nil, false
 	}
 	var err error
 	if rtcp {
@@ -185,5 +197,5 @@ func (t *Port) sealTo(dst []byte, rtcp bool, b []byte) (sealed []byte, to netip.
 	} else {
 		sealed, err = t.seal.EncryptRTP(dst, b, &t.sealing)
 	}
-	return sealed, *target, err == nil
+	return sealed, &target.sockaddr, err == nil
 }

@@ -44,7 +44,7 @@ func (p *Plane) Run() error {
 		for i := range n {
 			b := w.in.Packet(i)
 			bytes += len(b)
-			w.take(b, w.in.From(i), now)
+			w.take(b, w.in.From(i), w.in.To(i), now)
 		}
 		p.bytesIn.Add(uint64(bytes))
 		w.flush()
@@ -78,8 +78,8 @@ func (w *worker) flush() {
 	w.used = 0
 }
 
-// take handles one datagram (RFC 7983 says which is which).
-func (w *worker) take(b []byte, from netip.AddrPort, now time.Duration) {
+// take handles one datagram (RFC 7983 says which is which), which came to our address local.
+func (w *worker) take(b []byte, from netip.AddrPort, local netip.Addr, now time.Duration) {
 	p := w.p
 	switch {
 	case len(b) == 0:
@@ -89,7 +89,7 @@ func (w *worker) take(b []byte, from netip.AddrPort, now time.Duration) {
 		w.media(b, from, now)
 	case b[0] < 4:
 		if ufrag, ok := bindingUser(b); ok {
-			if !p.asked(ufrag, stunTransaction(b), from) {
+			if !p.asked(ufrag, stunTransaction(b), from, local, nominates(b)) {
 				p.drop(DropStranger)
 				return
 			}
@@ -180,7 +180,7 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 		if state == ordinary {
 			other.enqueue(false, plain)
 		} else if sealed, to, ok := other.sealTo(plain[:0], false, plain); ok {
-			w.out.AddTo(to, sealed)
+			w.out.Add(to, sealed)
 		}
 	}
 	if ask {
@@ -232,7 +232,7 @@ func (w *worker) sendReport(to *Port, plain []byte) {
 	default:
 		if sealed, addr, ok := to.sealTo(w.rtcp[w.used][:0], true, plain); ok {
 			w.used++
-			w.out.AddTo(addr, sealed)
+			w.out.Add(addr, sealed)
 		}
 	}
 }

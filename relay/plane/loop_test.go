@@ -307,7 +307,7 @@ func TestAddressesAreBounded(t *testing.T) {
 		t.Errorf("%d ufrags of two legs, want %d", n, maxUfrags+1)
 	}
 	for i := range maxPending + 100 {
-		p.asked([]byte("ufrag20"), stunID{byte(i), byte(i >> 8)}, a.addr())
+		p.asked([]byte("ufrag20"), stunID{byte(i), byte(i >> 8)}, a.addr(), netip.Addr{}, false)
 	}
 	a.port.Close()
 	b.port.Close()
@@ -414,7 +414,7 @@ func FuzzDatagram(f *testing.F) {
 			from = a.addr()
 		}
 		// The loop has the port's contexts to itself, and here it has nothing to do.
-		w.take(append(b, make([]byte, trailer)...)[:len(b)], from, time.Second)
+		w.take(append(b, make([]byte, trailer)...)[:len(b)], from, netip.Addr{}, time.Second)
 		w.out.Discard()
 		w.used = 0
 		for {

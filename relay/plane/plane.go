@@ -87,23 +87,34 @@ type Plane struct {
 
 	mu      sync.RWMutex
 	ufrags  map[string]*Port
-	addrs   map[netip.AddrPort]*Port
+	addrs   map[netip.AddrPort]*confirmed
 	pending map[stunID]pending
 }
 
 // pending is a Binding request that pion may answer: if it does, the address belongs to the port.
 type pending struct {
-	port *Port
-	from netip.AddrPort
+	port      *Port
+	from      netip.AddrPort
+	local     netip.Addr // that was asked; not valid where there is but one
+	nominates bool
+}
+
+// confirmed is an address that ICE has confirmed for a port, with the address of ours that the client talks to: a NAT or a
+// firewall between lets nothing in that comes from another one. It is not changed, only replaced.
+type confirmed struct {
+	port     *Port
+	addr     netip.AddrPort
+	local    netip.Addr
+	sockaddr udp.Sockaddr // of both
 }
 
 // New makes a plane on a socket, which it owns from now on. local is what pion is told the socket is bound to. clock is
 // monotonic and positive. Start the loop with Run.
 func New(conn *net.UDPConn, local net.Addr, clock func() time.Duration) *Plane {
-	sock, err := udp.Take(conn, udp.Options{})
+	sock, err := udp.Take(conn, udp.Options{Local: true})
 	return &Plane{
 		sock: sock, broken: err, local: local, clock: clock, done: make(chan struct{}), up: make(chan *buffer, pionQueue),
-		ufrags: map[string]*Port{}, addrs: map[netip.AddrPort]*Port{}, pending: map[stunID]pending{},
+		ufrags: map[string]*Port{}, addrs: map[netip.AddrPort]*confirmed{}, pending: map[stunID]pending{},
 	}
 }
 
@@ -149,7 +160,7 @@ func (p *Plane) forget(t *Port) {
 		}
 	}
 	for _, a := range t.addrs {
-		if p.addrs[a] == t {
+		if c := p.addrs[a]; c != nil && c.port == t {
 			delete(p.addrs, a)
 		}
 	}
@@ -163,13 +174,20 @@ func (p *Plane) forget(t *Port) {
 
 // owner is the port that an address was confirmed for, or nil.
 func (p *Plane) owner(a netip.AddrPort) *Port {
+	if c := p.confirmed(a); c != nil {
+		return c.port
+	}
+	return nil
+}
+
+func (p *Plane) confirmed(a netip.AddrPort) *confirmed {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.addrs[a]
 }
 
 // asked notes a Binding request; false if it is for nobody here.
-func (p *Plane) asked(ufrag []byte, id stunID, from netip.AddrPort) bool {
+func (p *Plane) asked(ufrag []byte, id stunID, from netip.AddrPort, local netip.Addr, nominates bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.ufrags[string(ufrag)]
@@ -182,7 +200,7 @@ func (p *Plane) asked(ufrag []byte, id stunID, from netip.AddrPort) bool {
 			break
 		}
 	}
-	p.pending[id] = pending{t, from}
+	p.pending[id] = pending{t, from, local, nominates}
 	return true
 }
 
@@ -196,26 +214,42 @@ func (p *Plane) answered(id stunID, to netip.AddrPort) {
 	}
 	delete(p.pending, id)
 	t := q.port
-	if p.addrs[to] == t || t.state.Load() == closed {
+	if t.state.Load() == closed {
+		return
+	}
+	c := p.addrs[to]
+	if c != nil && c.port == t {
+		if q.nominates && c.local != q.local { // the client has chosen another of our addresses
+			p.confirm(t, to, q.local)
+		}
 		return
 	}
 	if len(t.addrs) == maxAddrs {
 		oldest := 0
-		if target := t.target.Load(); target != nil && *target == t.addrs[0] {
+		if target := t.target.Load(); target != nil && target.addr == t.addrs[0] {
 			oldest = 1
 		}
-		if p.addrs[t.addrs[oldest]] == t {
+		if c := p.addrs[t.addrs[oldest]]; c != nil && c.port == t {
 			delete(p.addrs, t.addrs[oldest])
 		}
 		t.addrs = slices.Delete(t.addrs, oldest, oldest+1)
 	}
 	t.addrs = append(t.addrs, to)
-	p.addrs[to] = t
+	p.confirm(t, to, q.local)
+}
+
+// confirm notes whose an address is; p.mu is held.
+func (p *Plane) confirm(t *Port, addr netip.AddrPort, local netip.Addr) {
+	c := &confirmed{t, addr, local, p.sock.Sockaddr(addr, local)}
+	p.addrs[addr] = c
+	if target := t.target.Load(); target != nil && target.addr == addr {
+		t.target.Store(c)
+	}
 }
 
 // write sends one datagram, from any goroutine.
-func (p *Plane) write(b []byte, to netip.AddrPort) {
-	if p.broken != nil || p.sock.SendTo(b, to) != nil {
+func (p *Plane) write(b []byte, to *udp.Sockaddr) {
+	if p.broken != nil || p.sock.Send(b, to) != nil {
 		p.drop(DropSocket)
 		return
 	}
@@ -247,13 +281,31 @@ func (p *Plane) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 			p.drop(DropBypass)
 			return len(b), nil
 		}
-	case isSTUN(b) && b[0] == stunSuccess>>8 && b[1] == stunSuccess&0xff:
-		p.answered(stunTransaction(b), to)
 	}
 	if p.broken != nil {
 		return 0, p.broken
 	}
-	return len(b), p.sock.SendTo(b, to)
+	sockaddr := p.answerTo(b, to)
+	return len(b), p.sock.Send(b, &sockaddr)
+}
+
+// answerTo spells where pion's packet goes, and from which address of ours: the one that was asked.
+func (p *Plane) answerTo(b []byte, to netip.AddrPort) udp.Sockaddr {
+	if isSTUN(b) {
+		p.mu.RLock()
+		q, ok := p.pending[stunTransaction(b)]
+		p.mu.RUnlock()
+		if b[0] == stunSuccess>>8 && b[1] == stunSuccess&0xff {
+			p.answered(stunTransaction(b), to)
+		}
+		if ok && q.from == to {
+			return p.sock.Sockaddr(to, q.local)
+		}
+	}
+	if c := p.confirmed(to); c != nil {
+		return c.sockaddr
+	}
+	return p.sock.Sockaddr(to, netip.Addr{})
 }
 
 // ReadFrom implements net.PacketConn.

@@ -40,4 +40,15 @@ func bindingUser(b []byte) (ufrag []byte, ok bool) {
 	return nil, false
 }
 
+// nominates reports whether a request has a USE-CANDIDATE: the client means to use this pair of addresses.
+func nominates(b []byte) bool {
+	for b = b[20:]; len(b) >= 4; {
+		if binary.BigEndian.Uint16(b) == 0x0025 {
+			return true
+		}
+		b = b[min(len(b), 4+(int(binary.BigEndian.Uint16(b[2:]))+3)&^3):]
+	}
+	return false
+}
+
 func stunTransaction(b []byte) stunID { return stunID(b[8:20]) }
