@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// step is one message at one side.
-type step struct{ side, dir, typ string }
+// cutStep is one message at one side.
+type cutStep struct{ side, dir, typ string }
 
 // cutSteps are all steps of the flow, and what coming back adds to them.
-var cutSteps = []step{
+var cutSteps = []cutStep{
 	{"caller", "send", "join"},
 	{"caller", "take", "welcome"},
 	{"caller", "take", "userList"},
@@ -65,7 +65,7 @@ func TestCutAtEveryStep(t *testing.T) {
 	}
 }
 
-func cutFlow(t *testing.T, at step, before bool, whose string, cuts int) {
+func cutFlow(t *testing.T, at cutStep, before bool, whose string, cuts int) {
 	w := newWorld(t)
 	a, b := newSteady(w, "Ann", "call-state"), newSteady(w, "Bob", "call-state", "presence-none")
 	self, other := a, b
@@ -100,7 +100,7 @@ func TestCutStepsAreAll(t *testing.T) {
 		a, b := newSteady(w, "Ann", "call-state"), newSteady(w, "Bob", "call-state", "presence-none")
 		for side, s := range map[string]*steady{"caller": a, "callee": b} {
 			s.hook = func(dir, typ string, _ bool) bool {
-				if !slices.Contains(cutSteps, step{side, dir, typ}) {
+				if !slices.Contains(cutSteps, cutStep{side, dir, typ}) {
 					t.Errorf("%s %s %s is not in the table", side, dir, typ)
 				}
 				return false

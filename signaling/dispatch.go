@@ -1,10 +1,8 @@
 package signaling
 
-// This file takes a client's frames to what they ask for, and carries out what
-// the rules decide.
+// This file takes a client's frames to what they ask for.
 
 import (
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -37,49 +35,47 @@ func (h *Hub) handle(c *conn, data []byte) {
 		}
 	}
 
-	h.mu.Lock()
-	defer h.unlockFor(c)
-	defer h.mend(c, &hd)
-	s := c.session
+	h.do(func(st *step) {
+		st.reader, st.asker, st.asked = c, c, hd
+		st.handle(c, req, why, reqWhy, wait)
+	})
+}
+
+// handle takes a message through what may be wrong with it, in the order in which
+// clients are told: its form, its number, its time, its fields.
+func (st *step) handle(c *conn, req protocol.Request, why, reqWhy protocol.Refusal, wait time.Duration) {
+	hd, s := &st.asked, c.session
 	if c.isClosing() {
 		return
 	}
-	h.metrics.received(hd.Number)
+	st.metrics.received(hd.Number)
 	if s != nil {
 		s.proven = true
 	}
-	if numbered := hd.Scope().Has(protocol.Sequenced) || hd.Number < 0; s != nil && s.Features.Has(protocol.FeatureResume) && why != protocol.BadJSON && numbered {
-		var repeated bool
-		if repeated, why = h.count(s, hd, why); repeated {
-			return
-		}
-	} else if s != nil && s.Features.Has(protocol.FeatureResume) && hd.Type == "ping" && why == protocol.OK {
-		if hd.BadSeq || !s.acknowledge(hd.Ack) {
-			why = protocol.BadMessage.Because("ack was never sent")
+	if s != nil && s.Features.Has(protocol.FeatureResume) && why != protocol.BadJSON {
+		switch {
+		case hd.Number < 0 || hd.Scope().Has(protocol.Sequenced):
+			var repeated bool
+			if repeated, why = s.count(hd, why); repeated {
+				return
+			}
+		case hd.Scope().Has(protocol.Joined) && why == protocol.OK: // ping
+			if hd.BadSeq || !s.acknowledge(hd.Ack) {
+				why = protocol.BadMessage.Because("ack was never sent")
+			}
 		}
 	}
 	if why == protocol.OK {
-		why = h.dispatch(c, hd, req, reqWhy)
+		why = st.dispatch(c, req, reqWhy)
 	}
 	if why != protocol.OK {
-		h.refuse(c, hd, why, wait)
-	}
-}
-
-// mend turns a fault of ours into an error at one client, in place of the end of
-// everybody's calls.
-func (h *Hub) mend(c *conn, hd *protocol.Header) {
-	if fault := recover(); fault != nil {
-		h.log.Error("a message could not be handled", "type", hd.Type, "fault", fault, "stack", string(debug.Stack()))
-		clear(h.events)
-		h.events, h.stepping = h.events[:0], false
-		h.refuse(c, *hd, protocol.Internal, 0)
+		st.refuse(c, *hd, why, wait)
 	}
 }
 
 // count keeps the client's numbers: a repeated message is dropped, a gap is
 // refused, anything else counts as processed, whatever comes of it.
-func (h *Hub) count(s *session, hd protocol.Header, why protocol.Refusal) (repeated bool, _ protocol.Refusal) {
+func (s *session) count(hd *protocol.Header, why protocol.Refusal) (repeated bool, _ protocol.Refusal) {
 	if hd.BadSeq {
 		return false, protocol.BadMessage.Because("seq and ack must be whole numbers")
 	}
@@ -152,8 +148,8 @@ func spend(l *rate.Limiter, now time.Time) time.Duration {
 }
 
 // refuse answers with an error; the connection stays usable.
-func (h *Hub) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait time.Duration) {
-	h.metrics.refused(why.Code)
+func (st *step) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait time.Duration) {
+	st.metrics.refused(why.Code)
 	m := protocol.ErrorMessage{Code: why.Code, Message: why.Message, Request: protocol.TypeEcho(hd.Type), Ref: hd.Ref}
 	if why.Code == protocol.RateLimited.Code {
 		m.RetryAfterMs = max(1, wait.Milliseconds())
@@ -162,17 +158,17 @@ func (h *Hub) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait tim
 		}
 	}
 	if c.session != nil {
-		c.session.send(m)
+		st.send(c.session, m)
 	} else {
-		c.sendLoose(m)
+		st.sendLoose(c, m)
 	}
 }
 
-// dispatch handles a message; h.mu is held.
-func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why protocol.Refusal) protocol.Refusal {
-	s, scope := c.session, hd.Scope()
+// dispatch does what a message asks for.
+func (st *step) dispatch(c *conn, req protocol.Request, why protocol.Refusal) protocol.Refusal {
+	s, scope := c.session, st.asked.Scope()
 	switch {
-	case hd.Number < 0:
+	case st.asked.Number < 0:
 		return protocol.UnknownType
 	case s != nil && !scope.Has(protocol.Joined):
 		return protocol.AlreadyJoined
@@ -188,19 +184,17 @@ func (h *Hub) dispatch(c *conn, hd protocol.Header, req protocol.Request, why pr
 		if s != nil && s.Features.Has(protocol.FeatureResume) {
 			m.Ack, m.HasAck = s.heard, true
 		}
-		c.sendLoose(m)
+		st.sendLoose(c, m)
 	case protocol.JoinRequest:
-		return h.join(c, req)
+		return st.join(c, req)
 	case protocol.ResumeRequest:
-		return h.resume(c, req)
+		return st.resume(c, req)
 	case protocol.LeaveRequest:
-		h.end(s, protocol.CloseNormal, "goodbye")
+		st.end(s, protocol.CloseNormal, "goodbye")
 	case protocol.ICEServersRequest:
-		s.send(protocol.ICEServersMessage{ICE: h.ice(s)})
+		st.send(s, protocol.ICEServersMessage{ICE: st.iceServers(s)})
 	default:
-		h.replyTo = hd
-		h.apply(call.Received{From: &s.User, Msg: req})
-		h.replyTo = protocol.Header{}
+		st.apply(call.Received{From: &s.User, Msg: req})
 	}
 	return protocol.OK
 }

@@ -9,30 +9,32 @@
 // what it knows of one connection; the WebSocket itself is wsconn's, behind the
 // interface in protocol/conn.go. A session is one user who is here, with or
 // without a conn; it numbers what it sends and keeps it until the client has it.
-// A carrier does what the rules want.
-// The roster tells who is online. A registry counts connections and addresses.
+// A step is one look at or change of all this under the lock, and what it leaves
+// to be done without it; it carries out the effects of the rules. The roster
+// tells who is online. A registry counts connections and addresses.
 //
 // # Goroutines
 //
-// Each conn has a reader, which decodes frames, takes them through the rules
-// and then writes to whomever they reached. Only what a socket does not take at
-// once is left to a writer, which ends when nothing waits. [Hub.Run] has
-// four: the roster's, which sends lists and deltas; the ticker, which pings
-// and renews tokens; one that takes what the relay says to the rules; and one
-// that reads a key set again every hour. A
-// relayed offer is answered on a goroutine of its own. Timers (join, ring,
-// grace) run on the runtime's.
+// Each conn has a reader, which decodes messages, takes them through a step and
+// then writes to whomever they reached. Only what a socket does not take at once
+// is left to a writer, which ends when nothing waits. [Hub.Run] has four: the
+// roster's, which sends lists and deltas; the ticker, which pings and renews
+// tokens; one that takes what the relay tells to the rules; and one that reads a
+// key set again every hour. Timers (join, ring, grace) run on the runtime's. What
+// the rules want of the relay is asked by whoever has released the lock, one
+// goroutine at a time and in the order of the steps.
 //
 // # Locks
 //
 // Hub.mu guards sessions, calls and every step of the rules. It is one lock and
 // not one for each call, because most steps touch two users, their sessions and
-// the list of who is busy, and because a step is a few microseconds of work that
-// never blocks (BenchmarkForward): frames are decoded before it is taken and
-// written after it is released. Below it are leaves, held for one look:
-// roster.mu, which is above that of a connection (wsconn) because lists and deltas must reach each
-// connection in their order; registry.mu; posts.mu; admission.mu. Relay and TURN are called with Hub.mu held:
-// their methods return at once, and the relay's notifications are queued.
+// the list of who is busy, and because a step is a few microseconds of work
+// (BenchmarkForward). Hub.do alone takes it. Messages are decoded before; the log
+// is written, the relay asked, evidence gathered and sockets written after it. A
+// fault of ours in a step ends there, whoever began it. roster.mu is below it,
+// and above that of a connection (wsconn), because lists and deltas must reach
+// each connection in their order; all others are leaves. TURN is told with Hub.mu
+// held, so that it knows an address before the other party does.
 //
 // Nobody waits for a client. A message that finds no room closes the connection
 // of the client that does not read; a session that can be resumed keeps its

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/internal/lock"
 	"duet/signaling/call"
 	"duet/signaling/protocol"
 	"duet/signaling/wsconn"
@@ -40,22 +41,18 @@ type Hub struct {
 	relayMode  string
 	relayAfter time.Duration
 
-	roster   *roster
-	registry registry
-	posts    posts // what the relay says
+	roster     *roster
+	registry   registry
+	posts      posts      // what the relay says
+	relayCalls relayCalls // what it is asked
 
-	mu       sync.Mutex // guards the rest: sessions, calls, and every step of the rules
+	mu       lock.Mutex[lock.Hub] // guards the rest: sessions, calls, and every step of the rules
 	machine  *call.Machine
 	signer   signer                     // of session tokens
 	sessions map[string]*session        // by id
 	timers   map[*call.Call]*time.Timer // of calls that ring, or wait for a diagnosis
 	past     past                       // sessions and calls that have ended
-	events   []call.Event
-	stepping bool
-	dirty    []*session
-	replyTo  protocol.Header // of the message being handled
-	touched  []*conn         // have something to be written when the lock is released
-	scratch  []byte
+	offers   map[*call.Call][]pendingOffer
 	draining bool
 }
 
@@ -84,6 +81,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		past:     past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
 		sessions: map[string]*session{},
 		timers:   map[*call.Call]*time.Timer{},
+		offers:   map[*call.Call][]pendingOffer{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -152,13 +150,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.pingAt = time.Now().Add(h.cfg.PingInterval)
 	h.metrics.connections.Inc()
 	h.registry.add(c)
-	h.mu.Lock()
-	c.joinBy = time.AfterFunc(h.cfg.JoinTimeout, func() { h.joinTimeout(c) })
-	draining := h.draining
-	h.mu.Unlock()
-	if draining {
-		c.close(protocol.CloseGoingAway, "the server is going away")
-	}
+	h.do(func(st *step) {
+		c.joinBy = time.AfterFunc(h.cfg.JoinTimeout, func() { h.joinTimeout(c) })
+		if st.draining {
+			c.close(protocol.CloseGoingAway, "the server is going away")
+		}
+	})
 	go ws.Read() // a stack of its own: this one has grown by serving HTTP
 }
 
@@ -169,48 +166,18 @@ func hostname(hostport string) string {
 	return hostport
 }
 
-// touch notes that c has something to be written; h.mu is held.
-func (h *Hub) touch(c *conn) {
-	if !c.touched {
-		c.touched = true
-		h.touched = append(h.touched, c)
-	}
-}
-
-// takeTouched moves those that were touched to list; h.mu is held.
-func (h *Hub) takeTouched(list []*conn) []*conn {
-	for i, c := range h.touched {
-		c.touched = false
-		h.touched[i] = nil
-		list = append(list, c)
-	}
-	h.touched = h.touched[:0]
-	return list
-}
-
-// unlock releases h.mu, and then writes what was queued under it.
-func (h *Hub) unlock() {
-	h.renewDirty()
-	var few [8]*conn
-	touched := h.takeTouched(few[:0])
-	h.mu.Unlock()
-	for _, c := range touched {
-		c.flush()
-	}
-}
-
-// unlockFor does the same for c's reader, which writes later.
-func (h *Hub) unlockFor(c *conn) {
-	h.renewDirty()
-	c.owed = h.takeTouched(c.owed)
-	h.mu.Unlock()
-}
-
 func (h *Hub) joinTimeout(c *conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if c.session == nil {
-		c.close(protocol.CloseNotJoined, "nobody joined")
+	h.do(func(*step) {
+		if c.session == nil {
+			c.close(protocol.CloseNotJoined, "nobody joined")
+		}
+	})
+}
+
+// rang is told by a writer that incomingCalls have been written.
+func (h *Hub) rang(calls []string) {
+	for _, id := range calls {
+		h.do(func(st *step) { st.apply(call.Ringing{CallID: id}) })
 	}
 }
 
@@ -255,8 +222,8 @@ func (h *Hub) tick(ctx context.Context) {
 				c.push(protocol.Frame{Kind: protocol.Ping})
 				c.flush()
 			}
-			h.renew(renew)
-			h.forget(now)
+			h.renewAged(renew)
+			h.forget()
 			tidy.after(h.registry.size())
 		}
 	}

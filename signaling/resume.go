@@ -6,6 +6,7 @@ package signaling
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"log/slog"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,7 +16,7 @@ import (
 )
 
 func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limiter) *session {
-	s := &session{hub: h, limit: limit, epoch: newEpoch()}
+	s := &session{limit: limit, epoch: newEpoch()}
 	s.ID, s.Name, s.Key, s.Features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
 	h.machine.Add(&s.User)
@@ -31,19 +32,19 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) >> 11
 }
 
-// resume gives a session a new connection; h.mu is held.
-func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
-	cl, good := h.signer.verify(req.Session)
+// resume gives a session a new connection.
+func (st *step) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
+	cl, good := st.signer.verify(req.Session)
 	if !good || !cl.Features.Has(protocol.FeatureResume) {
 		return protocol.SessionExpired
 	}
-	s := h.sessions[cl.ID]
+	s := st.sessions[cl.ID]
 	if s == nil {
 		var why protocol.Refusal
-		if s, why = h.restore(c, cl); why != protocol.OK {
+		if s, why = st.restore(c, cl); why != protocol.OK {
 			return why
 		}
-	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && h.stale(cl) {
+	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && st.stale(cl) {
 		return protocol.SessionExpired
 	}
 	// Numbers of another epoch say nothing about ours: its client may begin this
@@ -56,10 +57,10 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 		return protocol.BadMessage.Because("ack was never sent")
 	}
 	if s.AwaitingRestore {
-		h.back(s, cl)
+		st.back(s, cl)
 	}
 	if old := s.conn; old != nil {
-		h.detach(s)
+		st.detach(s)
 		old.close(protocol.CloseTakenOver, "taken over by a newer connection")
 	}
 	if s.expires != nil {
@@ -67,57 +68,57 @@ func (h *Hub) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 		s.expires = nil
 	}
 	s.proven = true
-	h.attach(s, c)
-	s.welcome(true, !known)
-	h.roster.attach(c, s.Features)
+	st.attach(s, c)
+	st.welcome(s, true, !known)
+	st.roster.attach(c, s.Features)
 	s.replay()
-	h.metrics.resumed(known)
-	h.log.Info("session resumed", "id", s.ID, "restored", !known)
+	st.metrics.resumed(known)
+	st.logLater(slog.LevelInfo, "session resumed", "id", s.ID, "restored", !known)
 	return protocol.OK
 }
 
 // restore re-creates what a token of an earlier process knew.
-func (h *Hub) restore(c *conn, cl claims) (*session, protocol.Refusal) {
-	if _, ended := h.past.sessions[cl.ID]; ended {
+func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
+	if _, ended := st.past.sessions[cl.ID]; ended {
 		return nil, protocol.SessionExpired
 	}
-	if h.stale(cl) || h.cfg.ResumeGrace == 0 {
+	if st.stale(cl) || st.cfg.ResumeGrace == 0 {
 		return nil, protocol.SessionExpired
 	}
-	if h.machine.Named(protocol.FoldName(cl.Name)) != nil {
+	if st.machine.Named(protocol.FoldName(cl.Name)) != nil {
 		return nil, protocol.SessionExpired // somebody took the name meanwhile
 	}
 	if cl.Call != nil {
-		if _, ended := h.past.calls[cl.Call.ID]; ended {
+		if _, ended := st.past.calls[cl.Call.ID]; ended {
 			return nil, protocol.SessionExpired
 		}
 	}
-	s := h.newSession(cl.ID, cl.Name, cl.Features, c.limit)
+	s := st.newSession(cl.ID, cl.Name, cl.Features, c.limit)
 	if cl.Call == nil {
 		return s, protocol.OK
 	}
-	peer := h.sessions[cl.Call.PeerID]
-	if peer == nil && h.machine.Named(protocol.FoldName(cl.Call.PeerName)) == nil {
+	peer := st.sessions[cl.Call.PeerID]
+	if peer == nil && st.machine.Named(protocol.FoldName(cl.Call.PeerName)) == nil {
 		// Until the other party comes its place is kept, and messages for it.
-		peer = h.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|protocol.FeatureResume, rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst))
+		peer = st.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|protocol.FeatureResume, rate.NewLimiter(rate.Limit(st.cfg.Rate), st.cfg.Burst))
 		peer.AwaitingRestore, peer.proven = true, true
-		h.await(peer)
+		st.await(peer)
 	}
 	e := call.Restored{User: &s.User, Snapshot: cl.Call}
 	if peer != nil {
 		e.Peer = &peer.User
 	}
-	h.apply(e)
+	st.apply(e)
 	return s, protocol.OK
 }
 
 // stale reports a token that is too old to bring anything back.
-func (h *Hub) stale(cl claims) bool {
-	return time.Since(time.UnixMilli(cl.Issued)) > h.cfg.RestoreWindow
+func (st *step) stale(cl claims) bool {
+	return time.Since(time.UnixMilli(cl.Issued)) > st.cfg.RestoreWindow
 }
 
 // back is the other party of a restored call, come at last.
-func (h *Hub) back(s *session, cl claims) {
+func (st *step) back(s *session, cl claims) {
 	s.Features = cl.Features
-	h.apply(call.Returned{User: &s.User, Snapshot: cl.Call})
+	st.apply(call.Returned{User: &s.User, Snapshot: cl.Call})
 }

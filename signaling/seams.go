@@ -4,7 +4,6 @@ package signaling
 // that the neighbours fit without knowing this package.
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -25,19 +24,25 @@ type Deps struct {
 	Version        string                // told in welcome
 }
 
-// Relay is what a call needs of a media relay. Open, Candidate, Mute and Close
-// return at once; notify is called from the relay's own goroutines.
+// Relay is what a call needs of a media relay. It is asked in the order in which
+// the rules decide, by one goroutine at a time; all methods return at once.
 type Relay interface {
 	// Mode is "off", "fallback", "prefer" or "always", and how long a client tries the
 	// direct path before it asks for the relay.
 	Mode() (mode string, fallbackAfter time.Duration)
-	// Open reserves a room. notify hears ("ready", "") when both legs carry
-	// media and ("failed", reason) when the room is lost. The text of an error
-	// is safe to show to a client.
-	Open(call string, notify func(event, detail string)) error
-	// Answer negotiates one party's leg; again for an ICE restart or new tracks.
-	// No answer and no error means that a newer offer has taken its place.
-	Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error)
+	// Reserve opens a room for a call of two users, who come from these addresses. The
+	// text of an error is safe to show to a client. tell hears of the room until
+	// Close, from a goroutine of the relay's, in order:
+	//
+	//	"ready"      both legs carry media
+	//	"failed"     the room is lost; detail says why, and may be shown
+	//	"answered"   user's offer; detail is the answer, as SDP
+	//	"refused"    user's offer; detail says why. What was agreed before goes on
+	//	"superseded" user's offer, by a newer one before it was answered
+	Reserve(call string, users [2]string, from [2]netip.Addr, tell func(event, user, detail string)) error
+	// Offer negotiates a user's leg; again for an ICE restart or new tracks. Each one
+	// that is taken is followed by one of the last three events, in the user's order.
+	Offer(call, user, sdp string) error
 	// Candidate takes an RTCIceCandidateInit as JSON, or "null" for the end.
 	Candidate(call, party, candidateJSON string) error
 	// Mute says whether a kind (audio, video, screen) that party sends is on;

@@ -3,7 +3,6 @@ package signaling
 // This file tests what signaling asks of the relay and of TURN, and in which order.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,11 +20,11 @@ import (
 type neighbour struct {
 	mode string
 
-	mu     sync.Mutex
-	asked  []string
-	notify map[string]func(event, detail string)
-	full   bool
-	hold   chan struct{} // Answer waits for it
+	mu    sync.Mutex
+	asked []string
+	tell  map[string]func(event, user, detail string)
+	full  bool
+	hold  chan struct{} // answers wait for it
 
 	legs      map[string]bool // connected
 	announced []netip.Addr
@@ -47,32 +46,41 @@ func (n *neighbour) take() string {
 }
 
 func (n *neighbour) Mode() (string, time.Duration) { return n.mode, 3 * time.Second }
-func (n *neighbour) Open(call string, notify func(event, detail string)) error {
+func (n *neighbour) Reserve(call string, users [2]string, from [2]netip.Addr, tell func(event, user, detail string)) error {
 	n.note("open")
 	if n.full {
 		return errors.New("the relay is full")
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.notify == nil {
-		n.notify = map[string]func(event, detail string){}
+	if n.tell == nil {
+		n.tell = map[string]func(event, user, detail string){}
 	}
-	n.notify[call] = notify
+	n.tell[call] = tell
 	return nil
 }
-func (n *neighbour) Answer(ctx context.Context, call, party, offer string) (string, error) {
-	n.note("answer %s %s", party, offer)
-	if n.hold != nil {
-		<-n.hold
+
+func (n *neighbour) Offer(call, user, offer string) error {
+	n.note("answer %s %s", user, offer)
+	n.mu.Lock()
+	tell := n.tell[call]
+	n.mu.Unlock()
+	switch {
+	case offer == "overtaken":
+		tell("superseded", user, "")
+	case offer == "bad":
+		tell("refused", user, "secret details")
+	case n.hold != nil:
+		go func() {
+			<-n.hold
+			tell("answered", user, "sdp of the relay")
+		}()
+	default:
+		tell("answered", user, "sdp of the relay")
 	}
-	if offer == "overtaken" {
-		return "", nil
-	}
-	if offer == "bad" {
-		return "", errors.New("secret details")
-	}
-	return "sdp of the relay", ctx.Err()
+	return nil
 }
+
 func (n *neighbour) Candidate(call, party, json string) error {
 	n.note("candidate %s %s", party, json)
 	return nil
@@ -223,7 +231,7 @@ func TestRelayedCall(t *testing.T) {
 		a.expect("pong")
 		close(n.hold)
 		a.equal(a.expect("answer"), msg{"type": "answer", "answer": msg{"type": "answer", "sdp": "sdp of the relay"}, "sender": "relay", "senderId": "relay", "callId": call})
-		n.notify[call]("ready", "")
+		n.tell[call]("ready", "", "")
 		a.equal(a.expect("relayReady"), msg{"type": "relayReady", "callId": call})
 		b.expect("relayReady")
 		a.send(msg{"type": "mediaStateChange", "mediaType": "video", "enabled": false})
@@ -254,7 +262,7 @@ func TestRelayedCall(t *testing.T) {
 		a.expect("relayStart")
 		b.expect("relayStart")
 		n.take()
-		n.notify[call]("failed", "out of ports")
+		n.tell[call]("failed", "", "out of ports")
 		b.expect("relayFailed")
 		if m := a.expect("relayFailed"); m.str("message") != "out of ports" {
 			t.Errorf("got %v", m)
@@ -267,7 +275,7 @@ func TestRelayedCall(t *testing.T) {
 		if got := asked(); !strings.HasPrefix(got, "close; open; ") || !strings.HasSuffix(got, "; close") {
 			t.Errorf("at the end: %s", got)
 		}
-		n.notify[call]("ready", "")
+		n.tell[call]("ready", "", "")
 		a.nothing(time.Second)
 		b.nothing(0)
 	})

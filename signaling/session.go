@@ -16,7 +16,6 @@ import (
 // session is a user who is here. Hub.mu guards all of it.
 type session struct {
 	call.User
-	hub     *Hub
 	conn    *conn // nil: the connection is lost, or has not come back since a restart
 	entry   *entry
 	limit   *rate.Limiter
@@ -41,62 +40,60 @@ type kept struct {
 }
 
 // send numbers a message, keeps it, and gives it to the connection if there is one.
-func (s *session) send(m protocol.Message) {
+func (st *step) send(s *session, m protocol.Message) {
 	if s.ended {
 		return
 	}
-	h := s.hub
-	o := m.Append(h.scratch[:0])
+	o := m.Append(st.scratch[:0])
 	numbered := s.Features.Has(protocol.FeatureResume)
 	if numbered {
 		s.sent++
 		o = o.Uint("seq", s.sent).Uint("ack", s.heard)
 	}
 	o = append(o, '}')
-	h.scratch = o
+	st.scratch = o
 	f := protocol.Frame{Data: append(make([]byte, 0, len(o)), o...), Size: len(o)}
 	if in, is := m.(protocol.IncomingCallMessage); is {
 		f.Rings = in.CallID
 	}
-	h.metrics.sent(o)
+	st.metrics.sent(o)
 	if numbered {
-		if s.full() {
-			h.overflow(s)
+		if st.full(s) {
+			st.overflow(s)
 			return
 		}
 		s.outbox = append(s.outbox, kept{s.sent, f})
 		s.kept += f.Size
 	}
 	if c := s.conn; c != nil {
-		h.touch(c)
+		st.touch(c)
 		if !c.push(f) {
-			h.tooSlow(s)
+			st.tooSlow(s)
 			return
 		}
 	}
-	if numbered && s.full() && s.conn != nil {
+	if numbered && st.full(s) && s.conn != nil {
 		s.conn.close(protocol.CloseTooSlow, "too much is unacknowledged")
-		h.tooSlow(s)
+		st.tooSlow(s)
 	}
 }
 
-func (s *session) full() bool {
-	cfg := &s.hub.cfg
-	return len(s.outbox) >= cfg.OutboxMessages || s.kept >= cfg.OutboxBytes
+func (h *Hub) full(s *session) bool {
+	return len(s.outbox) >= h.cfg.OutboxMessages || s.kept >= h.cfg.OutboxBytes
 }
 
-// sendLoose sends what is not numbered, if there is a connection.
-func (s *session) sendLoose(m protocol.Unnumbered) {
+// sendUnnumbered sends what is not kept, if there is a connection.
+func (st *step) sendUnnumbered(s *session, m protocol.Unnumbered) {
 	if s.conn != nil {
-		s.conn.sendLoose(m)
+		st.sendLoose(s.conn, m)
 	}
 }
 
-// sendLoose sends a message outside any session's numbering; h.mu is held.
-func (c *conn) sendLoose(m protocol.Message) {
+// sendLoose sends a message outside any session's numbering.
+func (st *step) sendLoose(c *conn, m protocol.Message) {
 	o := append(m.Append(nil), '}')
 	c.push(protocol.Frame{Data: o, Size: len(o)})
-	c.hub.touch(c)
+	st.touch(c)
 }
 
 // acknowledge forgets what the client has. It reports whether that was ever sent.

@@ -95,38 +95,19 @@ func (g signer) verify(token string) (cl claims, good bool) {
 }
 
 // renew sends s a newer token.
-func (s *session) renew() {
+func (st *step) renew(s *session) {
 	if s.conn != nil && s.Features.Has(protocol.FeatureResume) {
-		s.sendLoose(protocol.SessionMessage{Session: s.hub.token(s)})
+		st.sendUnnumbered(s, protocol.SessionMessage{Session: st.token(s)})
 	}
 }
 
-func (h *Hub) markDirty(s *session) {
-	if !s.dirty && s.Features.Has(protocol.FeatureResume) {
-		s.dirty = true
-		h.dirty = append(h.dirty, s)
-	}
-}
-
-// renewDirty renews the tokens of all whose state has changed.
-func (h *Hub) renewDirty() {
-	for i, s := range h.dirty {
-		if s.dirty && !s.ended {
-			s.dirty = false
-			s.renew()
-		}
-		h.dirty[i] = nil
-	}
-	h.dirty = h.dirty[:0]
-}
-
-// renew gives new tokens to connections whose token has aged.
-func (h *Hub) renew(conns []*conn) {
+// renewAged gives new tokens to connections whose token has aged.
+func (h *Hub) renewAged(conns []*conn) {
 	for _, c := range conns {
-		h.mu.Lock()
-		if c.session != nil {
-			c.session.renew()
-		}
-		h.unlock()
+		h.do(func(st *step) {
+			if c.session != nil {
+				st.renew(c.session)
+			}
+		})
 	}
 }
