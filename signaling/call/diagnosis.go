@@ -94,6 +94,9 @@ var causes = [...]struct {
 	{"credentials-refused", func(x, _ *endView) bool {
 		return len(x.Allocations) == 0 && (x.refused(401) || x.refused(441))
 	}},
+	{"turn-full", func(x, _ *endView) bool {
+		return len(x.Allocations) == 0 && (x.refused(486) || x.refused(508) || x.refused(protocol.NoCode))
+	}},
 	{"wrong-public-address", func(x, y *endView) bool {
 		return x.silentLeg() && x.wrongLeg || y.silentAllocation(x) && x.wrongTURN
 	}},

@@ -65,7 +65,14 @@ func TestVerdicts(t *testing.T) {
 		{"refused once, served then", facts(func(_ *end, f *EndEvidence) {
 			f.Refusals, f.Allocations, f.PeerDataSeen = []int{401}, []string{"udp"}, true
 		}), nil, nil, "unknown both"},
-		{"refused for another reason", facts(func(_ *end, f *EndEvidence) { f.Refusals = []int{486} }), nil, nil, "unknown both"},
+		{"refused for another reason", facts(func(_ *end, f *EndEvidence) { f.Refusals = []int{437} }), nil, nil, "unknown both"},
+		{"the user has too many allocations, says TURN", facts(func(_ *end, f *EndEvidence) { f.Refusals = []int{486} }), nil, nil, "turn-full self"},
+		{"TURN has no more, says the callee", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = []protocol.Blocked{{By: 1, Code: 508}} }), nil, "turn-full peer"},
+		{"the same in Firefox, for both", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = []protocol.Blocked{{By: 1, Code: 65535}} }),
+			with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Blocked = []protocol.Blocked{{By: 3, Code: 65535}} }), nil, "turn-full both"},
+		{"full once, served then", facts(func(_ *end, f *EndEvidence) {
+			f.Refusals, f.Allocations, f.PeerDataSeen = []int{508}, []string{"udp"}, true
+		}), nil, nil, "unknown both"},
 
 		{"a private address for somebody far away", facts(func(e *end, f *EndEvidence) { e.legAt, f.Public = long, protocol.IP4 }), legWorks, []netip.Addr{private}, "wrong-public-address self"},
 		{"for both, as their own STUN shows", facts(func(e *end, _ *EndEvidence) { e.legAt, e.public = long, protocol.IP4 }), facts(func(e *end, _ *EndEvidence) { e.legAt, e.public = long, protocol.IP4 }), []netip.Addr{private}, "wrong-public-address both"},

@@ -27,8 +27,12 @@ type Set uint8
 // Blocked is a server that did not serve a client.
 type Blocked struct {
 	By   int // of ServerKinds
-	Code int // 701: no answer, else a STUN error code
+	Code int // 701: no answer, else a STUN error code or NoCode
 }
+
+// NoCode stands for a STUN error code that a browser does not tell: Firefox's
+// for every 5xx of TURN. Greater numbers are taken for it.
+const NoCode = 65535
 
 // The words of a diagnosis, in the order of their bits.
 var (
@@ -90,11 +94,11 @@ func decodeDiagnosis(f Fields) (Request, Refusal) {
 		switch {
 		case r != OK:
 			return r
-		case len(url) > maxURL || !valid || code > 999:
-			return BadMessage.Because("blocked must have short URLs and STUN error codes")
+		case len(url) > maxURL || !valid:
+			return BadMessage.Because("blocked must have short URLs and codes")
 		}
 		if by := serverKind(url); by >= 0 {
-			m.Blocked = append(m.Blocked, Blocked{by, int(code)})
+			m.Blocked = append(m.Blocked, Blocked{by, int(min(code, NoCode))})
 		}
 		return OK
 	})

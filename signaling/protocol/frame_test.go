@@ -132,7 +132,9 @@ func TestRefusedOnSight(t *testing.T) {
 		{"diagnosis with 17 servers", `{"type":"diagnosis","blocked":[` + strings.Repeat(`{"url":"stun:a","code":701},`, 16) + `{"url":"stun:a","code":701}]}`, "too-large"},
 		{"diagnosis with a text for a server", `{"type":"diagnosis","blocked":["stun:a"]}`, "bad-message"},
 		{"diagnosis with a server without a code", `{"type":"diagnosis","blocked":[{"url":"stun:a"}]}`, "bad-message"},
-		{"diagnosis with a code that is none", `{"type":"diagnosis","blocked":[{"url":"stun:a","code":1000}]}`, "bad-message"},
+		{"diagnosis with Firefox's code for each 5xx", `{"type":"diagnosis","blocked":[{"url":"stun:a","code":65535}]}`, ""},
+		{"diagnosis with a code beyond all", `{"type":"diagnosis","blocked":[{"url":"stun:a","code":9007199254740991}]}`, ""},
+		{"diagnosis with a code that is none", `{"type":"diagnosis","blocked":[{"url":"stun:a","code":-1}]}`, "bad-message"},
 		{"diagnosis with a long URL", `{"type":"diagnosis","blocked":[{"url":"stun:` + strings.Repeat("a", maxURL) + `","code":701}]}`, "bad-message"},
 		{"diagnosis with many things in a server", `{"type":"diagnosis","blocked":[{"code":701,` + manyMembers + `}]}`, ""},
 	} {

@@ -5,7 +5,7 @@
 // (candidates by their ufrag, answers by the offer that they answer), and an offer of another connection is told from
 // a renegotiation of this one by the session id in its o= line, so that either side may begin afresh at any time.
 
-import { Findings } from "./diagnosis.js";
+import { Findings, candidates } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
 
 /** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
@@ -320,9 +320,7 @@ export class Peer extends Emitter {
   /** Remembers where the counterpart's TURN allocations are. @param {string | undefined} text */
   #note(text = "") {
     this.#findings.other(text);
-    for (const [, ip, port] of text.matchAll(/candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ relay/g)) {
-      this.#relayed.add(`${ip} ${port}`);
-    }
+    for (const { kind, address, port } of candidates(text)) if (kind === "relay" && this.#relayed.size < 256) this.#relayed.add(`${address} ${port}`);
   }
 
   #sendLocal() {

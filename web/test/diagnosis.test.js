@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Findings } from "../static/diagnosis.js";
+import { Peer } from "../static/peer.js";
+import { fakeWebRTC } from "./fakes.js";
 
 const HOST4 = "candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host generation 0";
 const HOST6 = "candidate:2 1 udp 2122260223 2001:db8::1 50000 typ host generation 0";
@@ -52,6 +54,34 @@ test("what is kept is bounded, and the same thing is kept once", () => {
   const findings = new Findings();
   for (let i = 0; i < 100; i++) findings.blocked({ url: `turn:s:${i >> 1}`, code: 701 });
   assert.equal(findings.tell("").blocked.length, 16);
+});
+
+// The old search took seconds for each of these, and a counterpart may send a hundred a second.
+test("64 KiB that are made to be searched cost as little as any", { timeout: 20_000 }, () => {
+  const findings = new Findings();
+  const peer = new Peer({ polite: false, config: () => ({}), tracks: { audio: null, video: null }, RTCPeerConnection: fakeWebRTC().FakePeerConnection });
+  const texts = ["candidate:", "candidate:1 1 udp 1 1.2.3.4 5 typ ", "a=candidate:x x x x ", "candidate:\n", "o=x ", "a=fingerprint:", "m=video ", "\r\nm=audio 9 X 1\r\na=rtcp-fb:"].map((piece) => piece.repeat(65_536 / piece.length));
+  for (let i = 0; i < 50; i++) {
+    for (const text of texts) {
+      findings.other(text);
+      findings.own(text);
+      peer.isStranger({ type: "offer", sdp: text });
+    }
+  }
+  for (const sdp of texts) void peer.receive({ description: { type: "offer", sdp } });
+  peer.close();
+});
+
+test("a line that is too long is no candidate", () => {
+  const findings = new Findings();
+  findings.other(`v=0\r\na=${HOST4} ${"x".repeat(2_000)}\r\na=${HOST6}\r\n`);
+  assert.deepEqual(findings.tell("").theirFamilies, ["ip6"]);
+});
+
+test("codes are what a server takes: Firefox's for a 5xx, and what is no code", () => {
+  const findings = new Findings();
+  for (const [i, code] of [65_535, 508, -1, NaN, 1e9].entries()) findings.blocked({ url: `turn:s:${i}`, code });
+  assert.deepEqual(findings.tell("").blocked.map(({ code }) => code), [65_535, 508, 65_535, 65_535, 65_535]);
 });
 
 test("junk is no candidate", () => {

@@ -29,7 +29,7 @@ test("every fault of a device has its sentence", () => {
   for (const kind of ["audio", "video"]) for (const fault of ["asking", "missing", "refused", "in-use", "ended", "muted", "insecure"]) assert.ok(`fault_${kind}-${fault}` in TEXTS.en, fault);
 });
 
-for (const code of ["peer-gone", "browser-blocked", "credentials-refused", "wrong-public-address", "turn-unreachable", "no-udp", "relay-firewalled", "ip-mismatch", "unknown"]) {
+for (const code of ["peer-gone", "browser-blocked", "credentials-refused", "turn-full", "wrong-public-address", "turn-unreachable", "no-udp", "relay-firewalled", "ip-mismatch", "unknown"]) {
   test(`the verdict ${code} has its sentence, wherever the cause lies`, () => {
     for (const language of ["en", "zh"]) {
       for (const where of ["self", "peer", "both"]) {
