@@ -84,6 +84,17 @@ func (e *events) notify(event, detail string) {
 	e.seen = append(e.seen, strings.TrimSpace(event+" "+detail))
 }
 
+// tell is a Notify.
+func (e *events) tell(event, user, detail string) {
+	e.notify(event, strings.TrimSpace(user+" "+detail))
+}
+
+func (e *events) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.seen)
+}
+
 func (e *events) has(prefix string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

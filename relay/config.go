@@ -37,7 +37,8 @@ type Config struct {
 	// How long browsers try to reach each other before they ask for the relay: 1s to 1m. Lower connects faster behind
 	// strict firewalls, higher saves the server's traffic.
 	FallbackAfter time.Duration `yaml:"fallback_after"`
-	// Calls relayed at a time; further ones are told that the relay is full.
+	// Calls relayed at a time, three quarters of them of one network (an IPv4 address, an IPv6 /64). Further ones take the
+	// place of one to which nobody has connected for 5 s, else they are told that the relay is full.
 	MaxCalls int `yaml:"max_calls"`
 	// Bytes a second that one end of a call may send; 1500000 is 12 Mbit/s. What is over is lost, as on a slow line.
 	// Video calls adapt below it; raise it for screens in motion at high resolution.

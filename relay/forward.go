@@ -13,6 +13,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"duet/internal/lock"
 	"duet/relay/plane"
 )
 
@@ -179,7 +180,7 @@ func (l *leg) readRTCP(read func([]byte) (int, interceptor.Attributes, error)) {
 
 // recent tells packets that pion hands out once for each stream that they speak of.
 type recent struct {
-	mu   sync.Mutex
+	mu   lock.Mutex[lock.Leaf]
 	seed maphash.Seed
 	last [16]struct {
 		hash uint64

@@ -3,11 +3,9 @@ package relay
 // One party's connection to the relay.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 
+	"duet/internal/lock"
 	"duet/relay/plane"
 )
 
@@ -35,22 +34,21 @@ type leg struct {
 
 	streams   atomic.Int64 // buffers that pion has asked for
 	connected atomic.Bool
-	heard     atomic.Bool
-	at        atomic.Int64 // when it connected
-	mu        sync.Mutex   // guards path, ufrag, readers, and the closing of dead against spawn
-	path      string       // once decided
-	ufrag     string       // ours, of the newest answer
-	readers   []func()     // until then
+	mediaSeen atomic.Bool
+	at        atomic.Int64         // when it connected
+	mu        lock.Mutex[lock.Leg] // guards path, ufrag, readers, and the closing of dead against spawn
+	path      string               // once decided
+	ufrag     string               // ours, of the newest answer
+	readers   []func()             // until then
 	dead      chan struct{}
 
 	port *plane.Port
 	keys *plane.Keys
 
-	negotiating sync.Mutex
-	agreed      []section // guarded by negotiating: what the last offer was answered with
-	pc          atomic.Pointer[webrtc.PeerConnection]
-	tracks      [plane.Kinds]atomic.Pointer[track]
-	recent      recent // RTCP packets seen lately
+	agreed []section // of the room's goroutine: what the last offer was answered with
+	pc     atomic.Pointer[webrtc.PeerConnection]
+	tracks [plane.Kinds]atomic.Pointer[track]
+	recent recent // RTCP packets seen lately
 }
 
 func newLeg(r *room, side plane.Side, identity string) *leg {
@@ -62,20 +60,18 @@ func newLeg(r *room, side plane.Side, identity string) *leg {
 func (l *leg) since() time.Duration { return time.Duration(l.at.Load()) }
 
 // answer negotiates an offer. After one that fails, what the last one was answered with is still in force.
-func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
-	l.negotiating.Lock()
-	defer l.negotiating.Unlock()
+func (l *leg) answer(o *offer) (answer string, err error) {
 	if !continues(l.agreed, o.sections) {
 		return "", errors.New("an offer keeps the sections of the one before (RFC 3264, section 8)")
 	}
 	pc := l.pc.Load()
-	sections, err := l.r.agree(l.side, o, pc == nil)
+	sections, err := l.r.commit(l.side, o)
 	if err != nil {
 		return "", err
 	}
 	defer func() {
 		if err != nil {
-			l.r.disagree(l)
+			l.r.rollBack(l)
 		} else {
 			l.agreed = sections
 		}
@@ -88,7 +84,7 @@ func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
 	}
 	if l.isDead() { // closed meanwhile, perhaps before there was anything to close
 		_ = pc.GracefulClose()
-		return "", ErrNoRoom
+		return "", errLegLost
 	}
 	for _, s := range sections {
 		if l.tracks[s.kind].Load() != nil || !s.asks || len(s.codecs) == 0 {
@@ -116,14 +112,16 @@ func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
 	select {
 	case <-gathered: // by now every check finds its leg
 	case <-l.dead:
-		return "", ErrNoRoom
-	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", errLegLost
+	case <-time.After(answerTime):
+		return "", errors.New("the relay is too busy to answer")
 	}
 	text := pc.LocalDescription().SDP
 	l.port.Expect(ufrag(text))
 	onPlane := l.answered(ufrag(text))
-	l.r.tr.SetLeg(l.side, l.describe(pc, sections))
+	if !l.r.install(l, l.describe(pc, sections)) {
+		return "", errLegLost
+	}
 	l.r.askKeyFrames(plane.Side(0))
 	l.r.askKeyFrames(plane.Side(1))
 	streams := l.r.s.streams
@@ -132,6 +130,8 @@ func (l *leg) answer(ctx context.Context, o *offer) (answer string, err error) {
 	}
 	return withCandidates(text, l.r.s.ips, l.r.s.port, streams)
 }
+
+var errLegLost = errors.New("the connection to the relay was lost meanwhile")
 
 // answered notes the name of the newest answer, and says whether the leg is on the plane by now.
 func (l *leg) answered(ufrag string) bool {
@@ -263,6 +263,7 @@ func (l *leg) up() {
 	log.Info("relay leg connected", "side", l.side, "path", l.path)
 	l.at.Store(int64(l.r.s.now()))
 	l.connected.Store(true)
+	l.r.s.shares.connected(l.r.lease)
 	l.r.s.wg.Go(func() {
 		l.r.askKeyFrames(plane.Side(0))
 		l.r.askKeyFrames(plane.Side(1))
@@ -317,7 +318,7 @@ func (l *leg) moved(pair *webrtc.ICECandidatePair) {
 
 // hear is called when the leg has sent its first packet.
 func (l *leg) hear() {
-	if !l.heard.Swap(true) {
+	if !l.mediaSeen.Swap(true) {
 		l.spawn(l.r.progress)
 	}
 }

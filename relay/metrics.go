@@ -1,9 +1,11 @@
 package relay
 
-// The relay's Prometheus metrics.
+// The relay's Prometheus metrics, and what is told of a call when it is over.
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -102,4 +104,30 @@ func (t traffic) Collect(to chan<- prometheus.Metric) {
 		add(droppedDesc(), t.totals.Verdicts[v].Load(), v.String())
 	}
 	add(keysDesc(), t.totals.KeyRequests.Load())
+}
+
+// summarize tells what the call was like: a line for the operator and a sample for the histograms.
+func (r *room) summarize(ready bool) {
+	a, b := r.tr.Counts(0), r.tr.Counts(1)
+	rtt := a.RTT + b.RTT // each is between the relay and one end
+	for _, c := range []plane.Counts{a, b} {
+		if c.Packets > 0 {
+			r.s.metrics.loss.Observe(percent(c) / 100)
+		}
+	}
+	if a.RTT > 0 && b.RTT > 0 {
+		r.s.metrics.rtt.Observe(rtt.Seconds())
+	}
+	r.log.Info("relay call ended", "ready", ready, "duration", time.Since(r.opened).Round(time.Millisecond),
+		"packets", a.Packets+b.Packets, "bytes", a.Bytes+b.Bytes,
+		"loss_pct_a", percent(a), "loss_pct_b", percent(b), "rtt", rtt.Round(100*time.Microsecond),
+		"key_requests", a.KeyRequests+b.KeyRequests)
+}
+
+// percent is how much of what a leg sent did not reach the other end.
+func percent(c plane.Counts) float64 {
+	if c.Packets == 0 || c.Lost <= 0 {
+		return 0
+	}
+	return math.Round(10000*float64(c.Lost)/float64(c.Packets)) / 100
 }

@@ -282,10 +282,10 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// common is mine, cut down to what the other section speaks too. Without another section, which is a party that has not
+// intersect is mine, cut down to what the other section speaks too. Without another section, which is a party that has not
 // offered yet, it is cut down to what the relay can pass on and what works with any peer: a sender that was promised
 // transport-wide feedback would wait for it in vain.
-func common(mine, other *section) section {
+func intersect(mine, other *section) section {
 	s := *mine
 	s.codecs, s.exts = nil, map[string]uint8{}
 	for _, c := range mine.codecs {

@@ -126,7 +126,7 @@ func FuzzOffer(f *testing.F) {
 			}
 		}
 		for i := range o.sections {
-			s := common(&o.sections[i], &o.sections[i])
+			s := intersect(&o.sections[i], &o.sections[i])
 			seen := map[string]bool{}
 			for _, c := range s.codecs {
 				if c.pt > 127 || c.clock == 0 {

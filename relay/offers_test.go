@@ -3,10 +3,13 @@ package relay
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/pion/webrtc/v4"
+
+	"duet/relay/plane"
 )
 
 // offerOf is Chromium's offer of a connection of its own.
@@ -92,5 +95,104 @@ func TestBadLaterOffer(t *testing.T) {
 	until(t, "audio after the restart", func() bool { a.send("audio", []byte("a")); return len(b.received("audio")) > n+5 })
 	if e.has("failed") {
 		t.Errorf("events %q", e.seen)
+	}
+}
+
+// Offers are answered in the order in which they came, each once; of those that waited only the newest.
+func TestOffersInOrder(t *testing.T) {
+	s := start(t, nil)
+	e := &events{}
+	if err := s.Reserve("c_1", [2]string{"alice", "bob"}, [2]netip.Addr{}, e.tell); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if err := s.Offer("c_1", "alice", offerOf(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Offer("c_1", "carol", offerOf(9)); err == nil {
+		t.Error("a third user's offer was taken")
+	}
+	if err := s.Offer("c_1", "bob", "junk"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Offer("c_1", "bob", offerOf(7)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "all answers", func() bool { return e.count() == 7 })
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	want := []string{"superseded alice", "superseded alice", "superseded alice", "superseded alice", "refused bob the offer is not valid SDP", "answered alice", "answered bob"}
+	for i, got := range e.seen {
+		if !strings.HasPrefix(got, want[i]) {
+			t.Errorf("event %d is %.60q, want %q", i, got, want[i])
+		}
+	}
+}
+
+// A leg that was replaced while it was answered does not come back into the translator: its successor's numbers would begin
+// anew under keys that have sealed them.
+func TestReplacedLegIsNotInstalled(t *testing.T) {
+	s := start(t, nil)
+	pair(t, s, clientOptions{})
+	r := s.room("c_1")
+	old := r.leg(0)
+	now, fresh := r.place(0, "another association")
+	if !fresh || now == old {
+		t.Fatal("no new leg")
+	}
+	if r.install(old, &plane.Leg{ID: old.id}) {
+		t.Error("a leg that was replaced was installed")
+	}
+	if !r.install(now, &plane.Leg{ID: now.id}) {
+		t.Error("the room's leg was not installed")
+	}
+	r.lost(now)
+	if r.install(now, &plane.Leg{ID: now.id}) {
+		t.Error("a lost leg was installed")
+	}
+}
+
+// The caller of Mute has a lock: the request for a key frame is sent by the room's goroutine.
+func TestMuteSendsNothingItself(t *testing.T) {
+	s := start(t, nil)
+	a, b, _ := pair(t, s, clientOptions{})
+	talk(t, a, b)
+	r := s.room("c_1")
+	stuck, in := make(chan struct{}), make(chan struct{})
+	r.do(func() { close(in); <-stuck })
+	<-in
+	requests := func() uint64 { return r.tr.Counts(0).KeyRequests + r.tr.Counts(1).KeyRequests }
+	before := requests()
+	s.Mute("c_1", "alice", "video", false)
+	s.Mute("c_1", "alice", "video", true)
+	if requests() != before {
+		t.Error("the caller sent the request")
+	}
+	close(stuck)
+	until(t, "the request", func() bool { return requests() > before })
+}
+
+// Nothing is told after Close.
+func TestSilenceAfterClose(t *testing.T) {
+	s := start(t, nil)
+	e := &events{}
+	if err := s.Reserve("c_1", [2]string{"alice", "bob"}, [2]netip.Addr{}, e.tell); err != nil {
+		t.Fatal(err)
+	}
+	r := s.room("c_1")
+	stuck, in := make(chan struct{}), make(chan struct{})
+	r.do(func() { close(in); <-stuck })
+	<-in
+	for _, who := range []string{"alice", "bob"} {
+		if err := s.Offer("c_1", who, offerOf(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close("c_1")
+	close(stuck)
+	until(t, "the room's end", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return !r.working })
+	if n := e.count(); n != 0 {
+		t.Errorf("%d things were told after Close", n)
 	}
 }

@@ -102,6 +102,7 @@ func TestSummary(t *testing.T) {
 	talk(t, a, b)
 	until(t, "ready", func() bool { return e.has("ready") })
 	s.Close("c_1")
+	until(t, "the summary", func() bool { return strings.Contains(logged.text(), "relay call ended") })
 	for _, want := range []string{`msg="relay call ended"`, "call=c_1", "ready=true", "duration=", "packets=", "loss_pct_a=0", "rtt=", "key_requests="} {
 		if !strings.Contains(logged.text(), want) {
 			t.Errorf("no %s in the log:\n%s", want, logged.text())

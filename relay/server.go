@@ -19,6 +19,7 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"duet/internal/lock"
 	"duet/internal/pionlog"
 	"duet/relay/plane"
 )
@@ -41,7 +42,7 @@ type Deps struct {
 	SharedPort *SharedPort
 }
 
-// Server relays calls. Its methods may be called from any goroutine; all but Answer and Run return at once.
+// Server relays calls. Its methods may be called from any goroutine; all but Run return at once and make no system call.
 type Server struct {
 	// Fixed after New.
 	cfg     Config
@@ -64,7 +65,9 @@ type Server struct {
 	legs atomic.Uint64  // the last leg's number
 	wg   sync.WaitGroup // legs that are being closed, and the goroutines of those that live
 
-	mu      sync.Mutex
+	shares *shares
+
+	mu      lock.Mutex[lock.Server]
 	rooms   map[string]*room
 	stopped bool
 }
@@ -74,7 +77,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: deps.Log, rooms: map[string]*room{}, began: time.Now().Add(-time.Second)}
+	s := &Server{cfg: cfg, log: deps.Log, rooms: map[string]*room{}, shares: newShares(cfg.MaxCalls), began: time.Now().Add(-time.Second)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -178,11 +181,10 @@ func (s *Server) Mode() (mode string, fallbackAfter time.Duration) {
 	return s.cfg.Mode, s.cfg.FallbackAfter
 }
 
-// Open reserves a room for a call. notify is called from the relay's goroutines, one call at a time and none after Close
-// has returned unless it was running: ("ready", "") once both legs carry media, ("failed", reason) when the room is lost;
-// the room is still to be closed then. In a new room audio and video are on and screen is off: tell what differs by Mute.
-// The text of an error may be shown to a client. Opening a room that is open keeps it.
-func (s *Server) Open(call string, notify func(event, detail string)) error {
+// Reserve opens a room for a call of two users, who come from these addresses. notify hears what becomes of it. In a new room
+// audio and video are on and screen is off: tell what differs by Mute. The text of an error may be shown to a client.
+// Reserving a room that is open keeps it.
+func (s *Server) Reserve(call string, users [2]string, from [2]netip.Addr, notify Notify) error {
 	if s.cfg.Mode == Off {
 		return ErrOff
 	}
@@ -193,13 +195,33 @@ func (s *Server) Open(call string, notify func(event, detail string)) error {
 		return ErrStopped
 	case s.rooms[call] != nil:
 		return nil
-	case len(s.rooms) >= s.cfg.MaxCalls:
-		return ErrFull
 	}
-	s.rooms[call] = newRoom(s, call, notify)
+	l, evicted, err := s.shares.take(users, from, time.Now())
+	if err != nil {
+		return err
+	}
+	l.room = newRoom(s, call, l, notify)
+	s.rooms[call] = l.room
 	s.metrics.calls.Inc()
+	if evicted != nil {
+		evicted.room.fail("the relay is full, and nobody has come here")
+	}
 	return nil
 }
+
+// Notify is told what becomes of a room, by a goroutine of the relay's, one thing at a time and in order; nothing after
+// Close has returned, unless the call was under way. The events follow, each with a user and a detail or an empty text.
+// The text of reasons may be shown to a client.
+type Notify = func(event, user, detail string)
+
+// The events. Each offer is followed by one of the first three, in the order in which a user has offered.
+const (
+	Answered   = "answered"   // user's offer; detail is the SDP
+	Refused    = "refused"    // user's offer; detail is the reason. What was agreed before goes on
+	Superseded = "superseded" // user's offer, by a newer one before it was answered
+	Ready      = "ready"      // both legs carry media; once
+	Failed     = "failed"     // the room is lost, and still to be closed; detail is the reason. The last event
+)
 
 func (s *Server) room(call string) *room {
 	s.mu.Lock()
@@ -207,20 +229,56 @@ func (s *Server) room(call string) *room {
 	return s.rooms[call]
 }
 
-// Answer answers a party's offer, the first one or a further one (renegotiation, ICE restart, or a whole new connection).
-// It may wait for the other party's first offer, so that both speak the same codecs. No answer and no error means that a
-// newer offer of the same party took this one's place. The text of an error may be shown.
-func (s *Server) Answer(ctx context.Context, call, party, offerSDP string) (answerSDP string, err error) {
-	s.mu.Lock()
-	r := s.rooms[call]
+// Offer takes a user's offer, the first one or a further one (renegotiation, ICE restart, or a whole new connection). What
+// it is answered with is told to the room's Notify; it may wait for the other user's first offer, so that both speak the
+// same codecs. An error means that it was not taken, and its text may be shown.
+func (s *Server) Offer(call, user, sdp string) error {
+	r := s.room(call)
 	if r == nil {
-		s.mu.Unlock()
+		return ErrNoRoom
+	}
+	return r.offer(user, sdp, func(event, detail string) { r.tell(event, user, detail) })
+}
+
+// Open is Reserve for those who do not say who the users are, and hear of no answers.
+func (s *Server) Open(call string, notify func(event, detail string)) error {
+	return s.Reserve(call, [2]string{}, [2]netip.Addr{}, func(event, _, detail string) {
+		if notify != nil && (event == Ready || event == Failed) {
+			notify(event, detail)
+		}
+	})
+}
+
+// Answer is Offer for those who wait. No answer and no error means that a newer offer of the same user took this one's place.
+func (s *Server) Answer(ctx context.Context, call, user, offerSDP string) (answerSDP string, err error) {
+	r := s.room(call)
+	if r == nil {
 		return "", ErrNoRoom
 	}
-	s.wg.Add(1) // under the lock: Run has not begun to wait
-	s.mu.Unlock()
-	defer s.wg.Done()
-	return r.answer(ctx, party, offerSDP)
+	type outcome struct{ event, detail string }
+	done := make(chan outcome, 1)
+	if err := r.offer(user, offerSDP, func(event, detail string) { done <- outcome{event, detail} }); err != nil {
+		return "", err
+	}
+	result := func(o outcome) (string, error) {
+		if o.event == Refused {
+			return "", errors.New(o.detail)
+		}
+		return o.detail, nil
+	}
+	select {
+	case o := <-done:
+		return result(o)
+	case <-r.gone:
+		select {
+		case o := <-done:
+			return result(o)
+		default:
+			return "", ErrNoRoom
+		}
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // Candidate takes a party's candidate: an RTCIceCandidateInit as JSON, or null. The relay is an ICE-lite agent and

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/stdnet"
 
+	"duet/internal/lock"
 	"duet/internal/peraddr"
 	"duet/internal/udp"
 )
@@ -158,7 +158,7 @@ func (c *anyTCPConn) Close() error {
 
 // tcpConns are the open connections; mu is a leaf.
 type tcpConns struct {
-	mu    sync.Mutex
+	mu    lock.Mutex[lock.Leaf]
 	ended bool
 	from  map[*anyTCPConn]netip.Addr
 	byIP  peraddr.Counter

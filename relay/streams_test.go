@@ -15,7 +15,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	a, b, _ := pair(t, s, clientOptions{})
 	talk(t, a, b)
 	first := s.room("c_1").leg(plane.Side(0))
-	if s.room("c_1").parties[0] != a.name {
+	if s.room("c_1").users[0] != a.name {
 		first = s.room("c_1").leg(plane.Side(1))
 	}
 	for i := range uint32(2 * maxStreams) {

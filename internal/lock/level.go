@@ -9,9 +9,6 @@ type Level interface {
 	name() string
 }
 
-// Offer serialises the negotiations of one leg: held while pion works.
-type Offer struct{}
-
 // Hub guards the sessions, the calls and every step of the rules.
 type Hub struct{}
 
@@ -30,7 +27,6 @@ type Socket struct{}
 // Leaf guards a few fields for one look. Nothing that locks is called while it is held.
 type Leaf struct{}
 
-func (Offer) rank() int  { return 6 }
 func (Hub) rank() int    { return 5 }
 func (Server) rank() int { return 4 }
 func (Room) rank() int   { return 3 }
@@ -38,7 +34,6 @@ func (Leg) rank() int    { return 2 }
 func (Socket) rank() int { return 1 }
 func (Leaf) rank() int   { return 0 }
 
-func (Offer) name() string  { return "Offer" }
 func (Hub) name() string    { return "Hub" }
 func (Server) name() string { return "Server" }
 func (Room) name() string   { return "Room" }

@@ -4,12 +4,12 @@ package plane
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 
+	"duet/internal/lock"
 	"duet/internal/udp"
 )
 
@@ -51,7 +51,7 @@ type Port struct {
 	opening rtp.Header
 	sources [2]map[uint32]struct{} // SSRCs that have sent something authentic: of RTP, of RTCP
 
-	mu      sync.Mutex // guards what follows: the loop sends, and for mixed calls pion's goroutines
+	mu      lock.Mutex[lock.Leaf] // guards what follows: the loop sends, and for mixed calls pion's goroutines
 	seal    *srtp.Context
 	sealing rtp.Header
 

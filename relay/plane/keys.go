@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"sync"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
@@ -18,6 +17,8 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/pion/srtp/v3"
+
+	"duet/internal/lock"
 )
 
 // replayWindow is how many packets back a late one may come (RFC 3711, 3.3.2); also what the numbering remembers.
@@ -29,7 +30,7 @@ var ErrNoKeys = errors.New("no usable keys")
 // Keys listens to one DTLS handshake in which we are the server. It is handed to pion twice: as the writer of its key log
 // and as the hook of its ServerHello. What it learns stays in memory, is used once, and never reaches a log.
 type Keys struct {
-	mu           sync.Mutex
+	mu           lock.Mutex[lock.Leaf]
 	clientRandom []byte
 	master       []byte
 	serverRandom []byte

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/udp"
 )
 
@@ -85,7 +86,7 @@ type Plane struct {
 	packetsIn, bytesIn, packetsOut, bytesOut atomic.Uint64
 	dropped                                  [Drops]atomic.Uint64
 
-	mu      sync.RWMutex
+	mu      lock.RWMutex[lock.Leaf]
 	ufrags  map[string]*Port
 	addrs   map[netip.AddrPort]*confirmed
 	pending map[stunID]pending

@@ -4,9 +4,10 @@ package plane
 
 import (
 	"encoding/binary"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"duet/internal/lock"
 )
 
 // Verdict is what became of a packet.
@@ -39,7 +40,7 @@ const (
 
 // Translator is the state of one call.
 type Translator struct {
-	mu     sync.Mutex
+	mu     lock.Mutex[lock.Leaf]
 	legs   [2]*Leg
 	on     [2][Kinds]bool  // by sender: its track states
 	flows  [2][Kinds]*flow // by sender
