@@ -299,3 +299,19 @@ func TestVersionAndConfig(t *testing.T) {
 		t.Errorf("the secret is not masked:\n%s", out)
 	}
 }
+
+// freePort is a port that was free a moment ago, for TCP and UDP.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 20 {
+		l := listenLocal(t)
+		pc, err := net.ListenPacket("udp", l.Addr().String())
+		l.Close()
+		if err == nil {
+			pc.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("found no port that is free for TCP and UDP")
+	return ""
+}

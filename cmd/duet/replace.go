@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 // A rolling update: `duet serve -replace` takes the place of the process that

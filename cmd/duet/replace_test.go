@@ -1,9 +1,10 @@
+//go:build unix
+
 package main
 
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,22 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// freePort is a port that was free a moment ago, for TCP and UDP.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 20 {
-		l := listenLocal(t)
-		pc, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err == nil {
-			pc.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("found no port that is free for TCP and UDP")
-	return ""
-}
 
 func TestReplaceRefusesNoConnection(t *testing.T) {
 	environ := []string{

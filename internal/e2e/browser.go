@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // One browser, one page: what is the same for Chromium and Firefox.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // A cable between a browser and the server that a test can cut, or let go dead without a word.

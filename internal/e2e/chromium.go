@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // Chromium, driven by the DevTools protocol through a pipe.

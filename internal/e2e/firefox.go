@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // Firefox, driven by WebDriver BiDi through a WebSocket (https://w3c.github.io/webdriver-bidi): no driver program between.

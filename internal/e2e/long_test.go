@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // A call that lasts: nothing grows, and sound and picture stay together.

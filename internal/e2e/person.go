@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // What a person does with the page, and what shows that it worked.

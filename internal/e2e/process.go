@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // Processes that cannot outlive the tests, and what they print.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // The real program: built once, run with its defaults but for ports and places.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // Scripts that make a browser behave as networks and strangers do. Each wraps what the page will use.

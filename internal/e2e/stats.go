@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // What the browser measures of a call, and the path it tells of.

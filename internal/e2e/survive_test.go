@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // A call outlives its signaling: a cut socket, a dead one, a server that crashed.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 // The world the tests run in: namespaces with one network address that exists nowhere else.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // The delay box: this kernel has no netem, so a link's packets pass through this process and wait here.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Hosts: sockets for this process and programs of their own, inside.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Impairments, each measured; the bounds are wide, as the machine has other work.
 
 package natlab

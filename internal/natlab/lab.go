@@ -1,3 +1,5 @@
+//go:build linux
+
 // A Lab: one internet, its identity on this machine, and the clearing away of what it and its dead predecessors made.
 
 package natlab

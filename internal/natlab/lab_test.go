@@ -1,3 +1,5 @@
+//go:build linux
+
 // The laboratory's own life: it leaves nothing behind, whatever happens to its process.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Links: the cable between a host and its router, and all that can be wrong with it.
 
 package natlab

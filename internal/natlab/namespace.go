@@ -1,3 +1,5 @@
+//go:build linux
+
 // A network namespace: made, entered, emptied of processes and deleted.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // The laboratory against the theory: every kind of network is measured with real packets.
 
 package natlab

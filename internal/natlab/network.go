@@ -1,3 +1,5 @@
+//go:build linux
+
 // Networks: a router with its uplink, its LAN and its rules.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Measuring what a network does to UDP: a reflector with two addresses and two ports, and a probe, after RFC 5780; and
 // hole punching.
 

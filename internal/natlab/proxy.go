@@ -1,3 +1,5 @@
+//go:build linux
+
 // An HTTP CONNECT proxy on a router, for networks where it is the only way out.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // What happens at the router during a connection: blocks, expiry, restart.
 
 package natlab

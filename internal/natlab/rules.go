@@ -1,3 +1,5 @@
+//go:build linux
+
 // What routers do, in nftables' language. Each NAT was measured with Probe; see the tests.
 
 package natlab

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Kinds of networks, and the theory of which of them can reach each other without help.
 
 package natlab

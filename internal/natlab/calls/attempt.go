@@ -1,3 +1,5 @@
+//go:build linux
+
 // Scenarios that fail without ending the test.
 
 package calls

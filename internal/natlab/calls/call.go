@@ -1,3 +1,5 @@
+//go:build linux
+
 // One call and what came of it.
 
 package calls

@@ -1,3 +1,5 @@
+//go:build linux
+
 // A certificate for the program, and how browsers are told to believe it.
 
 package calls

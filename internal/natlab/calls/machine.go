@@ -1,3 +1,5 @@
+//go:build linux
+
 // What the machine has to give: times are measured here, and the limits are those of an idle one.
 
 package calls

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Who calls whom, and which path must come of it.
 
 package calls

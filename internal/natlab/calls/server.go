@@ -1,3 +1,5 @@
+//go:build linux
+
 // The real program, in a host of its own.
 
 package calls

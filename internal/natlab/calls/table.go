@@ -1,3 +1,5 @@
+//go:build linux
+
 // Results as a document.
 
 package calls

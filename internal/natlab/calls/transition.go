@@ -1,3 +1,5 @@
+//go:build linux
+
 // What happens to a call when the world changes under it.
 
 package calls

@@ -1,3 +1,5 @@
+//go:build linux
+
 // The relay beside the direct way, in the same bad weather.
 
 package calls

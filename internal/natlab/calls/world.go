@@ -1,3 +1,5 @@
+//go:build linux
+
 // A world of people, networks and one server between them.
 
 package calls
