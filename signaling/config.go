@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"duet/signaling/join"
 )
 
 // Config holds the signaling rules that an operator may change.
@@ -49,24 +51,7 @@ type Config struct {
 	// Networks (CIDR) of reverse proxies whose X-Forwarded-For header is believed for the client's address.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	// Who may join.
-	Join JoinConfig `yaml:"join"`
-}
-
-// JoinConfig says who may join: everybody, or holders of a JSON Web Token.
-type JoinConfig struct {
-	// Who may join: open (everybody, with any free name), or holders of a JSON Web Token: hs256, rs256, jwks. The token
-	// carries sub and exp; a claim name is the user's name, whatever the client asks for. Clients send it as join.token.
-	Mode string `yaml:"mode"`
-	// The shared key of mode hs256, at least 32 bytes.
-	Secret string `yaml:"secret" secret:"true"`
-	// The PEM file with the public key of mode rs256.
-	PublicKeyFile string `yaml:"public_key_file"`
-	// The JSON Web Key Set of mode jwks: a file, or an https URL that is read at start and every hour.
-	JWKSFile string `yaml:"jwks"`
-	// When set, the claim iss must equal it.
-	Issuer string `yaml:"issuer"`
-	// When set, the claim aud must hold it.
-	Audience string `yaml:"audience"`
+	Join join.Config `yaml:"join"`
 }
 
 // DefaultConfig is what runs without a file.
@@ -88,7 +73,7 @@ func DefaultConfig() Config {
 		ListInterval:     250 * time.Millisecond,
 		PresenceInterval: 100 * time.Millisecond,
 		DrainTime:        5 * time.Second,
-		Join:             JoinConfig{Mode: "open"},
+		Join:             join.DefaultConfig(),
 	}
 }
 
@@ -136,28 +121,6 @@ func (c Config) Validate() error {
 			fault("trusted_proxies: %q is not a network such as 10.0.0.0/8", p)
 		}
 	}
-	faults = append(faults, c.Join.validate())
+	faults = append(faults, c.Join.Validate())
 	return errors.Join(faults...)
-}
-
-func (j JoinConfig) validate() error {
-	switch j.Mode {
-	case "open":
-		return nil
-	case "hs256":
-		if len(j.Secret) < 32 {
-			return errors.New("signaling.join.secret: shorter than 32 bytes, which mode hs256 needs")
-		}
-	case "rs256":
-		if j.PublicKeyFile == "" {
-			return errors.New("signaling.join.public_key_file: empty, but mode rs256 needs it")
-		}
-	case "jwks":
-		if j.JWKSFile == "" {
-			return errors.New("signaling.join.jwks: empty, but mode jwks needs it")
-		}
-	default:
-		return fmt.Errorf("signaling.join.mode: %q is not open, hs256, rs256 or jwks", j.Mode)
-	}
-	return nil
 }

@@ -34,7 +34,7 @@ type conn struct {
 	joinBy  *time.Timer
 	touched bool // is in Hub.touched
 
-	// Guarded by registry.mu.
+	// Guarded by Hub.conns.mu.
 	pingAt time.Time
 
 	// Guarded by roster.mu.

@@ -30,7 +30,7 @@ func (h *Hub) handle(c *conn, data []byte) {
 	if why == protocol.OK {
 		req, reqWhy = hd.Decode(f)
 		if join, is := req.(protocol.JoinRequest); is && reqWhy == protocol.OK {
-			reqWhy = h.admission.check(&join) // may verify a signature
+			reqWhy = h.tokens.Check(&join) // may verify a signature
 			req = join
 		}
 	}

@@ -11,7 +11,7 @@
 // without a conn; it numbers what it sends and keeps it until the client has it.
 // A step is one look at or change of all this under the lock, and what it leaves
 // to be done without it; it carries out the effects of the rules. The roster
-// tells who is online. A registry counts connections and addresses.
+// tells who is online. Who may come in is the matter of join.
 //
 // # Goroutines
 //

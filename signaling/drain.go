@@ -15,7 +15,7 @@ const drainTime = 2500 * time.Millisecond
 // drain tells the clients that the server ends, closes all connections and
 // waits for them.
 func (h *Hub) drain() {
-	conns := h.registry.everybody()
+	conns := h.conns.everybody()
 	spread := min(h.cfg.DrainTime, time.Duration(len(conns))*2*time.Millisecond)
 	slot := func(i int) time.Duration { return spread * time.Duration(i) / time.Duration(max(1, len(conns))) }
 
@@ -38,11 +38,11 @@ func (h *Hub) drain() {
 		c.close(protocol.CloseGoingAway, "the server is going away")
 	}
 	done := make(chan struct{})
-	go func() { h.registry.running.Wait(); close(done) }()
+	go func() { h.conns.running.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(drainTime):
-		for _, c := range h.registry.everybody() {
+		for _, c := range h.conns.everybody() {
 			c.wire.Abort()
 		}
 		<-done

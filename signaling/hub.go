@@ -20,6 +20,7 @@ import (
 
 	"duet/internal/lock"
 	"duet/signaling/call"
+	"duet/signaling/join"
 	"duet/signaling/protocol"
 	"duet/signaling/wsconn"
 )
@@ -27,22 +28,23 @@ import (
 // Hub is the http.Handler behind /ws; its exported methods may be called by
 // anybody at any time.
 type Hub struct {
-	cfg       Config
-	log       *slog.Logger
-	relay     Relay // nil: off
-	turn      TURN  // nil: off
-	about     protocol.ServerAbout
-	origins   origins
-	trusted   []netip.Prefix
-	upgrader  *wsconn.Upgrader
-	admission *admission
-	metrics   *metrics
+	cfg      Config
+	log      *slog.Logger
+	relay    Relay // nil: off
+	turn     TURN  // nil: off
+	about    protocol.ServerAbout
+	origins  join.Origins
+	trusted  []netip.Prefix
+	upgrader *wsconn.Upgrader
+	tokens   *join.Authenticator
+	limits   *join.Limits
+	metrics  *metrics
 
 	relayMode  string
 	relayAfter time.Duration
 
 	roster     *roster
-	registry   registry
+	conns      conns
 	posts      posts      // what the relay says
 	relayCalls relayCalls // what it is asked
 
@@ -68,20 +70,17 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		relay:      deps.Relay,
 		turn:       deps.TURN,
 		about:      protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
-		origins:    newOrigins(deps.AllowedOrigins),
+		origins:    join.NewOrigins(deps.AllowedOrigins),
 		relayMode:  "off",
 		relayAfter: 8 * time.Second,
 		roster:     newRoster(cfg.ListInterval, cfg.PresenceInterval),
-		registry: registry{
-			maxAll: cfg.MaxConnections, maxEach: cfg.MaxConnectionsPerIP,
-			rate: rate.Limit(cfg.Rate), burst: cfg.Burst,
-			all: map[*conn]struct{}{}, from: map[netip.Prefix]*address{},
-		},
-		posts:    posts{wake: make(chan struct{}, 1)},
-		past:     past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
-		sessions: map[string]*session{},
-		timers:   map[*call.Call]*time.Timer{},
-		offers:   map[*call.Call][]pendingOffer{},
+		limits:     join.NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.Rate, cfg.Burst),
+		conns:      conns{all: map[*conn]struct{}{}},
+		posts:      posts{wake: make(chan struct{}, 1)},
+		past:       past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
+		sessions:   map[string]*session{},
+		timers:     map[*call.Call]*time.Timer{},
+		offers:     map[*call.Call][]pendingOffer{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -106,10 +105,10 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	h.upgrader = wsconn.New(wsconn.Config{
 		MaxMessage: maxMessage, QueueFrames: 2 * cfg.OutboxMessages, QueueBytes: 2 * cfg.OutboxBytes,
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
-		CheckOrigin: h.origins.allow,
+		CheckOrigin: h.origins.Allow,
 	})
 	var err error
-	if h.admission, err = newAdmission(cfg.Join); err != nil {
+	if h.tokens, err = join.NewAuthenticator(cfg.Join); err != nil {
 		return nil, err
 	}
 	if h.metrics, err = newMetrics(deps.Metrics); err != nil {
@@ -120,18 +119,23 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 
 // ServeHTTP upgrades a request to a WebSocket and serves it.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ip := clientIP(r, h.trusted)
+	ip := join.ClientIP(r, h.trusted)
 	if !wsconn.IsUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
 		return
 	}
-	if !h.origins.allow(r) {
+	if !h.origins.Allow(r) {
 		h.metrics.refusedConn("origin")
+		h.log.Warn("a page may not connect", "origin", r.Header.Get("Origin"), "host", r.Host)
 		http.Error(w, "this page may not connect: its origin is not allowed", http.StatusForbidden)
 		return
 	}
-	budget, status := h.registry.enter(ip)
+	budget, status := h.limits.Enter(ip)
+	if status == 0 && !h.conns.enter() {
+		h.limits.Leave(ip, time.Now())
+		status = http.StatusServiceUnavailable
+	}
 	if status != 0 {
 		h.metrics.refusedConn("limit")
 		w.Header().Set("Retry-After", "5")
@@ -141,15 +145,15 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &conn{hub: h, ip: ip, host: strings.Clone(hostname(r.Host)), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
 	ws, err := h.upgrader.Upgrade(w, r, c)
 	if err != nil {
-		h.registry.leave(ip, time.Now())
-		h.registry.running.Done()
+		h.limits.Leave(ip, time.Now())
+		h.conns.running.Done()
 		h.log.Debug("websocket handshake refused", "err", err)
 		return
 	}
 	c.wire = ws
 	c.pingAt = time.Now().Add(h.cfg.PingInterval)
 	h.metrics.connections.Inc()
-	h.registry.add(c)
+	h.conns.add(c)
 	h.do(func(st *step) {
 		c.joinBy = time.AfterFunc(h.cfg.JoinTimeout, func() { h.joinTimeout(c) })
 		if st.draining {
@@ -183,10 +187,10 @@ func (h *Hub) rang(calls []string) {
 
 // gone is the end of a connection's reader.
 func (h *Hub) gone(c *conn) {
-	h.registry.drop(c)
-	h.registry.leave(c.ip, time.Now())
+	h.conns.drop(c)
+	h.limits.Leave(c.ip, time.Now())
 	h.metrics.connections.Dec()
-	h.registry.running.Done()
+	h.conns.running.Done()
 }
 
 // Run keeps connections alive and tells who is online until ctx ends. Then it
@@ -199,7 +203,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	work.Go(func() { h.roster.run(roster) })
 	work.Go(func() { h.tick(ctx) })
 	work.Go(func() { h.takePosts(roster) })
-	work.Go(func() { h.admission.refresh(ctx, h.log) })
+	work.Go(func() { h.tokens.Run(ctx, h.log) })
 	<-ctx.Done()
 	h.drain()
 	stop()
@@ -217,14 +221,15 @@ func (h *Hub) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			ping, renew := h.registry.due(now, h.cfg.PingInterval)
+			ping, renew := h.conns.due(now, h.cfg.PingInterval)
 			for _, c := range ping {
 				c.push(protocol.Frame{Kind: protocol.Ping})
 				c.flush()
 			}
 			h.renewAged(renew)
 			h.forget()
-			tidy.after(h.registry.size())
+			h.limits.Forget(now)
+			tidy.after(h.limits.Len())
 		}
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"duet/signaling/join"
 )
 
 func TestJoinTokens(t *testing.T) {
@@ -72,7 +74,7 @@ func TestJoinTokens(t *testing.T) {
 			}
 			return s
 		}
-		hs, rs, jwks := JoinConfig{Mode: "hs256", Secret: secret}, JoinConfig{Mode: "rs256", PublicKeyFile: pemFile}, JoinConfig{Mode: "jwks", JWKSFile: keysFile}
+		hs, rs, jwks := join.Config{Mode: "hs256", Secret: secret}, join.Config{Mode: "rs256", PublicKeyFile: pemFile}, join.Config{Mode: "jwks", JWKSFile: keysFile}
 		strict := hs
 		strict.Issuer, strict.Audience = "me", "duet"
 		publicPEM, err := os.ReadFile(pemFile)
@@ -81,11 +83,11 @@ func TestJoinTokens(t *testing.T) {
 		}
 		for _, c := range []struct {
 			what  string
-			cfg   JoinConfig
+			cfg   join.Config
 			token string
 			want  string // the name, or "" for unauthorized
 		}{
-			{"open ignores it", JoinConfig{Mode: "open"}, "rubbish", "typed"},
+			{"open ignores it", join.Config{Mode: "open"}, "rubbish", "typed"},
 			{"hs256", hs, token(jwt.SigningMethodHS256, []byte(secret), "", ann), "Ann"},
 			{"without a name", hs, token(jwt.SigningMethodHS256, []byte(secret), "", jwt.MapClaims{"sub": "7", "exp": soon}), "typed"},
 			{"no token", hs, "", ""},
@@ -117,7 +119,7 @@ func TestJoinTokens(t *testing.T) {
 			w.stop()
 		}
 	})
-	for _, bad := range []JoinConfig{
+	for _, bad := range []join.Config{
 		{Mode: "rs256", PublicKeyFile: filepath.Join(dir, "missing")}, {Mode: "rs256", PublicKeyFile: keysFile}, {Mode: "jwks", JWKSFile: pemFile},
 		{Mode: "hs256", Secret: "short"}, {Mode: "maybe"}, {Mode: "rs256"}, {Mode: "jwks"},
 	} {

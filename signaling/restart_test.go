@@ -83,7 +83,7 @@ func TestRestart(t *testing.T) {
 
 // kill ends the server as SIGKILL would: nobody is told.
 func (w *world) kill() {
-	for _, c := range w.hub.registry.everybody() {
+	for _, c := range w.hub.conns.everybody() {
 		c.wire.Abort()
 	}
 	w.stop()

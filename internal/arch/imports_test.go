@@ -42,7 +42,8 @@ var keepers = map[string][]string{
 	"go.uber.org/goleak":                   {},
 	"github.com/caddyserver/certmagic":     {"cmd"},
 	"github.com/pires/go-proxyproto":       {"cmd", "turn"},
-	"github.com/golang-jwt/jwt/v5":         {"signaling"},
+	"github.com/golang-jwt/jwt/v5":         {"signaling/join"},
+	"github.com/go-jose/go-jose/v4":        {"signaling/join"},
 	"github.com/rivo/uniseg":               {"signaling"},
 	"github.com/prometheus/client_golang/": {"cmd", "signaling", "turn", "relay", "internal/metrics"},
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/signaling/protocol"
 )
 
@@ -27,7 +28,7 @@ type Conn struct {
 	out     outgoing
 	writers sync.WaitGroup
 
-	mu      sync.Mutex // a leaf; guards the rest
+	mu      lock.Mutex[lock.Socket] // guards the rest
 	queue   []frame
 	frames  int  // in queue and on their way, and
 	bytes   int  // their sizes

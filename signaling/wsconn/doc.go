@@ -11,6 +11,6 @@
 //
 // # Locks
 //
-// conn.mu guards what waits to be written, and is a leaf. While something is being written the connection is marked so,
+// Conn.mu guards what waits to be written. While something is being written the connection is marked so,
 // and the bytes on their way belong to whoever has marked it.
 package wsconn
