@@ -48,7 +48,8 @@ type Config struct {
 	PresenceInterval time.Duration `yaml:"presence_interval"`
 	// Over how long the connections of a large server are spread when it ends; small ones end at once.
 	DrainTime time.Duration `yaml:"drain_time"`
-	// Networks (CIDR) of reverse proxies whose X-Forwarded-For header is believed for the client's address.
+	// Networks (CIDR) of reverse proxies that are believed: X-Forwarded-For, or Forwarded where there is none, for the
+	// client's address, X-Forwarded-Host for the host that was asked for, X-Forwarded-Proto for whether it came over TLS.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	// Who may join.
 	Join join.Config `yaml:"join"`

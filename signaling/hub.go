@@ -8,16 +8,14 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"duet/internal/forwarded"
 	"duet/internal/lock"
 	"duet/signaling/call"
 	"duet/signaling/join"
@@ -34,7 +32,7 @@ type Hub struct {
 	turn     TURN  // nil: off
 	about    protocol.ServerAbout
 	origins  join.Origins
-	trusted  []netip.Prefix
+	proxies  forwarded.Proxies
 	upgrader *wsconn.Upgrader
 	tokens   *join.Authenticator
 	limits   *join.Limits
@@ -70,7 +68,6 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		relay:      deps.Relay,
 		turn:       deps.TURN,
 		about:      protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
-		origins:    join.NewOrigins(deps.AllowedOrigins),
 		relayMode:  "off",
 		relayAfter: 8 * time.Second,
 		roster:     newRoster(cfg.ListInterval, cfg.PresenceInterval),
@@ -91,13 +88,11 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		rand.Read(key) // never fails
 	}
 	h.signer = newSigner(key)
-	for _, p := range cfg.TrustedProxies {
-		prefix, err := netip.ParsePrefix(p)
-		if err != nil {
-			return nil, fmt.Errorf("signaling.trusted_proxies: %w", err)
-		}
-		h.trusted = append(h.trusted, prefix)
+	var err error
+	if h.proxies, err = forwarded.Parse(cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("signaling.trusted_proxies: %w", err)
 	}
+	h.origins = join.NewOrigins(deps.AllowedOrigins, h.proxies)
 	if h.relay != nil {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
@@ -107,7 +102,6 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
 		CheckOrigin: h.origins.Allow,
 	})
-	var err error
 	if h.tokens, err = join.NewAuthenticator(cfg.Join); err != nil {
 		return nil, err
 	}
@@ -119,7 +113,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 
 // ServeHTTP upgrades a request to a WebSocket and serves it.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ip := join.ClientIP(r, h.trusted)
+	ip := h.proxies.Client(r)
 	if !wsconn.IsUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
@@ -127,7 +121,9 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !h.origins.Allow(r) {
 		h.metrics.refusedConn("origin")
-		h.log.Warn("a page may not connect", "origin", r.Header.Get("Origin"), "host", r.Host)
+		origin, asked := r.Header.Get("Origin"), h.proxies.Host(r)
+		h.log.Warn("a page may not connect: name its origin in http.allowed_origins, or let the proxy pass on Host or, if it is one of signaling.trusted_proxies, X-Forwarded-Host",
+			"origin", origin[:min(len(origin), 200)], "host", asked[:min(len(asked), 200)])
 		http.Error(w, "this page may not connect: its origin is not allowed", http.StatusForbidden)
 		return
 	}
@@ -142,7 +138,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	c := &conn{hub: h, ip: ip, host: strings.Clone(hostname(r.Host)), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
+	c := &conn{hub: h, ip: ip, host: h.origins.TURNHost(r), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
 	ws, err := h.upgrader.Upgrade(w, r, c)
 	if err != nil {
 		h.limits.Leave(ip, time.Now())
@@ -161,13 +157,6 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	go ws.Read() // a stack of its own: this one has grown by serving HTTP
-}
-
-func hostname(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return hostport
 }
 
 func (h *Hub) joinTimeout(c *conn) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"duet/configs"
+	"duet/internal/forwarded"
 	"duet/turn"
 )
 
@@ -33,9 +34,10 @@ func turnSecret(cfg configs.Config, s state) []byte {
 // credentialAPI answers POST /api/v1/turn-credentials: {"user": "…", "ttlSeconds": 3600}, both optional, with an
 // RTCIceServer and its expiry. Who asks shows http.api_token as a bearer token.
 type credentialAPI struct {
-	cfg    configs.Config
-	secret []byte
-	urls   func(user, host string) (urls []string, username, credential string, expires time.Time)
+	cfg     configs.Config
+	proxies forwarded.Proxies
+	secret  []byte
+	urls    func(user, host string) (urls []string, username, credential string, expires time.Time)
 }
 
 func (a credentialAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +77,7 @@ func (a credentialAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusBadRequest, err.Error())
 		return
 	}
-	urls, _, _, _ := a.urls(ask.User, hostOf(r))
+	urls, _, _, _ := a.urls(ask.User, forwarded.Hostname(a.proxies.Host(r)))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	json.NewEncoder(w).Encode(map[string]any{

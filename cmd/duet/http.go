@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"duet/internal/forwarded"
 	"duet/internal/metrics"
 )
 
@@ -32,11 +32,9 @@ func publicRoutes(ws, page, credentials http.Handler) http.Handler {
 
 // toHTTPS sends browsers that come to the plain port to the one with TLS, and refuses what had better not been sent in
 // clear. It serves this machine, proxies that have ended TLS, and whoever asks for the server's health.
-func toHTTPS(h http.Handler, tlsPort int, proxies []netip.Prefix) http.Handler {
+func toHTTPS(h http.Handler, tlsPort int, proxies forwarded.Proxies) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		proxied := err == nil && contains(proxies, from.Addr()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-		if proxied || err == nil && from.Addr().Unmap().IsLoopback() || r.URL.Path == "/healthz" {
+		if proxies.Secure(r) || forwarded.Remote(r).IsLoopback() || r.URL.Path == "/healthz" {
 			h.ServeHTTP(w, r)
 			return
 		}
@@ -44,7 +42,7 @@ func toHTTPS(h http.Handler, tlsPort int, proxies []netip.Prefix) http.Handler {
 			http.Error(w, "use https: what is sent here can be read on the way", http.StatusForbidden)
 			return
 		}
-		host := hostOf(r)
+		host := forwarded.Hostname(proxies.Host(r))
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
@@ -65,15 +63,6 @@ func onlyHTTPS(h http.Handler) http.Handler {
 	})
 }
 
-// hostOf is the host that was asked for, without its port and brackets.
-func hostOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = strings.Trim(r.Host, "[]")
-	}
-	return host
-}
-
 // adminRoutes is what the operator alone may reach: it listens on loopback.
 func adminRoutes(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
@@ -91,7 +80,7 @@ func adminRoutes(registry *prometheus.Registry) http.Handler {
 // as a name of their own that they let point to it.
 func notForPages(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := hostOf(r)
+		host := forwarded.Hostname(r.Host)
 		at, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 		named := host != "localhost" && net.ParseIP(host) == nil
 		if site := r.Header.Get("Sec-Fetch-Site"); at != nil && at.IP.IsLoopback() && named || site == "cross-site" || site == "same-site" {

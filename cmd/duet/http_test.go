@@ -6,15 +6,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"duet/internal/forwarded"
 )
 
 func TestPlainPortSendsToHTTPS(t *testing.T) {
 	served := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	proxies := prefixes([]string{"10.0.0.0/8"})
+	proxies := forwarded.Proxies{netip.MustParsePrefix("10.0.0.0/8")}
 	for _, tt := range []struct {
 		name, method, from, host, path, proto string
 		port, code                            int

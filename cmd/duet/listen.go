@@ -12,12 +12,13 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pires/go-proxyproto"
+
+	"duet/internal/forwarded"
 )
 
 // helloTimeout bounds the TLS handshake and the first byte of a stream.
@@ -40,15 +41,14 @@ func listenTCP(key, addr string, replace bool) (net.Listener, error) {
 // proxyProtocol takes the client's address from the PROXY protocol header of
 // connections that come from the given networks, and leaves all others alone. With optional a connection from there may
 // come without.
-func proxyProtocol(l net.Listener, networks []string, optional bool) net.Listener {
-	if len(networks) == 0 {
+func proxyProtocol(l net.Listener, trusted forwarded.Proxies, optional bool) net.Listener {
+	if len(trusted) == 0 {
 		return l
 	}
 	believed := proxyproto.REQUIRE
 	if optional {
 		believed = proxyproto.USE
 	}
-	trusted := prefixes(networks)
 	return &proxyproto.Listener{
 		Listener:          l,
 		ReadHeaderTimeout: helloTimeout,
@@ -57,25 +57,12 @@ func proxyProtocol(l net.Listener, networks []string, optional bool) net.Listene
 			if err != nil {
 				return proxyproto.SKIP, nil
 			}
-			if contains(trusted, upstream.Addr()) {
+			if trusted.Contain(upstream.Addr()) {
 				return believed, nil
 			}
 			return proxyproto.SKIP, nil
 		},
 	}
-}
-
-// prefixes are networks as the configuration has them, which has validated them.
-func prefixes(networks []string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, n := range networks {
-		all = append(all, netip.MustParsePrefix(n))
-	}
-	return all
-}
-
-func contains(networks []netip.Prefix, ip netip.Addr) bool {
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip.Unmap().WithZone("")) })
 }
 
 // chanListener is a listener whose streams are given to it.

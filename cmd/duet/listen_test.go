@@ -23,6 +23,7 @@ import (
 	"encoding/pem"
 
 	"duet/configs"
+	"duet/internal/forwarded"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -185,15 +186,15 @@ func TestAcceptErrorsDoNotEndThePort(t *testing.T) {
 
 func TestProxyProtocolIsBelievedFromTrustedNetworksOnly(t *testing.T) {
 	const header = "PROXY TCP4 203.0.113.9 203.0.113.1 4711 80\r\n"
-	trusting := muxServer(t, proxyProtocol(listenLocal(t), []string{"127.0.0.0/8"}, false), nil)
+	trusting := muxServer(t, proxyProtocol(listenLocal(t), forwarded.Proxies{netip.MustParsePrefix("127.0.0.0/8")}, false), nil)
 	if got := httpSays(t, dial(t, trusting), header); got != "http from 203.0.113.9:4711" {
 		t.Errorf("from a trusted network: got %q", got)
 	}
-	asked := muxServer(t, proxyProtocol(listenLocal(t), []string{"127.0.0.0/8"}, false), nil)
+	asked := muxServer(t, proxyProtocol(listenLocal(t), forwarded.Proxies{netip.MustParsePrefix("127.0.0.0/8")}, false), nil)
 	if _, err := http.Get("http://" + asked.String() + "/"); err == nil {
 		t.Error("from a trusted network without a header: answered")
 	}
-	optional := muxServer(t, proxyProtocol(listenLocal(t), []string{"127.0.0.0/8"}, true), nil)
+	optional := muxServer(t, proxyProtocol(listenLocal(t), forwarded.Proxies{netip.MustParsePrefix("127.0.0.0/8")}, true), nil)
 	if got := httpSays(t, dial(t, optional), header); got != "http from 203.0.113.9:4711" {
 		t.Errorf("optional, with one: got %q", got)
 	}
@@ -201,7 +202,7 @@ func TestProxyProtocolIsBelievedFromTrustedNetworksOnly(t *testing.T) {
 	if got := httpSays(t, check, ""); got != "http from "+check.LocalAddr().String() {
 		t.Errorf("optional, without one: got %q", got)
 	}
-	wary := muxServer(t, proxyProtocol(listenLocal(t), []string{"10.0.0.0/8"}, false), nil)
+	wary := muxServer(t, proxyProtocol(listenLocal(t), forwarded.Proxies{netip.MustParsePrefix("10.0.0.0/8")}, false), nil)
 	c := dial(t, wary)
 	if _, err := io.WriteString(c, header+"GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)

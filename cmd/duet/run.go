@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"duet/configs"
+	"duet/internal/forwarded"
 	"duet/internal/metrics"
 	"duet/internal/netaddr"
 	"duet/relay"
@@ -51,6 +52,15 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 			return err
 		}
 	}
+	proxies, err := forwarded.Parse(cfg.Signaling.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("signaling.trusted_proxies: %w", err)
+	}
+	balancers, err := forwarded.Parse(cfg.HTTP.ProxyProtocol)
+	if err != nil {
+		return fmt.Errorf("http.proxy_protocol: %w", err)
+	}
+	believe := func(l net.Listener) net.Listener { return proxyProtocol(l, balancers, cfg.HTTP.ProxyProtocolOptional) }
 	registry := metrics.New(version)
 	secure, err := newTLS(ctx, cfg.HTTP, dir, addrs(found), log)
 	if err != nil {
@@ -91,7 +101,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		ServerName:     "duet",
 		Version:        version,
 	}
-	media, err := parts.openMedia(cfg, turn.Deps{
+	media, err := parts.openMedia(cfg, believe, turn.Deps{
 		Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
 		Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
 	}, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs(relayIPs)})
@@ -103,7 +113,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	if media.turn != nil {
 		deps.TURN, turnStreams = media.turn, media.turn.ServeConn
 		if cfg.HTTP.APIToken != "" {
-			credentials = credentialAPI{cfg, turnSecret(cfg, secrets), media.turn.ICEServers}
+			credentials = credentialAPI{cfg, proxies, turnSecret(cfg, secrets), media.turn.ICEServers}
 		}
 	}
 	if media.relay != nil {
@@ -114,13 +124,10 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		return err
 	}
 
-	believe := func(l net.Listener) net.Listener {
-		return proxyProtocol(l, cfg.HTTP.ProxyProtocol, cfg.HTTP.ProxyProtocolOptional)
-	}
 	routes := publicRoutes(hub, web.Handler(), credentials)
 	plain, secured := routes, routes
 	if ports.tls != nil && cfg.HTTP.Redirect {
-		plain, secured = toHTTPS(routes, portOf(ports.tls), prefixes(cfg.Signaling.TrustedProxies)), onlyHTTPS(routes)
+		plain, secured = toHTTPS(routes, portOf(ports.tls), proxies), onlyHTTPS(routes)
 	}
 	admin := httpServer(adminRoutes(registry), log)
 	for _, l := range []struct {
@@ -171,10 +178,7 @@ type mediaParts struct {
 
 // openMedia opens TURN and the relay. When both have one address they share its ports: the kernel tells their datagrams
 // apart, and the first bytes of a stream whose it is; the relay then takes those on the TLS port as well.
-func (p *parts) openMedia(cfg configs.Config, forTURN turn.Deps, forRelay relay.Deps) (m mediaParts, err error) {
-	believe := func(l net.Listener) net.Listener {
-		return proxyProtocol(l, cfg.HTTP.ProxyProtocol, cfg.HTTP.ProxyProtocolOptional)
-	}
+func (p *parts) openMedia(cfg configs.Config, believe func(net.Listener) net.Listener, forTURN turn.Deps, forRelay relay.Deps) (m mediaParts, err error) {
 	forTURN.WrapListener = believe
 	var streams *chanListener
 	if cfg.SharedPort() {

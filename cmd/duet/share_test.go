@@ -55,7 +55,7 @@ func sharedPort(t *testing.T, listeners int) (m mediaParts, registry *prometheus
 	}
 	registry = metrics.New("test")
 	var p parts
-	m, err = p.openMedia(cfg, turn.Deps{Log: quiet(), Metrics: registry, Secret: []byte("a secret for tests")}, relay.Deps{Log: quiet(), Metrics: registry})
+	m, err = p.openMedia(cfg, func(l net.Listener) net.Listener { return l }, turn.Deps{Log: quiet(), Metrics: registry, Secret: []byte("a secret for tests")}, relay.Deps{Log: quiet(), Metrics: registry})
 	if err != nil {
 		p.close()
 		t.Fatal(err)
