@@ -40,7 +40,7 @@ type conn struct {
 	// Guarded by roster.mu.
 	watch watcher
 
-	renewAt atomic.Int64 // Unix ns, when the session token is due; 0: never
+	renewAt atomic.Int64 // when the session token is due, in ns since Hub.began; 0: never
 }
 
 func (c *conn) push(f protocol.Frame) (room bool) { return c.wire.Push(f) }

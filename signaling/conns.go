@@ -41,7 +41,7 @@ func (g *conns) drop(c *conn) {
 }
 
 // due returns the connections whose ping or whose new token is due.
-func (g *conns) due(now time.Time, every time.Duration) (ping, renew []*conn) {
+func (g *conns) due(now time.Time, age, every time.Duration) (ping, renew []*conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.all {
@@ -49,7 +49,7 @@ func (g *conns) due(now time.Time, every time.Duration) (ping, renew []*conn) {
 			c.pingAt = now.Add(every)
 			ping = append(ping, c)
 		}
-		if at := c.renewAt.Load(); at != 0 && now.UnixNano() >= at {
+		if at := c.renewAt.Load(); at != 0 && int64(age) >= at {
 			renew = append(renew, c)
 		}
 	}

@@ -83,7 +83,9 @@ func (st *step) Finished(e call.Finished) {
 	if c == nil {
 		return
 	}
-	st.past.call(c.ID, st.now.Add(st.cfg.RestoreWindow))
+	if c.Party[0].Features.Has(protocol.FeatureResume) || c.Party[1].Features.Has(protocol.FeatureResume) {
+		st.past.add(c.ID, st.now) // a token may know it
+	}
 	if c.Started.IsZero() {
 		return
 	}

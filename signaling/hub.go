@@ -27,6 +27,7 @@ import (
 // anybody at any time.
 type Hub struct {
 	cfg      Config
+	began    time.Time // its monotonic reading is the clock of what is due
 	log      *slog.Logger
 	relay    Relay // nil: off
 	turn     TURN  // nil: off
@@ -64,6 +65,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	}
 	h := &Hub{
 		cfg:        cfg,
+		began:      time.Now(),
 		log:        deps.Log,
 		relay:      deps.Relay,
 		turn:       deps.TURN,
@@ -74,7 +76,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		limits:     join.NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.Rate, cfg.Burst),
 		conns:      conns{all: map[*conn]struct{}{}},
 		posts:      posts{wake: make(chan struct{}, 1)},
-		past:       past{sessions: map[string]time.Time{}, calls: map[string]time.Time{}},
+		past:       newPast(cfg.RestoreWindow),
 		sessions:   map[string]*session{},
 		timers:     map[*call.Call]*time.Timer{},
 		offers:     map[*call.Call][]pendingOffer{},
@@ -210,7 +212,7 @@ func (h *Hub) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			ping, renew := h.conns.due(now, h.cfg.PingInterval)
+			ping, renew := h.conns.due(now, now.Sub(h.began), h.cfg.PingInterval)
 			for _, c := range ping {
 				c.push(protocol.Frame{Kind: protocol.Ping})
 				c.flush()

@@ -272,6 +272,35 @@ func TestRestartAlone(t *testing.T) {
 	}
 }
 
+// TestNewCallToSomebodyWhoIsAway: after a restart a call that began since is not
+// taken for the one that the callee's token knows.
+func TestNewCallToSomebodyWhoIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("Ann", "resume"), w.join("Bob", "resume")
+		connectNumbered(t, a, b)
+		a.latest()
+		b.latest()
+		w.kill()
+		w.start()
+		a, _ = w.resumes(a, 0)
+		a.send(msg{"type": "endCall", "seq": 1})
+		a.send(msg{"type": "call", "target": "Bob", "seq": 2})
+		b, m := w.resumes(b, 0)
+		if m.obj("call").str("phase") != "ringing" {
+			t.Errorf("got %v", m)
+		}
+		b.expect("callEnded")
+		if m := b.expect("incomingCall"); m.str("caller") != "Ann" {
+			t.Errorf("got %v", m)
+		}
+		b.send(msg{"type": "callResponse", "accepted": true, "seq": 1})
+		if m := a.expect("callAnswered"); !m.flag("accepted") {
+			t.Errorf("Ann hears %v of the call that Bob has taken", m)
+		}
+	})
+}
+
 func connectNumbered(t *testing.T, a, b *client) {
 	t.Helper()
 	a.send(msg{"type": "call", "target": b.name, "seq": 1})

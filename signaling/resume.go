@@ -79,7 +79,7 @@ func (st *step) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
 
 // restore re-creates what a token of an earlier process knew.
 func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
-	if _, ended := st.past.sessions[cl.ID]; ended {
+	if st.past.has(cl.ID) {
 		return nil, protocol.SessionExpired
 	}
 	if st.stale(cl) || st.cfg.ResumeGrace == 0 {
@@ -89,7 +89,7 @@ func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 		return nil, protocol.SessionExpired // somebody took the name meanwhile
 	}
 	if cl.Call != nil {
-		if _, ended := st.past.calls[cl.Call.ID]; ended {
+		if st.past.has(cl.Call.ID) {
 			return nil, protocol.SessionExpired
 		}
 	}

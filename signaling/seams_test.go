@@ -281,6 +281,29 @@ func TestRelayedCall(t *testing.T) {
 	})
 }
 
+// TestMutingCostsOneMessage: neither party gets a new token for it.
+func TestMutingCostsOneMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = &neighbour{mode: "fallback"} })
+		a, b := w.join("Ann", "resume", "presence-none"), w.join("Bob", "resume", "presence-none")
+		connect(a, b)
+		a.send(msg{"type": "relayRequest", "reason": "user"})
+		b.expect("relayStart")
+		a.expect("relayStart")
+		synctest.Wait()
+		for _, x := range []*client{a, b} {
+			for len(x.in) > 0 {
+				<-x.in
+			}
+		}
+		a.send(msg{"type": "mediaStateChange", "video": false})
+		synctest.Wait()
+		if len(a.in) != 0 || len(b.in) != 1 {
+			t.Errorf("the one who mutes gets %d messages, the other %d", len(a.in), len(b.in))
+		}
+	})
+}
+
 func TestRelayAlways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &neighbour{mode: "always"}

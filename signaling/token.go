@@ -32,7 +32,7 @@ type claims struct {
 func (h *Hub) token(s *session) string {
 	s.dirty, s.renewed = false, time.Now()
 	if s.conn != nil {
-		s.conn.renewAt.Store(s.renewed.Add(h.cfg.SessionRenewal).UnixNano())
+		s.conn.renewAt.Store(int64(s.renewed.Sub(h.began) + h.cfg.SessionRenewal))
 	}
 	cl := claims{ID: s.ID, Name: s.Name, Features: s.Features, Epoch: s.epoch, Issued: s.renewed.UnixMilli(), Call: s.Snapshot()}
 	return h.signer.sign(cl)

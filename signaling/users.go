@@ -143,7 +143,9 @@ func (st *step) end(s *session, code uint16, words string) {
 	}
 	delete(st.sessions, s.ID)
 	st.roster.remove(s.entry)
-	st.past.session(s.ID, st.now.Add(st.cfg.RestoreWindow))
+	if s.Features.Has(protocol.FeatureResume) {
+		st.past.add(s.ID, st.now)
+	}
 	st.metrics.sessions.Dec()
 	s.outbox = nil
 	st.logLater(slog.LevelInfo, "session ended", "id", s.ID)

@@ -34,6 +34,7 @@ type Call struct {
 	phase        Phase
 	pendingMedia [2][]protocol.MediaChange // told while ringing, for the other party on acceptance
 	rung         bool                      // the caller knows that it rings
+	restored     bool                      // made from tokens after a restart of the server
 	announced    bool                      // both were told of the acceptance by this process, not by one before a restart
 	relay        relayPhase
 	relayReason  string

@@ -29,19 +29,20 @@ func (c *Call) keep(side int, ch protocol.MediaChange) {
 	c.pendingMedia[side] = append(kept, ch)
 }
 
+// mediaStateChange costs one message: session tokens are not renewed for it, since
+// who comes back after a restart states its media again.
 func (m *Machine) mediaStateChange(c *Call, p *User, ch protocol.MediaChange) {
 	ch.Apply(&c.Media[p.Side])
 	if c.phase == ringing {
 		c.keep(p.Side, ch)
-	} else {
-		for i, named := range ch.Named {
-			if named && c.relay >= relayOpen {
-				m.do(Mute{c, p, protocol.Kinds[i], *ch.To.Kind(i)})
-			}
-		}
-		m.tell(c.Other(p), protocol.MediaStateChangeMessage{Media: c.Media[p.Side], Sender: p.Name, SenderID: p.ID, CallID: c.ID, Kind: ch.Single()})
+		return
 	}
-	m.bothChanged(c)
+	for i, named := range ch.Named {
+		if named && c.relay >= relayOpen {
+			m.do(Mute{c, p, protocol.Kinds[i], *ch.To.Kind(i)})
+		}
+	}
+	m.tell(c.Other(p), protocol.MediaStateChangeMessage{Media: c.Media[p.Side], Sender: p.Name, SenderID: p.ID, CallID: c.ID, Kind: ch.Single()})
 }
 
 // inCall handles what only the parties of an accepted call may say.

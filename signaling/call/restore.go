@@ -33,7 +33,7 @@ func (u *User) Snapshot() *Snapshot {
 
 func (m *Machine) restored(e Restored) {
 	cl := e.Snapshot
-	c := &Call{ID: cl.ID, phase: cl.Phase, rung: true}
+	c := &Call{ID: cl.ID, phase: cl.Phase, rung: true, restored: true}
 	side := cl.Side & 1
 	peer := e.Peer
 	gone := peer == nil || peer.Call != nil || !peer.AwaitingRestore
@@ -71,8 +71,8 @@ func (m *Machine) returned(e Returned) {
 	p := e.User
 	p.AwaitingRestore = false
 	c := p.Call
-	if c == nil {
-		return
+	if c == nil || !c.restored {
+		return // a call that has begun since rings, or has been missed, as for anybody who was away
 	}
 	side, cl := p.Side, e.Snapshot
 	if cl == nil || cl.ID != c.ID {

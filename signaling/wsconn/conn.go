@@ -20,7 +20,8 @@ type Conn struct {
 	to   protocol.Receiver
 	sock *sock
 
-	lastFrame atomic.Int64 // when one came, in ns since 1970
+	began     time.Time
+	lastFrame atomic.Int64 // when one came, in ns since then: a clock that is set back changes nothing
 
 	in incoming // the reader's
 
@@ -141,7 +142,7 @@ func (c *Conn) Closing() bool {
 func (c *Conn) Abort() { c.sock.Close() } // the reader hears of it
 
 // LastFrameAt implements [protocol.Conn].
-func (c *Conn) LastFrameAt() time.Time { return time.Unix(0, c.lastFrame.Load()) }
+func (c *Conn) LastFrameAt() time.Time { return c.began.Add(time.Duration(c.lastFrame.Load())) }
 
 // Flush implements [protocol.Conn].
 func (c *Conn) Flush() {

@@ -96,7 +96,7 @@ func (c *Conn) received(b []byte) bool {
 // frame handles one frame. A code ends the reader.
 func (c *Conn) frame(now time.Time, f inbound) (end uint16) {
 	in := &c.in
-	c.lastFrame.Store(now.UnixNano())
+	c.lastFrame.Store(int64(now.Sub(c.began)))
 	closed := c.Closing()
 	if !closed && in.op == 0 { // whatever comes between its frames, a message ends in time
 		c.sock.aliveUntil(now, c.cfg.IdleTimeout)

@@ -60,7 +60,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, to protocol.R
 	// gorilla refuses clients that have sent more than the handshake, so that its reader holds nothing.
 	c := &Conn{cfg: &u.cfg, to: to, sock: newSock(ws.NetConn())}
 	now := time.Now()
-	c.lastFrame.Store(now.UnixNano())
+	c.began = now
 	c.sock.aliveUntil(now, u.cfg.IdleTimeout)
 	return c, nil
 }
