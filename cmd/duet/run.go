@@ -117,7 +117,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		}
 	}
 	if media.relay != nil {
-		deps.Relay = relay.NewSeam(media.relay)
+		deps.Relay = media.relay
 	}
 	hub, err := signaling.New(cfg.Signaling, deps)
 	if err != nil {

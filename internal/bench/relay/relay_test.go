@@ -29,7 +29,7 @@ func start(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.DefaultConfig(), hub.Deps{Key: bytes.Repeat([]byte{7}, 32), Relay: server.NewSeam(relay)})
+	h, err := hub.New(hub.DefaultConfig(), hub.Deps{Key: bytes.Repeat([]byte{7}, 32), Relay: relay})
 	if err != nil {
 		t.Fatal(err)
 	}
