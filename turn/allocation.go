@@ -27,7 +27,13 @@ type allocation struct {
 
 	socket   atomic.Pointer[relaySocket] // nil: no peer outside is permitted
 	over     atomic.Bool                 // closed or expired
-	bindings atomic.Pointer[[]*binding]  // never changed, only replaced
+	lastSent atomic.Int64                // when its client last sent something, on the server's clock; 0: never
+
+	// Never changed, only replaced. Few: maps would take more memory than all else.
+	bindings     atomic.Pointer[[]*binding]
+	permissions  atomic.Pointer[[]*permission]
+	destinations atomic.Pointer[[]*destination] // peers without a channel; nil: none yet
+	renewed      atomic.Int64                   // when destinations were begun anew
 
 	up, down counter // payloads from the client, and to it
 
@@ -35,10 +41,9 @@ type allocation struct {
 	seen   uint64
 	seenAt time.Time
 
-	mu          sync.Mutex // a leaf; guards what follows
-	closed      bool
-	timer       *time.Timer
-	permissions []permission // few: a map would take more memory than all else
+	mu     sync.Mutex // a leaf; guards what follows, and whoever replaces a list
+	closed bool
+	timer  *time.Timer
 }
 
 // relaySocket is the real socket of a relayed address.
@@ -82,13 +87,37 @@ func (g *gate) judgeAllocate() int {
 	case r.carries(hasReservation) && !s.reservations.known(string(r.token)):
 		return codeCapacity
 	}
-	if code, bound := s.quotas.admits(r.who, r.from.Addr()); code != 0 {
-		s.stats.bounds[bound].Add(1)
+	g.clampLifetime()
+	return g.judgeQuota()
+}
+
+// judgeQuota refuses an allocation that is one too many. Of a user of ours the one whose client is gone gives way.
+func (g *gate) judgeQuota() int {
+	r, s := &g.req, g.server
+	more := 1
+	switch {
+	case r.asksForPair():
+		more = 2
+	case r.carries(hasReservation): // which is counted already
+		more = 0
+	}
+	for {
+		code, bound := s.quotas.admits(r.who, r.from.Addr(), more)
+		if bound == boundUser {
+			if old := s.quotas.longestSilent(r.who, s.clockAt(r.now)); old != nil {
+				old.expire()
+				continue
+			}
+		}
+		if code != 0 {
+			s.stats.bounds[bound].Add(1)
+		}
 		return code
 	}
-	g.clampLifetime()
-	return 0
 }
+
+// asksForPair says whether the port after the even one is to be reserved, too (RFC 8656 section 18.5).
+func (r *request) asksForPair() bool { return r.carries(hasEvenPort) && r.even&0x80 != 0 }
 
 // judgeRefresh does the same for a Refresh request.
 func (g *gate) judgeRefresh() int {
@@ -116,10 +145,11 @@ func (g *gate) allocate() (*allocation, error) {
 		sockaddr: g.transport.sockaddr(route{r.from, r.local}),
 	}
 	a.bindings.Store(new([]*binding))
+	a.permissions.Store(new([]*permission))
 	if a.who.id != "" && s.cfg.Permissions == "call" {
 		a.member = s.callPeers.hold(a.who.id)
 	}
-	a.quota = s.quotas.enter(a.who, a.client.Addr())
+	a.quota = s.quotas.enter(a.who, a.client.Addr(), a)
 	if err := s.giveRelay(a, r); err != nil {
 		s.released(a)
 		return nil, err
@@ -137,7 +167,7 @@ func (s *Server) giveRelay(a *allocation, r *request) (err error) {
 			return nil
 		}
 	}
-	a.pair = r.carries(hasEvenPort) && r.even&0x80 != 0
+	a.pair = r.asksForPair()
 	a.relay, err = s.ports.choose(s.relays, a, s.relayIP(r.family), r.carries(hasEvenPort), a.pair)
 	return err
 }
@@ -178,6 +208,9 @@ func (g *gate) forget(a *allocation) {
 func (g *gate) abandon(a *allocation) {
 	s := g.server
 	s.relays.release(a.relay)
+	if a.pair { // and there is no token for it
+		s.relays.release(nextPort(a.relay))
+	}
 	s.released(a)
 	s.log.Info("turn allocation ended", "user", a.who.user, "client", a.client, "relay", a.relay,
 		"for", time.Since(a.born).Round(time.Second),
@@ -186,7 +219,7 @@ func (g *gate) abandon(a *allocation) {
 }
 
 func (s *Server) released(a *allocation) {
-	s.quotas.leave(a.quota, a.client.Addr())
+	s.quotas.leave(a.quota, a.client.Addr(), a)
 	if a.member != nil {
 		s.callPeers.release(a.member)
 	}

@@ -65,12 +65,15 @@ func (g *gate) allowExpiredCredential(who identity) bool {
 
 // identity is who has proved a password.
 type identity struct {
-	user    string    // "static:name" or "rest:id"; what quotas, permissions and ownership go by
-	id      string    // for our own users their signaling id, else empty
+	user    string    // "static:name", "rest:name" or "own:id"; what quotas, permissions and ownership go by
+	id      string    // for users of ours their signaling id, else empty
 	expires time.Time // zero for static users
 }
 
 func (i identity) static() bool { return i.expires.IsZero() }
+
+// own says that this is a user of ours, and one person.
+func (i identity) own() bool { return i.id != "" }
 
 func (i identity) expired(now time.Time) bool { return !i.expires.IsZero() && now.After(i.expires) }
 
@@ -115,12 +118,12 @@ func (c *credentials) find(m *message) (key []byte, who identity, ok bool) {
 	if err != nil || unix <= 0 {
 		return nil, identity{}, false
 	}
-	who = identity{user: "rest:" + id, expires: time.Unix(unix, 0)}
-	if id == "" {
+	who = identity{user: "rest:" + id, id: ownID(id), expires: time.Unix(unix, 0)}
+	switch {
+	case who.own():
+		who.user = ownName(who.id)
+	case id == "":
 		who.user = "rest:" + username
-	}
-	if isOwnID(id) {
-		who.id = id
 	}
 	for _, secret := range c.secrets {
 		key = longTermKey(username, c.realm, password(secret, username))
@@ -131,20 +134,36 @@ func (c *credentials) find(m *message) (key []byte, who identity, ok bool) {
 	return nil, identity{}, false
 }
 
-// claimedID is the id of ours in a TURN REST username that nobody has proved; empty if there is none.
-func claimedID(username []byte) string {
-	if _, id, _ := strings.Cut(string(username), ":"); isOwnID(id) {
+// ownMark begins the name in the credentials of our own users, so that no other credential is taken for one.
+const ownMark = "duet:"
+
+// ownName is what quotas and ownership call a user of ours.
+func ownName(id string) string { return "own:" + id }
+
+// ownID is the signaling id in the name of a TURN REST credential, empty if it is no user's of ours. Whatever has the form of
+// an id is one, too: then it may reach less.
+func ownID(name string) string {
+	if id, marked := strings.CutPrefix(name, ownMark); marked {
 		return id
+	}
+	if looksLikeID(name) {
+		return name
 	}
 	return ""
 }
 
-// isOwnID tells the ids that signaling gives out from the names of other software.
-func isOwnID(id string) bool {
-	if len(id) != 24 || id[:2] != "u_" {
+// claimedID is the id of ours in a TURN REST username that nobody has proved; empty if there is none.
+func claimedID(username []byte) string {
+	_, name, _ := strings.Cut(string(username), ":")
+	return ownID(name)
+}
+
+// looksLikeID tells the ids that signaling has given out without a mark.
+func looksLikeID(name string) bool {
+	if len(name) != 24 || name[:2] != "u_" {
 		return false
 	}
-	for _, c := range []byte(id[2:]) {
+	for _, c := range []byte(name[2:]) {
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
 			return false
 		}

@@ -9,11 +9,17 @@ import (
 
 // own logs a client in as a user of ours.
 func (c *client) own(s *Server, id string) *client {
-	c.user, c.pass = s.credentials.issue(id, time.Now().Add(time.Hour))
+	c.user, c.pass = s.credentials.issue(ownMark+id, time.Now().Add(time.Hour))
 	return c
 }
 
 func TestPermissionsFollowTheCall(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) { permissionsFollowTheCall(t, way) })
+	}
+}
+
+func permissionsFollowTheCall(t *testing.T, way string) {
 	id := func(n int) string { return fmt.Sprintf("u_%022d", n) }
 	s := start(t, func(c *Config, _ *limits) { c.Permissions = "call" })
 	a, b, stranger := dial(t, s, "udp").own(s, id(1)), dial(t, s, "tcp").own(s, id(2)), dial(t, s, "udp").own(s, id(3))
@@ -48,19 +54,19 @@ func TestPermissionsFollowTheCall(t *testing.T) {
 	check("the other member's candidate", a, addr, 0)
 	check("a third member, outside", stranger, addr, codeForbidden)
 
-	a.bind(0x4000, addr)
-	a.bind(0x4001, atB)
+	a.open(way, 0x4000, addr)
+	a.open(way, 0x4001, atB)
 	a.mustAsk(methodCreatePermission, peerAddress(atStranger))
-	b.bind(0x4002, atA)
+	b.open(way, 0x4002, atA)
 	check("a third member, a relay", stranger, atA, codeForbidden)
 	public.mustAsk(methodCreatePermission, peerAddress(atA)) // the address is ours, the port is not known yet
 
-	a.send(channelData(0x4000, "out"))
+	a.say(way, 0x4000, addr, "out")
 	from := expectAt(t, outside, "out")
 	outside.WriteToUDPAddrPort([]byte("in"), from)
-	a.expectChannel(0x4000, "in")
-	a.send(channelData(0x4001, "to b"))
-	b.expectChannel(0x4002, "to b")
+	a.hear(way, 0x4000, addr, "in")
+	a.say(way, 0x4001, atB, "to b")
+	b.hear(way, 0x4002, atA, "to b")
 
 	// What the library would let through, but the call does not.
 	data := attribute{attrData, []byte("wrong")}
@@ -74,14 +80,14 @@ func TestPermissionsFollowTheCall(t *testing.T) {
 	if got := attributeOf(public.receive(5*time.Second), attrData); string(got) != "self" {
 		t.Errorf("a static user to itself: got %q", got)
 	}
-	b.send(channelData(0x4002, "to a"))
-	a.expectChannel(0x4001, "to a") // and nothing before it
+	b.say(way, 0x4002, atA, "to a")
+	a.hear(way, 0x4001, atB, "to a") // and nothing before it
 
 	// The end takes effect with the next packet, both ways.
 	s.CallEnded("call")
-	a.send(channelData(0x4000, "late"))
-	a.send(channelData(0x4001, "late"))
-	b.send(channelData(0x4002, "late"))
+	a.say(way, 0x4000, addr, "late")
+	a.say(way, 0x4001, atB, "late")
+	b.say(way, 0x4002, atA, "late")
 	outside.WriteToUDPAddrPort([]byte("late"), from)
 	a.mustAsk(methodRefresh)
 	b.mustAsk(methodRefresh)
@@ -101,10 +107,10 @@ func TestPermissionsFollowTheCall(t *testing.T) {
 	s.CallStarted("one", id(1), id(2))
 	s.CallStarted("two", id(1), id(3))
 	s.CallEnded("one")
-	a.bind(0x4003, atStranger)
-	stranger.bind(0x4000, atA)
-	a.send(channelData(0x4003, "two"))
-	stranger.expectChannel(0x4000, "two")
+	a.open(way, 0x4003, atStranger)
+	stranger.open(way, 0x4000, atA)
+	a.say(way, 0x4003, atStranger, "two")
+	stranger.hear(way, 0x4000, atA, "two")
 	s.CallEnded("two")
 	s.CallEnded("two")
 }
@@ -118,8 +124,11 @@ func TestCallsDoNotOpenDeniedRanges(t *testing.T) {
 	for _, ip := range []string{"127.0.0.2", "10.0.0.1", "169.254.169.254", "::1", "1.1.1.1"} {
 		s.Candidate("c", "other", ip)
 		want := codeForbidden
-		if ip == "1.1.1.1" {
+		switch ip {
+		case "1.1.1.1":
 			want = 0
+		case "::1":
+			want = codePeerFamily
 		}
 		if got := a.ask(methodCreatePermission, peerAddress(netip.AddrPortFrom(netip.MustParseAddr(ip), 9))).code; got != want {
 			t.Errorf("%s: got %d, want %d", ip, got, want)

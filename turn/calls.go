@@ -16,7 +16,7 @@ import (
 // announced address. It computes one HMAC and takes no lock.
 func (s *Server) ICEServers(user, host string) (urls []string, username, credential string, expires time.Time) {
 	expires = time.Now().Add(s.cfg.CredentialTTL)
-	username, credential = s.credentials.issue(user, expires)
+	username, credential = s.credentials.issue(ownMark+user, expires)
 	if s.cfg.Host != "" {
 		host = s.cfg.Host
 	}
@@ -35,7 +35,7 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 // Credential is the TURN REST form of a secret (coturn's static-auth-secret), for other software: a username that expires
 // and its password. A user of the form of Duet's own ids would be held to its call, so it is refused.
 func Credential(secret []byte, user string, expires time.Time) (username, pass string, err error) {
-	if isOwnID(user) || len(user) > 128 || !printable(user) {
+	if strings.HasPrefix(user, ownMark) || ownID(user) != "" || len(user) > 128 || !printable(user) {
 		return "", "", fmt.Errorf("user %q: at most 128 printable characters, and not the form of an id of Duet's", user)
 	}
 	username, pass = (&credentials{secrets: [][]byte{secret}}).issue(user, expires)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestICEServers(t *testing.T) {
@@ -22,6 +23,26 @@ func TestICEServers(t *testing.T) {
 		}
 		if !strings.HasSuffix(user, ":"+ownUser) {
 			t.Errorf("username %q", user)
+		}
+	}
+}
+
+// A user of ours is known by the mark in its credentials, whatever form its id has. What looks like an id is one, too; nobody
+// else can have credentials that do.
+func TestOwnUsersAreMarked(t *testing.T) {
+	s := start(t)
+	for id, want := range map[string]string{"anything": "anything", ownUser: ownUser} {
+		_, user, _, _ := s.ICEServers(id, "127.0.0.1")
+		if _, name, _ := strings.Cut(user, ":"); ownID(name) != want {
+			t.Errorf("%s is taken for %q, want %q", user, ownID(name), want)
+		}
+	}
+	if ownID(ownUser) != ownUser || ownID("somebody") != "" || ownID("") != "" {
+		t.Error("names without a mark are misread")
+	}
+	for _, user := range []string{ownUser, ownMark + "somebody", ownMark} {
+		if _, _, err := Credential([]byte(testSecret), user, time.Now()); err == nil {
+			t.Errorf("a credential for %q", user)
 		}
 	}
 }

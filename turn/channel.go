@@ -1,7 +1,8 @@
 package turn
 
 // This file is channels (RFC 8656 section 12): numbers that stand for peers. A binding is made when the authority has
-// granted it, and lives no longer than the authority's own: until its time, or its allocation's end.
+// granted it, and lives no longer than the authority's own: until its time, or its allocation's end. A little grace is in that
+// time, for clients that ask again at the last moment and have lost a packet then.
 
 import (
 	"net/netip"
@@ -12,14 +13,8 @@ import (
 // binding is one channel of one allocation.
 type binding struct {
 	number uint16
-	peer   netip.AddrPort
-	until  atomic.Int64 // on the server's clock
-
-	// what was found last time; all of it is checked before it is believed
-	judged atomic.Uint64 // policy's epoch, and the access in the three lowest bits; 0: not yet
-	to     atomic.Pointer[allocation]
-	back   atomic.Pointer[binding] // the channel of to for packets from here
-	missed atomic.Uint64           // the relay table's epoch when there was no allocation at peer
+	destination
+	until atomic.Int64 // on the server's clock
 }
 
 func (g *gate) judgeChannelBind() int {
@@ -43,7 +38,8 @@ func (g *gate) judgeChannelBind() int {
 func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
 	a.permit([]netip.AddrPort{peer}, now)
 	clock := a.gate.server.clockAt(now)
-	until := clock + int64(a.gate.server.limits.channelLifetime)
+	limits := &a.gate.server.limits
+	until := clock + int64(limits.channelLifetime+limits.grace)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var kept []*binding
@@ -56,7 +52,8 @@ func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
 			kept = append(kept, b)
 		}
 	}
-	b := &binding{number: number, peer: peer}
+	b := &binding{number: number}
+	b.peer = peer
 	b.until.Store(until)
 	kept = append(kept, b)
 	a.bindings.Store(&kept)

@@ -36,7 +36,7 @@ func TestChannelsAreCapped(t *testing.T) {
 
 // TestChannelsExpire, and live on when they are bound again, like the library's.
 func TestChannelsExpire(t *testing.T) {
-	s := start(t, func(_ *Config, l *limits) { l.channelLifetime = 2 * time.Second })
+	s := start(t, func(_ *Config, l *limits) { l.channelLifetime, l.grace = 2*time.Second, 0 })
 	a, b, atA, atB := pair(t, s, "udp", "udp")
 	outside, addr := peer(t)
 	a.bind(0x4002, addr)

@@ -7,7 +7,6 @@ import (
 	"crypto/sha1" //nolint:gosec // fixed by the protocol
 	"encoding/binary"
 	"math/rand/v2"
-	"net/netip"
 )
 
 // appendHeader begins a message of ours, whose length is yet to be set.
@@ -17,22 +16,6 @@ func appendHeader(b []byte, method, class uint16) []byte {
 	b = binary.BigEndian.AppendUint32(b, magicCookie)
 	b = binary.BigEndian.AppendUint64(b, rand.Uint64())
 	return binary.BigEndian.AppendUint32(b, rand.Uint32())
-}
-
-// appendData makes a Data indication (RFC 8656 section 11.4).
-func appendData(b []byte, from netip.AddrPort, payload []byte) []byte {
-	b = appendHeader(b, methodData, classIndication)
-	family, ip := byte(family6), from.Addr().AsSlice()
-	if from.Addr().Is4() {
-		family = family4
-	}
-	for i := range ip {
-		ip[i] ^= b[4+i] // cookie and transaction
-	}
-	b = appendAttribute(b, attrXORPeerAddress, append([]byte{0, family, byte(from.Port()>>8) ^ b[4], byte(from.Port()) ^ b[5]}, ip...))
-	b = appendAttribute(b, attrData, payload)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize))
-	return b
 }
 
 // verify checks MESSAGE-INTEGRITY; parse has cut the message off behind it and set the length accordingly.

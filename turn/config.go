@@ -53,9 +53,9 @@ type Config struct {
 	// Answers a second to one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many) before a password is
 	// shown, so that the server cannot be used to flood somebody else. Raise it for many clients behind one NAT.
 	UnauthenticatedPerIP int `yaml:"unauthenticated_per_ip"`
-	// Allocations that one user may have at a time; a browser takes one for each network interface and transport. Static
-	// users stand for other software, with many people behind one name, and are not bounded by this. 0 is no limit, here
-	// and in the limits that follow.
+	// Allocations that one user may have at a time; a browser takes one for each network interface and transport. One that
+	// has been silent for half a minute gives way to a new one. Names of other software, which may stand for many people,
+	// are not bounded by this. 0 is no limit, here and in the limits that follow.
 	UserAllocations int `yaml:"user_allocations"`
 	// Allocations from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), whoever asks, so that
 	// somebody with many names cannot have them all. Raise it for more callers than 500 behind one NAT.
@@ -63,7 +63,8 @@ type Config struct {
 	// Allocations in all; one takes about 10 KiB.
 	TotalAllocations int `yaml:"total_allocations"`
 	// Bytes a second relayed for one user, both directions together; the default is a dozen video calls. What is over is
-	// lost, as on a slow line. Not for static users.
+	// lost, as on a slow line. Time-limited names of other software have it for each allocation, static users are not
+	// bounded.
 	UserBytesPerSecond int64 `yaml:"user_bytes_per_second"`
 	// The same in packets a second.
 	UserPPS int64 `yaml:"user_pps"`

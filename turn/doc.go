@@ -8,7 +8,7 @@
 //	allocation      allocation.go, ports.go, quota.go, reservation.go: a relayed address and its lifetime
 //	permission      permission.go, policy.go, callpeers.go: which peers may be reached
 //	channel         channel.go: numbers that stand for peers
-//	forward         forward.go, relaytable.go: payloads to clients and peers
+//	forward         forward.go, indication.go, destination.go, relaytable.go: payloads to clients and peers
 //	library         pion_*.go, behind [authority]: it keeps allocations, permissions and channels, and answers
 //
 // # Types
@@ -22,8 +22,10 @@
 // and a real socket is opened only when a peer outside is permitted. That the library closes it is the one sure sign that it
 // is over.
 //
-// Each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData is forwarded
-// there, around the library. For streams the gate forwards it in the same way, one packet at a time.
+// Each UDP socket is owned by a loop, which also reads the real sockets of its clients' allocations. ChannelData and
+// Send indications are forwarded there, around the library, where they lie: from the library's answers the gate has learnt
+// which permissions and channels there are. Everything else, and what waits behind it, goes to the gate (gateQueue). For
+// streams the gate forwards in the same way, one packet at a time.
 //
 // # Goroutines
 //
@@ -34,6 +36,6 @@
 //
 // # Locks
 //
-// All locks are leaves, but those of the sockets (package udp). A packet between two bound channels takes none but its loop's
+// All locks are leaves, but those of the sockets (package udp). A packet that is forwarded takes none but its loop's
 // sockets', once for each batch.
 package turn

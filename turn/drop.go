@@ -17,6 +17,7 @@ const (
 	dropAttribute
 	dropDuplicate
 	dropCount
+	dropFingerprint
 
 	// what the gate does not answer
 	dropBudget
@@ -42,7 +43,7 @@ const (
 // String is the label of the metric that counts them.
 func (d drop) String() string {
 	return [...]string{
-		"none", "short", "not stun", "length", "class", "method", "attribute", "duplicate attribute", "too many attributes",
+		"none", "short", "not stun", "length", "class", "method", "attribute", "duplicate attribute", "too many attributes", "fingerprint",
 		"budget", "no allocation", "no permission", "unknown channel",
 		"not a STUN or TURN frame", "too many connections", "accept", "late",
 		"forbidden peer", "oversize", "queue full", "quota", "unreachable", "?",

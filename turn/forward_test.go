@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"syscall"
@@ -110,14 +111,19 @@ func TestFastPathEnds(t *testing.T) {
 		}},
 	} {
 		for _, network := range []string{"udp", "tcp"} {
-			s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 800*time.Millisecond })
-			a, b, atA, atB := pair(t, s, "udp", network)
-			a.send(channelData(0x4000, "before"))
-			b.expectChannel(0x4001, "before")
-			c.end(s, a, b, atA, atB)
-			a.send(channelData(0x4000, "after"))
-			a.roundTrip(a.build(methodBinding, classRequest))
-			b.expectSilence(c.name + " (" + network + ")")
+			for _, way := range ways {
+				s := start(t, func(_ *Config, l *limits) { l.minLifetime, l.expiryLead = 1, 800*time.Millisecond })
+				a, b := dial(t, s, "udp"), dial(t, s, network)
+				atA, atB := a.allocate(), b.allocate()
+				a.open(way, 0x4000, atB)
+				b.open(way, 0x4001, atA)
+				a.say(way, 0x4000, atB, "before")
+				b.hear(way, 0x4001, atA, "before")
+				c.end(s, a, b, atA, atB)
+				a.say(way, 0x4000, atB, "after")
+				a.roundTrip(a.build(methodBinding, classRequest))
+				b.expectSilence(c.name + " (" + network + ", " + way + ")")
+			}
 		}
 	}
 }
@@ -185,41 +191,107 @@ func (s *sink) emit(*allocation, []byte) {}
 
 func (s *sink) counts() *traffic { return &s.traffic }
 
-func forwardOne(t testing.TB, s *Server, at netip.AddrPort) (func(), *sink) {
+// ways are how a client may send: on a channel, or in Send indications, which it may also get.
+var ways = []string{"channel", "indication"}
+
+// open lets a client and a peer exchange payloads in one of the ways.
+func (c *client) open(way string, number uint16, peer netip.AddrPort) {
+	c.t.Helper()
+	if way == "channel" {
+		c.bind(number, peer)
+		return
+	}
+	c.mustAsk(methodCreatePermission, peerAddress(peer))
+}
+
+// payload is what say sends.
+func (c *client) payload(way string, number uint16, peer netip.AddrPort, text string) []byte {
+	if way == "channel" {
+		return channelData(number, text)
+	}
+	return c.build(methodSend, classIndication, peerAddress(peer), attribute{attrData, []byte(text)})
+}
+
+func (c *client) say(way string, number uint16, peer netip.AddrPort, text string) {
+	c.t.Helper()
+	c.send(c.payload(way, number, peer, text))
+}
+
+// hear reads one message and compares it: in an indication it comes from peer.
+func (c *client) hear(way string, number uint16, peer netip.AddrPort, want string) {
+	c.t.Helper()
+	if way == "channel" {
+		c.expectChannel(number, want)
+		return
+	}
+	b := c.receive(5 * time.Second)
+	if len(b) < headerSize || binary.BigEndian.Uint16(b) != messageType(methodData, classIndication) || len(b)%4 != 0 {
+		c.t.Fatalf("got %x, want a Data indication with %q", b, want)
+	}
+	from, _ := xorAddress(attributeOf(b, attrXORPeerAddress), b[8:headerSize])
+	if got := string(attributeOf(b, attrData)); got != want || from != peer {
+		c.t.Fatalf("got %q from %s, want %q from %s", got, from, want, peer)
+	}
+}
+
+// couple is two clients that may reach each other, each in a way of its own.
+func couple(t testing.TB, s *Server, wayA, wayB string) (a, b *client, atA, atB netip.AddrPort) {
+	a, b = dial(t, s, "udp").own(s, ownUser), dial(t, s, "udp").own(s, "u_0123456789abcdefabcdef")
+	s.CallStarted("c", ownUser, "u_0123456789abcdefabcdef")
+	atA, atB = a.allocate(), b.allocate()
+	a.open(wayA, 0x4000, atB)
+	b.open(wayB, 0x4001, atA)
+	return a, b, atA, atB
+}
+
+// forwardOne gives a function that forwards one payload of 1,200 bytes of the client at a relayed address.
+func forwardOne(s *Server, c *client, way string, at, to netip.AddrPort) (func(), *sink) {
 	x, out := s.relays.lookup(at), new(sink)
-	frame := channelData(0x4000, string(make([]byte, 1200)))
+	message := c.payload(way, 0x4000, to, string(make([]byte, 1200)))
+	buf := make([]byte, headroom+len(message), headroom+len(message)+tailroom)
 	return func() {
-		frame[0], frame[1] = 0x40, 0
-		s.forward(x, frame, s.clock(), out)
+		copy(buf[headroom:], message)
+		s.fromClient(x, buf, s.clock(), out)
 	}, out
 }
 
 func TestForwardDoesNotAllocate(t *testing.T) {
-	s := start(t, func(c *Config, _ *limits) { c.Permissions = "call" })
-	a, b := dial(t, s, "udp").own(s, ownUser), dial(t, s, "udp").own(s, "u_0123456789abcdefabcdef")
-	s.CallStarted("c", ownUser, "u_0123456789abcdefabcdef")
-	atA, atB := a.allocate(), b.allocate()
-	a.bind(0x4000, atB)
-	b.bind(0x4001, atA)
-	one, out := forwardOne(t, s, atA)
-	if n := testing.AllocsPerRun(1000, one); n != 0 {
-		t.Errorf("%v allocations for each packet", n)
-	}
-	if out.traffic.up[pathFast].packets.Load() < 1000 {
-		t.Errorf("%d packets passed", out.traffic.up[pathFast].packets.Load())
+	for _, wayA := range ways {
+		for _, wayB := range ways {
+			s := start(t, func(c *Config, _ *limits) { c.Permissions = "call" })
+			a, _, atA, atB := couple(t, s, wayA, wayB)
+			one, out := forwardOne(s, a, wayA, atA, atB)
+			if n := testing.AllocsPerRun(1000, one); n != 0 {
+				t.Errorf("%s to %s: %v allocations for each packet", wayA, wayB, n)
+			}
+			if out.traffic.down[pathFast].packets.Load() < 1000 {
+				t.Errorf("%s to %s: %d packets passed", wayA, wayB, out.traffic.down[pathFast].packets.Load())
+			}
+			x, from := s.relays.lookup(atA), netip.MustParseAddrPort("127.0.0.1:9")
+			buf := make([]byte, headroom+1200, headroom+1200+tailroom)
+			if n := testing.AllocsPerRun(1000, func() { s.fromPeer(x, buf, from, s.clock(), out) }); n != 0 {
+				t.Errorf("from a peer: %v allocations for each packet", n)
+			}
+		}
 	}
 }
 
-// BenchmarkForward is what one packet costs between its arrival and its place in the outbox.
+// BenchmarkForward is what one packet costs between its arrival and its place in the outbox, by how it comes and leaves.
 func BenchmarkForward(b *testing.B) {
-	s := start(b, func(c *Config, _ *limits) { c.UserBytesPerSecond, c.UserPPS = 0, 0 })
-	_, _, atA, _ := pair(b, s, "udp", "udp")
-	one, out := forwardOne(b, s, atA)
-	b.ReportAllocs()
-	for b.Loop() {
-		one()
-	}
-	if out.traffic.up[pathFast].packets.Load() < uint64(b.N) {
-		b.Fatal("not all packets passed")
+	for _, wayA := range ways {
+		for _, wayB := range ways {
+			b.Run(wayA+"-to-"+wayB, func(b *testing.B) {
+				s := start(b, func(c *Config, _ *limits) { c.UserBytesPerSecond, c.UserPPS = 0, 0 })
+				a, _, atA, atB := couple(b, s, wayA, wayB)
+				one, out := forwardOne(s, a, wayA, atA, atB)
+				b.ReportAllocs()
+				for b.Loop() {
+					one()
+				}
+				if out.traffic.down[pathFast].packets.Load() < uint64(b.N) {
+					b.Fatal("not all packets passed")
+				}
+			})
+		}
 	}
 }

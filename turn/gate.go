@@ -19,7 +19,7 @@ type gate struct {
 
 	// Touched by the authority's goroutine alone.
 	req     request // the current one, until the next
-	in      [maxFrame + 1]byte
+	in      [headroom + maxFrame + 1 + tailroom]byte
 	scratch []byte
 
 	mu          sync.Mutex // a leaf; guards allocations
@@ -54,27 +54,32 @@ func (g *gate) wait() {
 
 // next reads until there is something for the authority to do.
 func (g *gate) next() (*request, error) {
-	n, from, err := g.transport.read(g.in[:])
+	n, from, err := g.transport.read(g.in[headroom : headroom+maxFrame+1])
 	if err != nil {
 		close(g.over)
 		return nil, err
 	}
-	if n == 0 || !g.admit(g.in[:n], from) {
+	if n == 0 || !g.admit(g.in[:headroom+n], from) {
 		return nil, nil
 	}
 	return &g.req, nil
 }
 
-// admit judges one message, and says whether the authority is to do something about it.
-func (g *gate) admit(b []byte, from route) bool {
-	r := &g.req
+// admit judges one message, which is behind the headroom of buf, and says whether the authority is to do something about it.
+func (g *gate) admit(buf []byte, from route) bool {
+	r, b := &g.req, buf[headroom:]
 	*r = request{message: message{peers: r.peers, unknown: r.unknown}, from: from.client, local: from.local, now: time.Now()}
 	if len(b) < 4 {
 		return g.drop(dropShort)
 	}
 	r.allocation = g.lookup(from.client)
-	if isChannel(b[0]) {
-		return g.channelData(b)
+	if isChannel(b[0]) || isSend(b) {
+		switch how, reason := g.server.fromClient(r.allocation, buf, g.server.clockAt(r.now), direct{g.server}); how {
+		case handled:
+			return false
+		case tooEarly:
+			return g.drop(reason)
+		}
 	}
 	if reason := r.parse(b); reason != passed {
 		return g.drop(reason)
@@ -107,24 +112,10 @@ func (g *gate) indication() bool {
 		return g.drop(dropNoAllocation)
 	case len(r.peers) != 1 || !r.carries(hasData) || len(r.unknown) > 0:
 		return g.drop(dropAttribute)
-	case !r.allocation.permitted(canonical(r.peers[0].Addr())):
+	case !r.allocation.permitted(canonical(r.peers[0].Addr()), g.server.clockAt(r.now)):
 		return g.drop(dropNoPermission)
 	}
 	return true
-}
-
-// channelData forwards what comes on a channel; the authority never sees it.
-func (g *gate) channelData(b []byte) bool {
-	number, n := channelHeader(b)
-	a := g.req.allocation
-	switch {
-	case !validChannel(number) || 4+n > len(b) || len(b) > 4+n+3:
-		return g.drop(dropLength)
-	case a == nil:
-		return g.drop(dropUnknownChannel)
-	}
-	g.server.forward(a, b, g.server.clockAt(g.req.now), direct{g.server})
-	return false
 }
 
 // judge says whether the authority is to answer a request whose client has proved a password.
@@ -163,7 +154,8 @@ func (g *gate) granted(what grant) {
 		a.setLifetime(what.lifetime)
 		if what.token != "" && a.pair {
 			a.pair = false
-			g.server.reservations.put(what.token, nextPort(a.relay))
+			quota := g.server.quotas.enter(a.who, a.client.Addr(), nil)
+			g.server.reservations.put(what.token, reservation{nextPort(a.relay), quota, a.client.Addr()})
 		}
 	case methodCreatePermission:
 		a.permit(r.peers, r.now)

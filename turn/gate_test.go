@@ -225,8 +225,8 @@ func FuzzGate(f *testing.F) {
 		if got := f.lookup(pipeClient); got != a || got.isOver() {
 			t.Fatalf("the allocation was %p and is %p", a, got)
 		}
-		if len(f.allocations) != 1 || len(a.permissions) != 1 || len(*a.bindings.Load()) != 1 {
-			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(a.permissions), len(*a.bindings.Load()))
+		if len(f.allocations) != 1 || len(*a.permissions.Load()) != 1 || len(*a.bindings.Load()) != 1 {
+			t.Fatalf("%d allocations, %d permissions, %d channels", len(f.allocations), len(*a.permissions.Load()), len(*a.bindings.Load()))
 		}
 	})
 }

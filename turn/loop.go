@@ -1,7 +1,7 @@
 package turn
 
-// This file is UDP: for each listening socket one loop that owns it and the relay sockets of its allocations. ChannelData goes
-// from socket to socket within the loop, in batches; everything else is handed to the gate.
+// This file is UDP: for each listening socket one loop that owns it and the relay sockets of its allocations. Payloads
+// go from socket to socket within the loop, in batches; everything else is handed to the gate.
 
 import (
 	"errors"
@@ -20,8 +20,7 @@ const (
 	batch      = 64   // datagrams taken from the listening socket at once
 	arena      = 192  // buffers of a loop
 	relayBatch = 8    // datagrams taken from a relay socket at once
-	bufferSize = 2048 // of which four bytes are room for a header
-	waiting    = 512  // requests that may wait for the gate
+	bufferSize = 2048 // of which the headroom is kept free, and the tailroom
 
 	socketBuffer = 4 << 20
 	// A peer sends a key frame, or what a data channel's window allows, at once. The system's own size keeps 92 packets.
@@ -30,12 +29,11 @@ const (
 
 // loop implements udpListener and emitter.
 type loop struct {
-	server  *Server
-	sock    *udp.Socket
-	poller  *udp.Poller[*loopSocket] // of the listening socket, which is nil to it, and of the relay sockets
-	gate    *gate
-	control chan *packet
-	done    chan struct{} // closed when the link is over
+	server *Server
+	sock   *udp.Socket
+	poller *udp.Poller[*loopSocket] // of the listening socket, which is nil to it, and of the relay sockets
+	gate   *gate
+	queue  *gateQueue
 
 	traffic traffic
 	lost    atomic.Uint64 // by the kernel, on relay sockets that are closed
@@ -106,9 +104,9 @@ func newLoop(s *Server, address string, share bool) (*loop, error) {
 	}
 	return &loop{
 		server: s, sock: sock, poller: poller,
-		control: make(chan *packet, waiting), done: make(chan struct{}),
+		queue: newGateQueue(),
 		flows: map[netip.AddrPort]*allocation{},
-		in:    udp.NewInbox(arena, bufferSize, 4, bufferSize),
+		in:    udp.NewInbox(arena, bufferSize, headroom, bufferSize-headroom-tailroom),
 		out: udp.NewOutbox(sock, arena, true, func(err error, datagrams int) {
 			for range datagrams {
 				s.stats.lose(err)
@@ -171,40 +169,35 @@ func (l *loop) readClients() {
 		return
 	}
 	for i := first; i < first+n; i++ {
-		b, from := l.in.Packet(i), l.in.From(i)
-		if len(b) < 4 || !from.IsValid() {
+		buf, from := l.in.Frame(i), l.in.From(i)
+		if len(buf) < headroom+4 || !from.IsValid() {
 			l.server.stats.drop(dropShort)
 			continue
 		}
-		if !isChannel(b[0]) {
-			l.toGate(b, route{from, l.in.To(i)})
-			continue
-		}
-		number, size := channelHeader(b)
-		switch a := l.flow(from); {
-		case !validChannel(number) || 4+size > len(b) || len(b) > 4+size+3:
-			l.server.stats.drop(dropLength)
-		case a == nil:
-			l.server.stats.drop(dropUnknownChannel)
-		default:
-			l.server.forward(a, b, l.now, l)
-		}
+		l.fromClient(buf, route{from, l.in.To(i)})
 	}
 }
 
-// toGate hands a datagram to the library's read loop.
-func (l *loop) toGate(b []byte, from route) {
-	if len(b) > maxFrame {
-		l.server.stats.drop(dropOversize)
-		return
+// fromClient forwards one message, or hands it to the gate.
+func (l *loop) fromClient(buf []byte, from route) {
+	b := buf[headroom:]
+	payload := isChannel(b[0]) || isSend(b)
+	if payload && !l.queue.mustWait(from.client) {
+		how, reason := l.server.fromClient(l.flow(from.client), buf, l.now, l)
+		if how == tooEarly && !l.queue.mayHelp(from.client) {
+			// What has helped may just have been done.
+			how, reason = l.server.fromClient(l.flow(from.client), buf, l.now, l)
+			if how == tooEarly {
+				l.server.stats.drop(reason)
+				return
+			}
+		}
+		if how == handled {
+			return
+		}
 	}
-	p := packets.Get().(*packet)
-	p.n, p.from, p.to = copy(p.buf[:], b), from.client, from.local
-	select {
-	case l.control <- p:
-	default:
-		packets.Put(p)
-		l.server.stats.drop(dropQueueFull)
+	if reason := l.queue.put(b, from, payload); reason != passed {
+		l.server.stats.drop(reason)
 	}
 }
 
@@ -253,28 +246,8 @@ func (l *loop) flush() {
 	l.in.Free()
 }
 
-// read gives the gate what is not ChannelData.
-func (l *loop) read(b []byte) (int, route, error) {
-	select {
-	case p := <-l.control:
-		if p == nil {
-			return 0, route{}, nil
-		}
-		n, from := copy(b, p.buf[:p.n]), route{p.from, p.to}
-		packets.Put(p)
-		return n, from, nil
-	case <-l.done:
-		return 0, route{}, net.ErrClosed
-	}
-}
-
-// wake need not wait when the queue is full: then the gate is not waiting either.
-func (l *loop) wake() {
-	select {
-	case l.control <- nil:
-	default:
-	}
-}
+func (l *loop) read(b []byte) (int, route, error) { return l.queue.take(b) }
+func (l *loop) wake()                             { l.queue.wake() }
 
 // write sends at once, from whatever goroutine.
 func (l *loop) write(b []byte, to route) {
@@ -293,7 +266,7 @@ func (l *loop) close() error {
 		return nil
 	}
 	l.closed = true
-	close(l.done)
+	close(l.queue.over)
 	l.poller.Close()
 	if !l.serving {
 		l.sock.Close()

@@ -156,9 +156,6 @@ func (m *message) attributes() drop {
 		if count++; count > maxAttributes {
 			return dropCount
 		}
-		if m.carries(hasFingerprint) {
-			return dropAttribute // FINGERPRINT comes last
-		}
 		if !m.carries(hasIntegrity) || typ == attrFingerprint {
 			if reason := m.attribute(typ, at, b[at+4:at+4+n]); reason != passed {
 				return reason
@@ -236,6 +233,12 @@ func (m *message) attribute(typ uint16, at int, v []byte) drop {
 	case attrEvenPort:
 		m.even = v[0]
 	case attrFingerprint:
+		if at+8 != len(m.raw) {
+			return dropAttribute // it comes last
+		}
+		if !rightFingerprint(m.raw, at) {
+			return dropFingerprint
+		}
 	case attrPriority, attrUseCandidate, attrXORMappedAddress, attrXORRelayedAddress, attrErrorCode, attrUnknownAttributes:
 		// Known to STUN and without meaning here: ICE checks that stray to this port carry them.
 	default:

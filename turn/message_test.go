@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"hash/crc32"
 	"strings"
 	"testing"
+	"time"
 
 	"duet/internal/spin"
 )
@@ -138,11 +140,18 @@ func TestParseRefuses(t *testing.T) {
 
 const attrSoftware = 0x8022
 
+// withFingerprint adds the attribute that other protocols on the port are told from STUN by.
+func withFingerprint(b []byte) []byte {
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-headerSize+8))
+	return appendAttribute(b, attrFingerprint, binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b)^0x5354554e))
+}
+
 func TestParseReads(t *testing.T) {
 	b := rawMessage(messageType(methodChannelBind, classRequest),
 		attribute{attrUsername, []byte("user")}, attribute{attrRealm, []byte("realm")}, attribute{attrNonce, []byte("nonce")},
 		channelNumber(0x4123), lifetime(700), requestedTransport(protocolUDP), attribute{0x7777, nil},
-		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrSoftware, []byte("after")}, attribute{attrFingerprint, make([]byte, 4)})
+		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrSoftware, []byte("after")})
+	b = withFingerprint(b)
 	var m message
 	if reason := m.parse(b); reason != passed {
 		t.Fatal(reason)
@@ -174,7 +183,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(rawMessage(messageType(methodCreatePermission, classRequest),
 		attribute{attrXORPeerAddress, []byte{0, 1, 2, 3, 4, 5, 6, 7}}, attribute{attrUsername, []byte("1700000000:u")},
 		attribute{attrRealm, []byte("duet")}, attribute{attrNonce, []byte(strings.Repeat("a", 80))},
-		attribute{attrIntegrity, make([]byte, 20)}, attribute{attrFingerprint, make([]byte, 4)}))
+		attribute{attrIntegrity, make([]byte, 20)}))
+	f.Add(withFingerprint(rawMessage(messageType(methodBinding, classRequest))))
 	f.Add(rawMessage(messageType(methodSend, classIndication), attribute{attrXORPeerAddress, make([]byte, 20)}, attribute{attrData, []byte("payload")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		spin.Watch(t)
@@ -208,4 +218,24 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("again: %v", reason)
 		}
 	})
+}
+
+// A message whose FINGERPRINT is wrong is none, and not answered (RFC 8489 section 6.3).
+func TestWrongFingerprint(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	for _, method := range []uint16{methodBinding, methodAllocate} {
+		right := withFingerprint(c.build(method, classRequest))
+		wrong := bytes.Clone(right)
+		wrong[len(wrong)-1] ^= 1
+		c.send(wrong)
+		c.send(right)
+		if in := c.receive(5 * time.Second); in == nil {
+			t.Fatal("the right one is not answered")
+		}
+		c.expectSilence("the wrong one")
+	}
+	if n := s.stats.dropped[dropFingerprint].Load(); n != 2 {
+		t.Errorf("%d are counted, want 2", n)
+	}
 }

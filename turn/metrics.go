@@ -15,13 +15,21 @@ import (
 type path int
 
 const (
-	pathMemory path = iota // between two allocations, as an indication at one end
-	pathSocket             // to or from a peer outside
-	pathFast               // between two channels
+	pathFast    path = iota // between two allocations
+	pathSocket              // to or from a peer outside
+	pathLibrary             // taken out of its message by the library, wherever it went
 	paths
 )
 
-func (p path) String() string { return [...]string{"memory", "socket", "fast"}[p] }
+func (p path) String() string { return [...]string{"fast", "socket", "library"}[p] }
+
+// outside is the path of a payload that went to a peer outside.
+func (p path) outside() path {
+	if p == pathFast {
+		return pathSocket
+	}
+	return p
+}
 
 // traffic counts payloads from clients (up) and to clients (down).
 type traffic struct{ up, down [paths]counter }
@@ -84,7 +92,7 @@ func describe() descriptions {
 	return descriptions{
 		allocations: desc("allocations", "Allocations that exist now.", "transport", "family"),
 		opened:      desc("allocations_total", "Allocations made since the start."),
-		packets:     desc("packets_total", "Payloads relayed: up from clients, down to clients.", "direction", "path"),
+		packets:     desc("packets_total", "Payloads relayed: up from clients, down to clients; fast between two of them, socket to and from peers outside, library those that the slow way was needed for.", "direction", "path"),
 		bytes:       desc("bytes_total", "Bytes of the payloads relayed.", "direction", "path"),
 		refusals:    desc("refusals_total", "Requests answered with an error, by code.", "code"),
 		bounds:      desc("quota_refusals_total", "Allocations refused, by the key of the configuration that bounds them.", "key"),

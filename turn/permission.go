@@ -5,6 +5,7 @@ package turn
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +13,7 @@ const permissionLifetime = 5 * time.Minute // the library's
 
 type permission struct {
 	peer  netip.Addr
-	until time.Time
+	until atomic.Int64 // on the server's clock
 }
 
 func (g *gate) judgeCreatePermission() int {
@@ -33,10 +34,10 @@ func (g *gate) judgePeers() int {
 	for _, p := range r.peers {
 		may := a.accessTo(p)
 		switch {
-		case !may.any():
-			return codeForbidden
 		case p.Addr().Is4In6() || p.Addr().Is4() != a.relay.Addr().Is4():
 			return codePeerFamily
+		case !may.any():
+			return codeForbidden
 		}
 		outside = outside || may.outside
 	}
@@ -58,40 +59,49 @@ func (g *gate) mayReach(peer netip.Addr) bool {
 }
 
 // permitted says whether the client has a permission for peer.
-func (a *allocation) permitted(peer netip.Addr) bool {
-	now := time.Now()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, p := range a.permissions {
+func (a *allocation) permitted(peer netip.Addr, now int64) bool {
+	for _, p := range *a.permissions.Load() {
 		if p.peer == peer {
-			return now.Before(p.until)
+			return now < p.until.Load()
 		}
 	}
 	return false
 }
 
-// permit notes what has been granted.
+// permit notes what has been granted, and forgets what has run out.
 func (a *allocation) permit(peers []netip.AddrPort, now time.Time) {
+	s := a.gate.server
+	clock := s.clockAt(now)
+	until := clock + int64(permissionLifetime+s.limits.grace)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	kept := a.livePermissions(clock)
 	for _, p := range peers {
 		peer := canonical(p.Addr())
-		i := slices.IndexFunc(a.permissions, func(p permission) bool { return p.peer == peer })
+		i := slices.IndexFunc(kept, func(p *permission) bool { return p.peer == peer })
 		if i < 0 {
-			i = len(a.permissions)
-			a.permissions = append(a.permissions, permission{peer: peer})
+			i = len(kept)
+			kept = append(kept, &permission{peer: peer})
 		}
-		a.permissions[i].until = now.Add(permissionLifetime)
+		kept[i].until.Store(until)
 	}
+	a.permissions.Store(&kept)
 }
 
-// permissionsFit says whether there is room for these peers under limit, and forgets permissions that have run out.
+func (a *allocation) livePermissions(clock int64) []*permission {
+	var live []*permission
+	for _, p := range *a.permissions.Load() {
+		if clock < p.until.Load() {
+			live = append(live, p)
+		}
+	}
+	return live
+}
+
+// permissionsFit says whether there is room for these peers under limit.
 func (a *allocation) permissionsFit(peers []netip.AddrPort, limit int, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool { return now.After(p.until) })
 	all := make([]netip.Addr, 0, 8)
-	for _, p := range a.permissions {
+	for _, p := range a.livePermissions(a.gate.server.clockAt(now)) {
 		all = append(all, p.peer)
 	}
 	for _, p := range peers {

@@ -48,3 +48,69 @@ func TestEveryPacketIsJudged(t *testing.T) {
 		t.Errorf("%d bytes arrived", n)
 	}
 }
+
+// lapse lets what a client has asked for run out.
+func (a *allocation) lapse() {
+	now := a.gate.server.clock()
+	for _, p := range *a.permissions.Load() {
+		p.until.Store(now)
+	}
+}
+
+// Nothing from a peer is relayed when the permission has lapsed, on a channel neither (RFC 8656 sections 11.3 and 12.7).
+func TestPermissionsLapse(t *testing.T) {
+	for _, way := range ways {
+		s := start(t)
+		a, b := dial(t, s, "udp"), dial(t, s, "udp")
+		atA, atB := a.allocate(), b.allocate()
+		outside, addr := peerOn(t, "127.0.0.2")
+		a.open(way, 0x4000, atB)
+		a.open(way, 0x4001, addr)
+		b.open(way, 0x4000, atA)
+		outside.WriteToUDPAddrPort([]byte("before"), atA)
+		a.hear(way, 0x4001, addr, "before")
+		b.say(way, 0x4000, atA, "before")
+		a.hear(way, 0x4000, atB, "before")
+		s.relays.lookup(atA).lapse()
+		outside.WriteToUDPAddrPort([]byte("after"), atA)
+		b.say(way, 0x4000, atA, "after")
+		eventually(t, "both are dropped", func() bool { return s.stats.dropped[dropNoPermission].Load() == 2 })
+		a.expectSilence(way)
+		a.open(way, 0x4000, atB)
+		b.say(way, 0x4000, atA, "again")
+		a.hear(way, 0x4000, atB, "again")
+	}
+}
+
+// Permissions and channels last half a minute longer than RFC 8656 says, for clients that ask again at the last moment.
+func TestGrace(t *testing.T) {
+	s := start(t)
+	a := dial(t, s, "udp")
+	x := s.relays.lookup(a.allocate())
+	_, addr := peer(t)
+	before := s.clock()
+	a.bind(0x4000, addr)
+	after := s.clock()
+	for lasts, ok := range map[time.Duration]func(int64) bool{
+		5*time.Minute + 30*time.Second:  func(now int64) bool { return x.permitted(addr.Addr(), now) },
+		10*time.Minute + 30*time.Second: func(now int64) bool { return x.channel(0x4000, now) != nil },
+	} {
+		if !ok(before+int64(lasts)-1) || ok(after+int64(lasts)) {
+			t.Errorf("it does not last %s", lasts)
+		}
+	}
+}
+
+// 443 comes before 403: another family must be refused with it, an address may be refused (RFC 8656 sections 10.2, 12.2).
+func TestFamilyBeforePolicy(t *testing.T) {
+	s := start(t)
+	c := dial(t, s, "udp")
+	c.allocate()
+	for i, p := range []string{"[2606:4700:4700::1111]:9", "[2606:4700:4700::1111]:4000", "[::1]:4000", "[fd00::1]:4000"} {
+		at := peerAddress(netip.MustParseAddrPort(p))
+		bind, permit := c.ask(methodChannelBind, channelNumber(uint16(0x4000+i)), at).code, c.ask(methodCreatePermission, at).code
+		if bind != codePeerFamily || permit != codePeerFamily {
+			t.Errorf("%s on an IPv4 relay: ChannelBind %d, CreatePermission %d, want 443 and 443", p, bind, permit)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func newPion(g *gate) (authority, error) {
 	_, err := pion.NewServer(pion.ServerConfig{
 		Realm:              g.server.cfg.Realm,
 		LoggerFactory:      discardLogger{},
-		ChannelBindTimeout: g.server.limits.channelLifetime,
+		ChannelBindTimeout: g.server.limits.channelLifetime + g.server.limits.grace,
 		AuthHandler:        l.key,
 		PacketConnConfigs: []pion.PacketConnConfig{{
 			PacketConn:            l,

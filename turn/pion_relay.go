@@ -62,7 +62,7 @@ func (c *relayConn) ReadFrom([]byte) (int, net.Addr, error) {
 func (c *relayConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if udp, ok := addr.(*net.UDPAddr); ok {
 		peer := udp.AddrPort()
-		c.allocation.send(b, netip.AddrPortFrom(canonical(peer.Addr()), peer.Port()))
+		c.allocation.fromAuthority(b, netip.AddrPortFrom(canonical(peer.Addr()), peer.Port()))
 	}
 	return len(b), nil
 }

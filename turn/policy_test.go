@@ -53,26 +53,34 @@ func TestDeniedRanges(t *testing.T) {
 	}
 	defer sink.Close()
 	port := uint16(sink.LocalAddr().(*net.UDPAddr).Port)
-	s := start(t, func(c *Config, _ *limits) { c.AllowPeers, c.PublicIP = nil, "203.0.113.7" })
-	c := dial(t, s, "udp")
-	c.allocate()
+	s := start(t, func(c *Config, _ *limits) { c.AllowPeers, c.PublicIP = nil, "203.0.113.7,2001:db8::7" })
+	c4, c6 := dial(t, s, "udp"), dial(t, s, "udp")
+	c4.allocate()
+	c6.allocate(attribute{attrRequestedFamily, []byte{family6, 0, 0, 0}})
 	channel := uint16(0x4000)
 	for _, r := range deniedRanges {
 		for _, edge := range ends(netip.MustParsePrefix(r)) {
 			for _, spelled := range spellings(edge) {
 				at := peerAddress(netip.AddrPortFrom(spelled, port))
-				if a := c.ask(methodCreatePermission, at); a.code != codeForbidden {
-					t.Errorf("CreatePermission for %s of %s: got %d, want 403", spelled, r, a.code)
+				for _, c := range []*client{c4, c6} {
+					want := codeForbidden
+					if spelled.Is4In6() || spelled.Is4() != (c == c4) {
+						want = codePeerFamily
+					}
+					if a := c.ask(methodCreatePermission, at); a.code != want {
+						t.Errorf("CreatePermission for %s of %s: got %d, want %d", spelled, r, a.code, want)
+					}
+					if a := c.ask(methodChannelBind, channelNumber(channel), at); a.code != want {
+						t.Errorf("ChannelBind to %s of %s: got %d, want %d", spelled, r, a.code, want)
+					}
+					c.send(c.build(methodSend, classIndication, at, attribute{attrData, []byte("x")}))
+					c.send(channelData(channel, "x"))
 				}
-				if a := c.ask(methodChannelBind, channelNumber(channel), at); a.code != codeForbidden {
-					t.Errorf("ChannelBind to %s of %s: got %d, want 403", spelled, r, a.code)
-				}
-				c.send(c.build(methodSend, classIndication, at, attribute{attrData, []byte("x")}))
-				c.send(channelData(channel, "x"))
 			}
 		}
 	}
-	c.mustAsk(methodRefresh) // all of it is handled
+	c4.mustAsk(methodRefresh) // all of it is handled
+	c6.mustAsk(methodRefresh)
 	sink.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	if n, from, err := sink.ReadFromUDP(make([]byte, 100)); err == nil {
 		t.Errorf("%d bytes from %s arrived", n, from)
@@ -139,6 +147,12 @@ func TestReachable(t *testing.T) {
 // The media relay of this process may be reached through TURN, by a client whose network lets nothing else out: by no user
 // of ours without a call, and nothing else at its address.
 func TestMediaRelayIsReached(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) { mediaRelayIsReached(t, way) })
+	}
+}
+
+func mediaRelayIsReached(t *testing.T, way string) {
 	media, at := peerOn(t, "127.0.0.1")
 	elsewhere, other := peerOn(t, "127.0.0.1")
 	cfg, lim := testConfig()
@@ -155,21 +169,21 @@ func TestMediaRelayIsReached(t *testing.T) {
 		t.Errorf("without a call: got %d, want %d", got, codeForbidden)
 	}
 	s.CallStarted("c", ownUser, "other")
-	a.bind(0x4000, at)
-	a.send(channelData(0x4000, "out"))
+	a.open(way, 0x4000, at)
+	a.say(way, 0x4000, at, "out")
 	from := expectAt(t, media, "out")
 	media.WriteToUDPAddrPort([]byte("in"), from)
-	a.expectChannel(0x4000, "in")
+	a.hear(way, 0x4000, at, "in")
 
 	a.send(a.build(methodSend, classIndication, peerAddress(other), attribute{attrData, []byte("wrong")}))
-	a.send(channelData(0x4000, "again"))
+	a.say(way, 0x4000, at, "again")
 	expectAt(t, media, "again")
 	elsewhere.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	if n, _, err := elsewhere.ReadFromUDP(make([]byte, 100)); err == nil {
 		t.Errorf("%d bytes arrived beside the media relay", n)
 	}
 	s.CallEnded("c")
-	a.send(channelData(0x4000, "late"))
+	a.say(way, 0x4000, at, "late")
 	media.WriteToUDPAddrPort([]byte("late"), from)
 	a.mustAsk(methodRefresh)
 	a.expectSilence("after the call")

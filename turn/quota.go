@@ -4,6 +4,7 @@ package turn
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,11 +47,16 @@ func (m *trafficLimit) set(bytes, packets int64) {
 	m.bytes.perSecond, m.packets.perSecond = bytes, packets
 }
 
-// userQuota is one user's share, while it has an allocation.
+// userQuota is the share of one user of ours, while it has an allocation. Of other names nobody knows how many people are
+// behind them: there each allocation has a share by itself, and of static users, whom the operator has set up, none is
+// bounded.
 type userQuota struct {
-	user        string
-	allocations int // guarded by quotas.mu
-	traffic     trafficLimit
+	user    string
+	traffic trafficLimit
+
+	// guarded by quotas.mu
+	live     []*allocation
+	reserved int // ports
 }
 
 // quotas is fixed after New, but for the maps.
@@ -59,10 +65,10 @@ type quotas struct {
 	bytes, packets        int64
 	all                   trafficLimit
 
-	mu    sync.Mutex // a leaf; guards what follows
-	users map[string]*userQuota
-	byIP  peraddr.Counter // allocations
-	open  int
+	mu    sync.Mutex            // a leaf; guards what follows
+	users map[string]*userQuota // of ours
+	byIP  peraddr.Counter       // allocations, and ports that are reserved
+	open  int                   // of them in all
 }
 
 // The bounds that may refuse an allocation, by the keys that set them; also the label of the metric that counts them.
@@ -81,59 +87,110 @@ func newQuotas(c Config) *quotas {
 	return a
 }
 
-// admits says whether who may have one more allocation from an address, else the code of the refusal and the bound. Static
-// users are software that the operator has set up, with many people behind one name, which is not bounded.
-func (a *quotas) admits(who identity, from netip.Addr) (code int, bound string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	u := a.users[who.user]
+// admits says whether who may have so many more allocations from an address, else the code of the refusal and the bound.
+func (q *quotas) admits(who identity, from netip.Addr, more int) (code int, bound string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	switch {
-	case a.total > 0 && a.open >= a.total:
+	case q.total > 0 && q.open+more > q.total:
 		return codeCapacity, boundTotal
-	case a.perUser > 0 && u != nil && u.allocations >= a.perUser && !who.static():
+	case q.perUser > 0 && who.own() && q.users[who.user].count()+more > q.perUser:
 		return codeQuota, boundUser
-	case !a.byIP.Fits(from, a.perIP):
+	case q.perIP > 0 && (q.perIP < more || !q.byIP.Fits(from, q.perIP-more+1)):
 		return codeQuota, boundIP
 	}
 	return 0, ""
 }
 
-// knows says whether a user has allocations.
-func (a *quotas) knows(user string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.users[user] != nil
+// count is how many allocations count for the user: those that have been ended are the library's for a moment more.
+func (u *userQuota) count() int {
+	if u == nil {
+		return 0
+	}
+	n := u.reserved
+	for _, a := range u.live {
+		if !a.isOver() {
+			n++
+		}
+	}
+	return n
 }
 
-// enter books an allocation; the userQuota lasts until the last one is closed.
-func (a *quotas) enter(who identity, from netip.Addr) *userQuota {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	u := a.users[who.user]
+// goneAfter is how long a client that is there is not silent: consent is asked for every five seconds (RFC 7675).
+const goneAfter = 30 * time.Second
+
+// longestSilent is the allocation of a user of ours that has to give way to a new one, since its client seems to be gone: the
+// one that has relayed nothing from it for the longest time, or nothing ever. nil: all are in use.
+func (q *quotas) longestSilent(who identity, now int64) (found *allocation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.users[who.user]
+	if u == nil {
+		return nil
+	}
+	since := int64(0)
+	for _, a := range u.live { // the oldest first
+		sent := a.lastSent.Load()
+		if a.isOver() || sent > 0 && now-sent < int64(goneAfter) {
+			continue
+		}
+		if found == nil || sent < since {
+			found, since = a, sent
+		}
+	}
+	return found
+}
+
+// ofUser are the allocations of a user of ours.
+func (q *quotas) ofUser(user string) []*allocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if u := q.users[user]; u != nil {
+		return slices.Clone(u.live)
+	}
+	return nil
+}
+
+// enter books an allocation, or a reserved port, which is nil; the userQuota lasts until the last one is over.
+func (q *quotas) enter(who identity, from netip.Addr, a *allocation) *userQuota {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.users[who.user]
 	if u == nil {
 		u = &userQuota{user: who.user}
 		if !who.static() {
-			u.traffic.set(a.bytes, a.packets)
+			u.traffic.set(q.bytes, q.packets)
 		}
-		a.users[who.user] = u
+		if who.own() {
+			q.users[who.user] = u
+		}
 	}
-	u.allocations++
-	a.byIP.Add(from)
-	a.open++
+	if a == nil {
+		u.reserved++
+	} else {
+		u.live = append(u.live, a)
+	}
+	q.byIP.Add(from)
+	q.open++
 	return u
 }
 
-func (a *quotas) leave(u *userQuota, from netip.Addr) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.open--
-	a.byIP.Remove(from)
-	if u.allocations--; u.allocations == 0 {
-		delete(a.users, u.user)
+func (q *quotas) leave(u *userQuota, from netip.Addr, a *allocation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open--
+	q.byIP.Remove(from)
+	if a == nil {
+		u.reserved--
+	} else {
+		u.live = slices.DeleteFunc(u.live, func(b *allocation) bool { return a == b })
+	}
+	if len(u.live)+u.reserved == 0 && q.users[u.user] == u {
+		delete(q.users, u.user)
 	}
 }
 
 // pass books n bytes to be relayed for u and says whether they may be.
-func (a *quotas) pass(u *userQuota, n int, now int64) bool {
-	return u.traffic.take(n, now) && a.all.take(n, now)
+func (q *quotas) pass(u *userQuota, n int, now int64) bool {
+	return u.traffic.take(n, now) && q.all.take(n, now)
 }

@@ -48,11 +48,15 @@ func TestQuotas(t *testing.T) {
 		return c
 	}
 	code := func(c *client) int { return c.ask(methodAllocate, requestedTransport(protocolUDP)).code }
+	_, addr := peer(t)
 	first := connect("rest")
 	for _, c := range []*client{first, connect("rest"), connect("other"), connect("alice")} {
 		if got := code(c); got != 0 {
 			t.Fatalf("within the quota: got %d", got)
 		}
+		c.open("indication", 0, addr)
+		c.say("indication", 0, addr, "in use") // else it would give way
+		c.mustAsk(methodRefresh)
 	}
 	if got := code(connect("rest")); got != codeQuota {
 		t.Errorf("one too many of a user: got %d, want 486", got)
@@ -69,8 +73,8 @@ func TestQuotas(t *testing.T) {
 	}
 	s.quotas.mu.Lock()
 	defer s.quotas.mu.Unlock()
-	if n := len(s.quotas.users); n != 3 {
-		t.Errorf("%d quotas, want 3", n)
+	if n := len(s.quotas.users); n != 2 {
+		t.Errorf("%d users of ours, want 2", n)
 	}
 	for key, want := range map[string]uint64{boundUser: 1, boundTotal: 1, boundIP: 0} {
 		if got := s.stats.bounds[key].Load(); got != want {
@@ -105,31 +109,38 @@ func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
 	refused.allocate()
 
 	a := newQuotas(Config{AllocationsPerIP: 1})
-	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"))
+	booked := new(allocation)
+	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"), booked)
 	for ip, want := range map[string]int{"2001:db8::ffff:0:0:1": codeQuota, "2001:db8:0:1::1": 0} {
-		if got, _ := a.admits(identity{user: "b"}, netip.MustParseAddr(ip)); got != want {
+		if got, _ := a.admits(identity{user: "b"}, netip.MustParseAddr(ip), 1); got != want {
 			t.Errorf("from %s beside 2001:db8::1: got %d, want %d", ip, got, want)
 		}
 	}
-	if a.leave(u, netip.MustParseAddr("2001:db8::1")); a.byIP.Len() != 0 || len(a.users) != 0 {
+	if a.leave(u, netip.MustParseAddr("2001:db8::1"), booked); a.byIP.Len() != 0 || len(a.users) != 0 {
 		t.Errorf("left behind: %v, %v", a.byIP, a.users)
 	}
 }
 
 // A user who sends too much loses packets, a neighbour does not.
 func TestTrafficQuota(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) { trafficQuota(t, way) })
+	}
+}
+
+func trafficQuota(t *testing.T, way string) {
 	s := start(t, func(c *Config, _ *limits) { c.UserPPS = 20 })
 	greedy, modest := dial(t, s, "udp").own(s, "greedy"), dial(t, s, "udp").own(s, "modest")
 	greedy.allocate()
 	modest.allocate()
 	outside, addr := peer(t)
-	greedy.bind(0x4000, addr)
-	modest.bind(0x4000, addr)
+	greedy.open(way, 0x4000, addr)
+	modest.open(way, 0x4000, addr)
 	for i := range 200 {
-		greedy.send(channelData(0x4000, fmt.Sprint("greedy ", i)))
+		greedy.say(way, 0x4000, addr, fmt.Sprint("greedy ", i))
 	}
 	greedy.mustAsk(methodRefresh) // requests pass
-	modest.send(channelData(0x4000, "modest"))
+	modest.say(way, 0x4000, addr, "modest")
 	n := 0
 	for b := make([]byte, 100); ; n++ {
 		outside.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -143,5 +154,73 @@ func TestTrafficQuota(t *testing.T) {
 	}
 	if n < 20 || n > 100 {
 		t.Errorf("%d packets of 200 passed, want about 20", n)
+	}
+}
+
+// Of other software's names nobody knows how many people are behind one: they do not share one person's quota.
+func TestSharedNames(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.UserBytesPerSecond, c.UserAllocations = 20_000, 4 })
+	outside, addr := peer(t)
+	var people [8]*client
+	for i := range people {
+		c := dial(t, s, "udp")
+		c.user, c.pass = s.credentials.issue("conference", time.Now().Add(time.Hour+time.Duration(i)*time.Second))
+		c.allocate()
+		c.bind(0x4000, addr)
+		people[i] = c
+	}
+	big := string(make([]byte, 1000))
+	for range 40 { // 2 s worth
+		people[0].send(channelData(0x4000, big))
+	}
+	people[0].mustAsk(methodRefresh)
+	people[1].send(channelData(0x4000, "the other one's"))
+	n := 0
+	for b := make([]byte, 2000); ; n++ {
+		outside.SetReadDeadline(time.Now().Add(5 * time.Second))
+		k, _, err := outside.ReadFromUDP(b)
+		if err != nil {
+			t.Fatal("the other one's packet is lost")
+		}
+		if string(b[:k]) == "the other one's" {
+			break
+		}
+	}
+	if n > 25 {
+		t.Errorf("%d packets of 40 passed, want about 20", n)
+	}
+}
+
+// Of a user whose clients are gone without a word the allocation gives way that has been silent for the longest time.
+func TestSilentAllocationsGiveWay(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.UserAllocations = 3 })
+	outside, addr := peer(t)
+	var all [3]*allocation
+	for i := range all {
+		c := dial(t, s, "udp").own(s, ownUser)
+		all[i] = s.relays.lookup(c.allocate())
+		if i != 1 {
+			c.bind(0x4000, addr)
+			c.send(channelData(0x4000, "in use"))
+			expectAt(t, outside, "in use")
+		}
+		c.conn.Close() // the network is gone; nobody can say Refresh 0
+	}
+	code := func() int {
+		return dial(t, s, "udp").own(s, ownUser).ask(methodAllocate, requestedTransport(protocolUDP)).code
+	}
+	if got := code(); got != 0 || !all[1].isOver() {
+		t.Fatalf("got %d; the one that nothing was sent from has ended: %t", got, all[1].isOver())
+	}
+	all[1].awaitEnd(t)
+	all[2].lastSent.Add(-int64(goneAfter)) // half a minute passes for one
+	if got := code(); got != 0 {           // that of the last round
+		t.Fatalf("got %d", got)
+	}
+	if got := code(); got != 0 {
+		t.Fatalf("got %d", got)
+	}
+	if all[0].isOver() {
+		t.Error("one that is in use has ended")
 	}
 }

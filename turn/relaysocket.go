@@ -58,7 +58,7 @@ func (l *loop) readRelay(e *loopSocket) {
 	}
 	for i := first; i < first+n; i++ {
 		if from := l.in.From(i); from.IsValid() {
-			l.server.arrived(e.allocation, l.in.Frame(i), from, l.now, l)
+			l.server.fromPeer(e.allocation, l.in.Frame(i), from, l.now, l)
 		}
 	}
 }

@@ -14,12 +14,12 @@ func TestBurstFromPeer(t *testing.T) {
 	relay := c.allocate()
 	outside, addr := peer(t)
 	c.bind(0x4000, addr)
-	stranger, _ := peerOn(t, "127.0.0.2")
+	stranger := dial(t, s, "udp")
 	a := s.relays.lookup(relay)
 	burst := func(n int) {
-		a.mu.Lock() // the loop waits, with the stranger's packet in its hands
-		defer a.mu.Unlock()
-		stranger.WriteToUDPAddrPort([]byte("may I?"), relay)
+		a.gate.mu.Lock() // the loop waits, with the stranger's packet in its hands
+		defer a.gate.mu.Unlock()
+		stranger.send(channelData(0x4000, "may I?"))
 		for i := range n {
 			outside.WriteToUDPAddrPort(fmt.Appendf(nil, "%1200d", i), relay)
 		}

@@ -11,35 +11,46 @@ import (
 // reservationLifetime is how long a port is kept, as long as the library keeps its token.
 const reservationLifetime = 30 * time.Second
 
-// reservations are ports that wait for their token. The relays holds them as taken.
+// reservations are ports that wait for their token. The relay table holds them as taken, and they count as allocations.
 type reservations struct {
 	relays *relayTable
+	quotas *quotas
 
 	mu      sync.Mutex // a leaf; guards byToken
-	byToken map[string]netip.AddrPort
+	byToken map[string]reservation
 }
 
-func newReservations(f *relayTable) *reservations {
-	return &reservations{relays: f, byToken: map[string]netip.AddrPort{}}
+type reservation struct {
+	relay  netip.AddrPort
+	quota  *userQuota
+	client netip.Addr
 }
 
-func (r *reservations) put(token string, addr netip.AddrPort) {
+func newReservations(relays *relayTable, quotas *quotas) *reservations {
+	return &reservations{relays: relays, quotas: quotas, byToken: map[string]reservation{}}
+}
+
+func (r *reservations) put(token string, reserved reservation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.byToken[token] = addr
+	r.byToken[token] = reserved
 	time.AfterFunc(reservationLifetime, func() {
-		if addr, ok := r.take(token); ok {
-			r.relays.release(addr)
+		if relay, ok := r.take(token); ok {
+			r.relays.release(relay)
 		}
 	})
 }
 
+// take gives the port out: it is no longer reserved.
 func (r *reservations) take(token string) (netip.AddrPort, bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	addr, ok := r.byToken[token]
+	reserved, ok := r.byToken[token]
 	delete(r.byToken, token)
-	return addr, ok
+	r.mu.Unlock()
+	if ok {
+		r.quotas.leave(reserved.quota, reserved.client, nil)
+	}
+	return reserved.relay, ok
 }
 
 func (r *reservations) known(token string) bool {

@@ -28,3 +28,33 @@ func TestPairsOfPorts(t *testing.T) {
 		t.Errorf("%d ports are still taken", n)
 	}
 }
+
+// A port that is reserved counts as an allocation until its token is used.
+func TestReservationsCount(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.TotalAllocations = 3 })
+	ask := func(attrs ...attribute) answer {
+		return dial(t, s, "udp").ask(methodAllocate, append(attrs, requestedTransport(protocolUDP))...)
+	}
+	pair := attribute{attrEvenPort, []byte{0x80}}
+	a := ask(pair)
+	if a.code != 0 {
+		t.Fatalf("got %d", a.code)
+	}
+	if got := ask(pair).code; got != codeCapacity {
+		t.Errorf("a pair where one more fits: got %d, want 508", got)
+	}
+	if got := ask().code; got != 0 {
+		t.Errorf("one where one more fits: got %d", got)
+	}
+	if got := ask().code; got != codeCapacity {
+		t.Errorf("one too many: got %d, want 508", got)
+	}
+	if got := ask(attribute{attrReservationToken, attributeOf(a.raw, attrReservationToken)}).code; got != 0 {
+		t.Errorf("what is reserved: got %d", got)
+	}
+	s.quotas.mu.Lock()
+	defer s.quotas.mu.Unlock()
+	if s.quotas.open != 3 {
+		t.Errorf("%d are counted, want 3", s.quotas.open)
+	}
+}

@@ -47,16 +47,17 @@ type limits struct {
 
 	housekeeping    time.Duration
 	channelLifetime time.Duration // the library is told
+	grace           time.Duration // that permissions and channels last longer than RFC 8656 says
 	idle            time.Duration // 0: none
 }
 
 func defaultLimits() limits {
 	return limits{
-		minLifetime: 600, maxLifetime: 3599, // the library reads 3600 and more as 600
+		minLifetime: 600, maxLifetime: 600, // an hour, which Firefox asks for, is long when the client is gone
 		expiryLead: time.Second, permissions: 64, channels: 32,
 		streams: 10_000, streamsPerIP: 200, // browsers need one each; many sit behind one NAT
 		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, late: 500 * time.Millisecond,
-		housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute,
+		housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute, grace: 30 * time.Second,
 	}
 }
 
@@ -143,7 +144,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		shared:      deps.Shared,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
-	s.reservations = newReservations(s.relays)
+	s.reservations = newReservations(s.relays, s.quotas)
 	if cfg.SecretPrevious != "" {
 		s.credentials.secrets = append(s.credentials.secrets, []byte(cfg.SecretPrevious))
 	}

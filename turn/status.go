@@ -53,13 +53,7 @@ func (r *refusals) of(user string, now time.Time) (codes []int) {
 // them from a peer, and the STUN error codes of requests with credentials that were refused in the last two minutes.
 func (s *Server) UserStatus(user string) (allocations []string, heard bool, refused []int) {
 	refused = s.refusals.of(user, time.Now())
-	if !s.quotas.knows("rest:" + user) {
-		return nil, false, refused
-	}
-	for _, a := range s.relays.all() {
-		if a.who.id != user {
-			continue
-		}
+	for _, a := range s.quotas.ofUser(ownName(user)) {
 		heard = heard || a.down.packets.Load() > 0
 		if transport := a.gate.transport.protocol(); !slices.Contains(allocations, transport) {
 			allocations = append(allocations, transport)

@@ -341,7 +341,7 @@ func TestLatePayloadsAreLost(t *testing.T) {
 	l := newStream(nil, pipeClient, &limits{late: time.Second}, newStats())
 	now, c := time.Now(), client{}
 	answer := c.build(methodRefresh, classSuccess)
-	for _, frame := range [][]byte{channelData(0x4000, "old"), appendData(nil, pipeClient, []byte("old")), answer} {
+	for _, frame := range [][]byte{channelData(0x4000, "old"), dataIndication(append(make([]byte, headroom), "old\x00"...), headroom, 3, pipeClient), answer} {
 		l.out.put(frame, now.Add(-time.Minute))
 	}
 	l.out.put(channelData(0x4000, "new"), now)

@@ -51,10 +51,10 @@ type route struct {
 
 // packet is a datagram on its way to the gate, or a buffer to make one in.
 type packet struct {
-	from netip.AddrPort
-	to   netip.Addr // see route
-	n    int
-	buf  [maxFrame + 1]byte
+	route   route
+	payload bool // or a request
+	n       int
+	buf     [maxFrame + 1]byte
 }
 
 var packets = sync.Pool{New: func() any { return new(packet) }}
