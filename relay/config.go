@@ -40,6 +40,9 @@ type Config struct {
 	// Calls relayed at a time, three quarters of them of one network (an IPv4 address, an IPv6 /64). Further ones take the
 	// place of one to which nobody has connected for 5 s, else they are told that the relay is full.
 	MaxCalls int `yaml:"max_calls"`
+	// TCP connections from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), of 4096 in all; a browser
+	// needs one, where no UDP passes. 0 is no limit.
+	StreamsPerIP int `yaml:"streams_per_ip"`
 	// Bytes a second that one end of a call may send; 1500000 is 12 Mbit/s. What is over is lost, as on a slow line.
 	// Video calls adapt below it; raise it for screens in motion at high resolution.
 	CallBytesPerSecond int `yaml:"call_bytes_per_second"`
@@ -52,6 +55,7 @@ func DefaultConfig() Config {
 		Listen:             ":3480",
 		FallbackAfter:      8 * time.Second,
 		MaxCalls:           200,
+		StreamsPerIP:       200,
 		CallBytesPerSecond: 1_500_000,
 	}
 }
@@ -78,6 +82,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxCalls < 1 {
 		fault("max_calls", "%d is not at least 1", c.MaxCalls)
+	}
+	if c.StreamsPerIP < 0 {
+		fault("streams_per_ip", "%d is less than 0, which means no limit", c.StreamsPerIP)
 	}
 	if c.CallBytesPerSecond < 10_000 {
 		fault("call_bytes_per_second", "%d is less than 10000, which is one voice", c.CallBytesPerSecond)

@@ -121,7 +121,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	log := s.pion.NewLogger("ice")
 	s.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{Logger: log, UDPConn: s.plane, Net: s.net})
 	s.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener: newAnyTCP(s.tcp), Logger: log, ReadBufferSize: 64,
+		Listener: newAnyTCP(s.tcp, cfg.StreamsPerIP, s.log), Logger: log, ReadBufferSize: 64,
 		WriteBufferSize:      256 << 10, // for each connection; a client that reads too slowly loses packets, as with UDP
 		FirstStunBindTimeout: 10 * time.Second, AliveDurationForConnFromStun: 10 * time.Second,
 	})

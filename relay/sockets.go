@@ -5,10 +5,11 @@ package relay
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -82,20 +83,18 @@ func any6() net.IP { return net.ParseIP("2001:db8::1") } // pion takes ::1 for n
 
 func (n *anyNet) Interfaces() ([]*transport.Interface, error) { return n.one, nil }
 
-// maxTCP and maxTCPPerIP bound the connections, of which most legs need none and the others one. Descriptors are for all.
-const (
-	maxTCP      = 4096
-	maxTCPPerIP = 200
-)
+// maxTCP bounds the connections, of which most legs need none and the others one. Descriptors are for all.
+const maxTCP = 4096
 
 // anyTCP seems to be bound to all addresses; the connections it accepts seem to have come to any4 or any6.
 type anyTCP struct {
 	net.Listener
 	conns *tcpConns
+	log   *slog.Logger
 }
 
-func newAnyTCP(l net.Listener) anyTCP {
-	return anyTCP{l, &tcpConns{from: map[*anyTCPConn]netip.Addr{}}}
+func newAnyTCP(l net.Listener, perIP int, log *slog.Logger) anyTCP {
+	return anyTCP{l, &tcpConns{places: peraddr.NewPlaces[*anyTCPConn](maxTCP, perIP)}, log}
 }
 
 func (l anyTCP) Addr() net.Addr {
@@ -122,11 +121,17 @@ func (l anyTCP) Accept() (net.Conn, error) {
 			continue
 		}
 		remote := from.AddrPort().Addr().Unmap()
-		conn := &anyTCPConn{c, &net.TCPAddr{IP: any6(), Port: l.Listener.Addr().(*net.TCPAddr).Port}, l.conns}
+		conn := &anyTCPConn{Conn: c, local: &net.TCPAddr{IP: any6(), Port: l.Listener.Addr().(*net.TCPAddr).Port}, among: l.conns}
 		if remote.Is4() {
 			conn.local.IP = any4()
 		}
-		if !l.conns.enter(conn, remote) {
+		entry, leaver := l.conns.enter(conn, remote)
+		if leaver != nil {
+			l.log.Warn("relay has too many streams and ends one that has said nothing", "from", leaver.RemoteAddr().String())
+			_ = leaver.Conn.Close()
+		}
+		if entry != peraddr.Entered {
+			l.log.Warn("relay refuses a stream", "from", remote, "bound", map[peraddr.Entry]string{peraddr.FullEach: "streams_per_ip", peraddr.FullAll: "all"}[entry])
 			_ = c.Close()
 			continue
 		}
@@ -147,6 +152,15 @@ type anyTCPConn struct {
 	net.Conn
 	local *net.TCPAddr
 	among *tcpConns
+	heard atomic.Bool // it has said something
+}
+
+func (c *anyTCPConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.heard.Swap(true) {
+		c.among.needed(c)
+	}
+	return n, err
 }
 
 func (c *anyTCPConn) LocalAddr() net.Addr { return c.local }
@@ -156,34 +170,35 @@ func (c *anyTCPConn) Close() error {
 	return c.Conn.Close()
 }
 
-// tcpConns are the open connections; mu is a leaf.
+// tcpConns are the open connections. When there are too many, the oldest that has said nothing gives way.
 type tcpConns struct {
-	mu    lock.Mutex[lock.Leaf]
-	ended bool
-	from  map[*anyTCPConn]netip.Addr
-	byIP  peraddr.Counter
+	mu     lock.Mutex[lock.Leaf]
+	ended  bool
+	places *peraddr.Places[*anyTCPConn]
 }
 
-// enter takes a connection in, or says that it is one too many.
-func (t *tcpConns) enter(c *anyTCPConn, ip netip.Addr) bool {
+// enter takes a connection in, or says why not. leaver gives way for it, and is nil or to be closed.
+func (t *tcpConns) enter(c *anyTCPConn, ip netip.Addr) (how peraddr.Entry, leaver *anyTCPConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended || len(t.from) >= maxTCP || !t.byIP.Enter(ip, maxTCPPerIP) {
-		return false
+	if t.ended {
+		return peraddr.FullAll, nil
 	}
-	t.from[c] = ip
-	return true
+	how, leaver, _ = t.places.Enter(c, ip)
+	return how, leaver
+}
+
+// needed: c has said something.
+func (t *tcpConns) needed(c *anyTCPConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.places.Needed(c, true)
 }
 
 func (t *tcpConns) leave(c *anyTCPConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	ip, ok := t.from[c]
-	if !ok {
-		return
-	}
-	delete(t.from, c)
-	t.byIP.Remove(ip)
+	t.places.Leave(c)
 }
 
 // end lets nobody in any more and says who is there.
@@ -191,7 +206,7 @@ func (t *tcpConns) end() []*anyTCPConn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
-	return slices.Collect(maps.Keys(t.from))
+	return t.places.All()
 }
 
 // announced are the addresses that answers carry.

@@ -5,6 +5,7 @@ package relay
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+
+	"duet/internal/peraddr"
 )
 
 // starved is a listener of a process that has no file descriptors left for a while.
@@ -35,7 +38,7 @@ func TestAcceptErrorsPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	mux := ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener: newAnyTCP(&starved{base, 3}),
+		Listener: newAnyTCP(&starved{base, 3}, 0, slog.New(slog.DiscardHandler)),
 		Logger:   start(t, nil).pion.NewLogger("ice"), ReadBufferSize: 8, FirstStunBindTimeout: time.Millisecond,
 	})
 	defer func() {
@@ -60,7 +63,7 @@ func TestSilentStreamEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newAnyTCP(base)
+	l := newAnyTCP(base, 0, slog.New(slog.DiscardHandler))
 	mux := ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: l, Logger: start(t, nil).pion.NewLogger("ice"), ReadBufferSize: 8, FirstStunBindTimeout: 10 * patience,
 	})
@@ -71,7 +74,7 @@ func TestSilentStreamEnds(t *testing.T) {
 	defer c.Close()
 	for there := 0; there == 0; time.Sleep(time.Millisecond) {
 		l.conns.mu.Lock()
-		there = len(l.conns.from)
+		there = l.conns.places.Len()
 		l.conns.mu.Unlock()
 	}
 	ended := make(chan error)
@@ -90,39 +93,86 @@ func TestSilentStreamEnds(t *testing.T) {
 	}
 }
 
+// Connections that say nothing kept everybody else's out.
+func TestOldestSilentStreamGivesWay(t *testing.T) {
+	base, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newAnyTCP(base, 0, slog.New(slog.DiscardHandler))
+	l.conns.places = peraddr.NewPlaces[*anyTCPConn](2, 0)
+	defer l.Close()
+	connect := func() (client, server net.Conn) {
+		if client, err = net.Dial("tcp", base.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		if server, err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		_ = client.SetDeadline(time.Now().Add(patience))
+		return client, server
+	}
+	talks, leg := connect()
+	if _, err := talks.Write([]byte("a check")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := leg.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	silent, _ := connect()
+	newest, _ := connect()
+	if _, err := silent.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the silent one: %v, want an end", err)
+	}
+	for _, c := range l.conns.end() {
+		_, _ = c.Write([]byte("still here"))
+	}
+	for _, c := range []net.Conn{talks, newest} {
+		if n, err := c.Read(make([]byte, 100)); n != 10 {
+			t.Errorf("one that was to stay: %d bytes, %v", n, err)
+		}
+	}
+}
+
 func TestTCPLimits(t *testing.T) {
-	conns := newAnyTCP(nil).conns
+	const maxTCPPerIP = 200
+	conns := newAnyTCP(nil, maxTCPPerIP, nil).conns
+	enter := func(c *anyTCPConn, ip netip.Addr) bool {
+		how, _ := conns.enter(c, ip)
+		return how == peraddr.Entered
+	}
 	one, same, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("192.0.2.1")
 	first := &anyTCPConn{}
-	if !conns.enter(first, one) {
+	if !enter(first, one) {
 		t.Fatal("refused the first")
 	}
 	for range maxTCPPerIP - 1 {
-		if !conns.enter(&anyTCPConn{}, one) {
+		if !enter(&anyTCPConn{}, one) {
 			t.Fatal("refused below the limit")
 		}
 	}
-	if conns.enter(&anyTCPConn{}, one) || conns.enter(&anyTCPConn{}, same) {
+	if enter(&anyTCPConn{}, one) || enter(&anyTCPConn{}, same) {
 		t.Error("more than the limit from one customer")
 	}
-	if !conns.enter(&anyTCPConn{}, other) {
+	if !enter(&anyTCPConn{}, other) {
 		t.Error("one customer keeps another out")
 	}
 	conns.leave(first)
 	conns.leave(first) // pion may close twice
-	if !conns.enter(&anyTCPConn{}, same) {
+	if !enter(&anyTCPConn{}, same) {
 		t.Error("what was given back is not free")
 	}
-	if conns.enter(&anyTCPConn{}, same) {
+	if enter(&anyTCPConn{}, same) {
 		t.Error("what was closed twice was given back twice")
 	}
 	for i := range maxTCP {
-		conns.enter(&anyTCPConn{}, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+		enter(&anyTCPConn{}, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 	}
-	if len(conns.from) != maxTCP {
-		t.Errorf("%d connections, want %d", len(conns.from), maxTCP)
+	if conns.places.Len() != maxTCP {
+		t.Errorf("%d connections, want %d", conns.places.Len(), maxTCP)
 	}
-	if len(conns.end()) != maxTCP || conns.enter(&anyTCPConn{}, netip.MustParseAddr("192.0.2.2")) {
+	if len(conns.end()) != maxTCP || enter(&anyTCPConn{}, netip.MustParseAddr("192.0.2.2")) {
 		t.Error("open to newcomers after the end")
 	}
 }

@@ -60,6 +60,8 @@ type Config struct {
 	// Allocations from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), whoever asks, so that
 	// somebody with many names cannot have them all. Raise it for more callers than 500 behind one NAT.
 	AllocationsPerIP int `yaml:"allocations_per_ip"`
+	// TCP and TLS connections from one address (IPv6 as above), of 10000 in all; browsers need one each.
+	StreamsPerIP int `yaml:"streams_per_ip"`
 	// Allocations in all; one takes about 10 KiB.
 	TotalAllocations int `yaml:"total_allocations"`
 	// Bytes a second relayed for one user, both directions together; the default is a dozen video calls. What is over is
@@ -92,6 +94,7 @@ func DefaultConfig() Config {
 		UnauthenticatedPerIP: 10,
 		UserAllocations:      64,
 		AllocationsPerIP:     1000,
+		StreamsPerIP:         200,
 		TotalAllocations:     20_000,
 		UserBytesPerSecond:   5_000_000,
 		UserPPS:              10_000,
@@ -153,7 +156,7 @@ func (c Config) Validate() error {
 		add("unauthenticated_per_ip: %d would answer nobody; at least 1", c.UnauthenticatedPerIP)
 	}
 	for key, n := range map[string]int64{
-		"user_allocations": int64(c.UserAllocations), "allocations_per_ip": int64(c.AllocationsPerIP), "total_allocations": int64(c.TotalAllocations),
+		"user_allocations": int64(c.UserAllocations), "allocations_per_ip": int64(c.AllocationsPerIP), "total_allocations": int64(c.TotalAllocations), "streams_per_ip": int64(c.StreamsPerIP),
 		"user_bytes_per_second": c.UserBytesPerSecond, "user_pps": c.UserPPS, "total_bytes_per_second": c.TotalBytesPerSecond, "total_pps": c.TotalPPS,
 	} {
 		if n < 0 {

@@ -55,7 +55,7 @@ func defaultLimits() limits {
 	return limits{
 		minLifetime: 600, maxLifetime: 600, // an hour, which Firefox asks for, is long when the client is gone
 		expiryLead: time.Second, permissions: 64, channels: 32,
-		streams: 10_000, streamsPerIP: 200, // browsers need one each; many sit behind one NAT
+		streams: 10_000, streamsPerIP: 200,
 		firstFrame: 5 * time.Second, idleStream: time.Minute, write: 10 * time.Second, late: 500 * time.Millisecond,
 		housekeeping: 10 * time.Second, channelLifetime: 10 * time.Minute, grace: 30 * time.Second,
 	}
@@ -92,7 +92,7 @@ type Server struct {
 // New checks the configuration and listens.
 func New(cfg Config, deps Deps) (*Server, error) {
 	lim := defaultLimits()
-	lim.idle = cfg.IdleTimeout
+	lim.idle, lim.streamsPerIP = cfg.IdleTimeout, cfg.StreamsPerIP
 	return newServer(cfg, deps, lim)
 }
 

@@ -24,40 +24,41 @@ const writeSize = 16 << 10
 
 var errFrame = errors.New("not a STUN or TURN frame")
 
-// streams counts connections, to bound them.
+// streams are those that exist, to bound them. When there are too many, the oldest without an allocation gives way.
 type streams struct {
-	max, perIP int
-
-	mu    sync.Mutex // a leaf; guards what follows
-	total int
-	byIP  peraddr.Counter
+	mu     sync.Mutex // a leaf; guards what follows
+	places *peraddr.Places[*stream]
 }
 
 func newStreams(most, perIP int) *streams {
-	return &streams{max: most, perIP: perIP}
+	return &streams{places: peraddr.NewPlaces[*stream](most, perIP)}
 }
 
-func (s *streams) enter(ip netip.Addr) bool {
+// enter takes a stream in, or says which bound forbids it. leaver is who gives way for it, or nil.
+func (s *streams) enter(l *stream) (bound string, leaver *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total >= s.max || !s.byIP.Enter(ip, s.perIP) {
-		return false
-	}
-	s.total++
-	return true
+	how, leaver, _ := s.places.Enter(l, l.from.Addr())
+	return map[peraddr.Entry]string{peraddr.FullEach: "streams_per_ip", peraddr.FullAll: "all"}[how], leaver
 }
 
-func (s *streams) leave(ip netip.Addr) {
+// needed says whether a stream has an allocation.
+func (s *streams) needed(l *stream, yes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total--
-	s.byIP.Remove(ip)
+	s.places.Needed(l, yes)
+}
+
+func (s *streams) leave(l *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places.Leave(l)
 }
 
 func (s *streams) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.total
+	return s.places.Len()
 }
 
 // accept takes connections until the listener closes. Other errors, such as no more file descriptors, pass.
@@ -93,12 +94,20 @@ func (s *Server) ServeConn(ctx context.Context, c net.Conn) {
 		s.stats.drop(dropFrame)
 		return
 	}
-	if !s.streams.enter(from.Addr()) {
+	l := newStream(c, from, &s.limits, s.stats)
+	l.among = s.streams
+	bound, leaver := s.streams.enter(l)
+	if bound != "" {
 		s.stats.drop(dropFull)
+		s.log.Warn("turn refuses a stream", "from", from.Addr(), "bound", bound)
 		return
 	}
-	defer s.streams.leave(from.Addr())
-	l := newStream(c, from, &s.limits, s.stats)
+	defer s.streams.leave(l)
+	if leaver != nil {
+		s.stats.drop(dropFull)
+		s.log.Warn("turn has too many streams and ends one without allocation", "from", leaver.from.Addr())
+		leaver.cut()
+	}
 	if tcp, ok := below[*net.TCPConn](c); ok {
 		udp.KeepUnsent(tcp, writeSize)
 	}
@@ -139,6 +148,7 @@ type stream struct {
 	from   netip.AddrPort
 	limits *limits
 	stats  *stats
+	among  *streams      // nil in tests
 	queued chan struct{} // something waits in out
 
 	seen atomic.Bool // a whole frame has come
@@ -235,6 +245,9 @@ func (l *stream) deadlineLocked() error {
 }
 
 func (l *stream) allocated(yes bool) {
+	if l.among != nil {
+		l.among.needed(l, yes)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.holds = yes
@@ -315,6 +328,15 @@ func (l *stream) close() error {
 	close(l.queued)
 	l.mu.Unlock()
 	return l.conn.Close()
+}
+
+// cut ends the stream without taking leave.
+func (l *stream) cut() {
+	if tcp, ok := below[*net.TCPConn](l.conn); ok {
+		tcp.Close()
+		return
+	}
+	l.close()
 }
 
 func (l *stream) local() net.Addr { return l.conn.LocalAddr() }

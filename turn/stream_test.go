@@ -136,6 +136,31 @@ func TestStreamsAreCapped(t *testing.T) {
 	}
 }
 
+// Streams that hold places and no allocation kept everybody else out. Now the oldest of them gives way, also one that has said
+// something; what has an allocation stays.
+func TestOldestIdleStreamGivesWay(t *testing.T) {
+	s := start(t, func(_ *Config, l *limits) { l.streams = 3 })
+	holder, idle := dial(t, s, "tcp"), dial(t, s, "tcp")
+	holder.allocate()
+	idle.mustAsk(methodBinding)
+	dial(t, s, "tcp") // silent
+	eventually(t, "all places are taken", func() bool { return s.streams.count() == 3 })
+	dial(t, s, "tcp").allocate()
+	idle.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := idle.conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("the oldest idle stream: %v, want an end", err)
+	}
+	dial(t, s, "tcp").allocate() // instead of the silent one
+	holder.mustAsk(methodRefresh)
+	last := dial(t, s, "tcp") // and now all are needed
+	last.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := last.conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("one stream too many: %v, want an end", err)
+	}
+	holder.mustAsk(methodRefresh, lifetime(0))
+	dial(t, s, "tcp").allocate()
+}
+
 // Closing the server left streams open, and they could still allocate.
 func TestEndClosesStreams(t *testing.T) {
 	cfg := DefaultConfig()

@@ -1,7 +1,7 @@
 // Package peraddr counts what one customer has, so that it can be bounded. An IPv4 address is one customer. In IPv6 who has
 // one address has a /64, and providers hand out whole /56 and /48 (RFC 6177), so that an address counts for all three: a /56
-// may have 4 and a /48 16 times what a /64 may. Its types are [Network], [Key] and [Counter]; it starts no goroutine and has
-// no lock: a Counter is guarded by its owner's.
+// may have 4 and a /48 16 times what a /64 may. Its types are [Network], [Key], [Counter] and [Places]; it starts no
+// goroutine and has no lock: Counter and Places are guarded by their owner's.
 package peraddr
 
 import (
