@@ -61,7 +61,8 @@ type HTTP struct {
 	SelfSigned bool `yaml:"self_signed"`
 	// host:port for /metrics (Prometheus), /healthz and /debug/pprof. Keep it on loopback. "" switches it off.
 	AdminListen string `yaml:"admin_listen"`
-	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may.
+	// Pages of other origins that may use the signaling and show our page in a frame, such as https://app.example.org. Ours
+	// always may use the signaling.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// Networks (CIDR) of load balancers that begin each connection with a PROXY protocol header (version 1 or 2), to
 	// these ports and to TURN's over TCP and TLS. Connections from there must have one; nobody else is believed.

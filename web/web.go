@@ -12,6 +12,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
@@ -53,9 +54,14 @@ type file struct {
 }
 
 // Handler serves the page: GET and HEAD only, "/" is index.html, unknown paths are 404. Browsers ask again each
-// time and mostly hear 304, so a new version is there at once.
-func Handler() http.Handler {
+// time and mostly hear 304, so a new version is there at once. Pages of the origins in embedders may show it in a frame.
+func Handler(embedders ...string) http.Handler {
 	files := load()
+	headers := maps.Clone(headers)
+	if len(embedders) > 0 {
+		headers["Content-Security-Policy"] = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(embedders, " "), 1)
+		delete(headers, "X-Frame-Options") // which cannot name them
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		for key, value := range headers {

@@ -206,3 +206,20 @@ func TestEverythingIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFrames: only pages of the origins that the operator names may show the page in a frame.
+func TestFrames(t *testing.T) {
+	for _, tt := range []struct {
+		embedders  []string
+		csp, frame string
+	}{
+		{nil, "frame-ancestors 'none';", "DENY"},
+		{[]string{"https://app.example.org", "https://b.example:8443"}, "frame-ancestors https://app.example.org https://b.example:8443;", ""},
+	} {
+		w := httptest.NewRecorder()
+		Handler(tt.embedders...).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, tt.csp) || w.Header().Get("X-Frame-Options") != tt.frame {
+			t.Errorf("%v: got %s, %q", tt.embedders, got, w.Header().Get("X-Frame-Options"))
+		}
+	}
+}
