@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -139,16 +138,10 @@ func (b *Browser) Path() string {
 	return ""
 }
 
-// ShownPath is the path as the page tells it in words.
+// ShownPath is the path that the page tells of.
 func (b *Browser) ShownPath() string {
 	b.t.Helper()
-	text := strings.ToLower(b.Text("path"))
-	for _, word := range []string{"direct", "turn", "relay"} {
-		if strings.Contains(text, word) {
-			return word
-		}
-	}
-	return text
+	return JS[string](b, `document.querySelector('[data-testid="path"]')?.dataset.path ?? ''`)
 }
 
 // Grows waits until a number of what comes in has risen by n. It falls when a connection is closed, and counting begins

@@ -3,6 +3,7 @@
 // The page's URL may say ?path=direct|turn|relay to force a path, &transport=udp|tcp|tls to leave only such TURN
 // servers, &tone=1 to make the stand-in for a missing microphone audible: for tests and for support.
 
+import { PageAudio } from "./audio.js";
 import { Duet } from "./duet.js";
 import { preferred } from "./i18n.js";
 import { LocalMedia } from "./media.js";
@@ -57,8 +58,9 @@ const url = new URL("ws", location.href);
 url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 url.search = url.hash = "";
 
-const media = new LocalMedia();
-const ringer = new Ringer();
+const audio = new PageAudio();
+const media = new LocalMedia({ audio });
+const ringer = new Ringer(audio);
 const view = new View(document, model);
 const wake = new Wake(document);
 const duet = new Duet({
@@ -98,6 +100,7 @@ view.prefill({ name: memory.get("name"), source: memory.get("source") || "camera
 
 view.on("login", async ({ name, source }) => {
   if (model.joining) return;
+  audio.wake(); // here is a touch; when it rings there may be none
   model.joining = true;
   model.loginError = "";
   show();

@@ -63,10 +63,10 @@ export const TEXTS = {
     youSharing: "Sharing",
     listen: "Click to hear the other side",
     path_direct: "Direct",
-    path_turn: "Via TURN",
+    path_turn: "Via server",
     path_relay: "Via relay",
     pathHint_direct: "Sound and picture go straight between you two, encrypted end to end.",
-    pathHint_turn: "Sound and picture pass through the server's TURN, encrypted end to end.",
+    pathHint_turn: "Sound and picture pass through the server (TURN), encrypted end to end: it can neither hear nor see them.",
     pathHint_relay: "Sound and picture pass through the server's media relay, encrypted on the way to and from it.",
     dismiss: "Dismiss",
 
@@ -89,7 +89,7 @@ export const TEXTS = {
     "fault_both-insecure": "This browser gives camera and microphone only to pages opened by https or on localhost. Nobody hears you, and others see your virtual picture.",
     "fault_audio-asking": "Your browser asks whether this page may use the microphone. Until you allow it nobody hears you.",
     "fault_audio-missing": "No microphone found. Nobody hears you.",
-    "fault_audio-refused": "This page may not use the microphone: nobody hears you. Allow it beside the page's address, then press the microphone here.",
+    "fault_audio-refused": "This page may not use the microphone. Nobody hears you until you allow it.",
     "fault_audio-in-use": "Another program is using the microphone. Nobody hears you.",
     "fault_audio-ended": "The microphone is gone. Nobody hears you.",
     "fault_audio-muted": "Your system has muted the microphone. Nobody hears you.",
@@ -191,10 +191,10 @@ export const TEXTS = {
     youSharing: "共享中",
     listen: "点击以收听对方声音",
     path_direct: "直连",
-    path_turn: "经 TURN 中转",
+    path_turn: "加密中转",
     path_relay: "经服务器转发",
     pathHint_direct: "音视频在你们两人之间直接传输，端到端加密。",
-    pathHint_turn: "音视频经服务器的 TURN 中转，端到端加密。",
+    pathHint_turn: "音视频经服务器（TURN）中转，端到端加密，服务器听不到也看不到。",
     pathHint_relay: "音视频经服务器的媒体转发服务，往返途中均加密。",
     dismiss: "关闭提示",
 
@@ -217,7 +217,7 @@ export const TEXTS = {
     "fault_both-insecure": "浏览器只允许通过 https 或 localhost 打开的页面使用摄像头和麦克风。别人听不到你，看到的是你的虚拟视频。",
     "fault_audio-asking": "浏览器正在询问是否允许本页使用麦克风。允许之前，别人听不到你。",
     "fault_audio-missing": "没有找到麦克风，别人听不到你。",
-    "fault_audio-refused": "本页没有使用麦克风的权限，别人听不到你。请在地址栏旁允许，然后点这里的麦克风按钮。",
+    "fault_audio-refused": "本页没有使用麦克风的权限。允许之前，别人听不到你。",
     "fault_audio-in-use": "麦克风正被其他程序占用，别人听不到你。",
     "fault_audio-ended": "麦克风已断开，别人听不到你。",
     "fault_audio-muted": "系统已将麦克风静音，别人听不到你。",
@@ -279,7 +279,12 @@ export function preferred(preferences) {
  */
 export function translate(language, key, values = {}) {
   const text = TEXTS[language][key] ?? TEXTS.en[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => isolate(String(values[name] ?? whole)));
+}
+
+/** A name that is written from right to left must not turn the sentence around it. @param {string} name */
+function isolate(name) {
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name;
 }
 
 /**

@@ -1,5 +1,6 @@
 // media.js: what this end sends: camera, microphone or their stand-ins, and the screen.
 
+import { PageAudio } from "./audio.js";
 import { Devices } from "./devices.js";
 import { Emitter } from "./emitter.js";
 import { virtualAudio, virtualVideo } from "./virtual.js";
@@ -20,6 +21,7 @@ const PATIENCE = 3_000;
  */
 export class LocalMedia extends Emitter {
   #devices;
+  #audio;
   /** @type {MediaState} */
   #on = { audio: true, video: true, screen: false };
   /** @type {Source} */
@@ -39,10 +41,11 @@ export class LocalMedia extends Emitter {
   /** @type {{audio: MediaStreamTrack | null, video: MediaStreamTrack | null}} */
   #tracks = { audio: null, video: null };
 
-  /** @param {{devices?: Devices}} [options] */
-  constructor({ devices = new Devices() } = {}) {
+  /** @param {{devices?: Devices, audio?: PageAudio}} [options] audio: what makes the page's other sounds, if there is one */
+  constructor({ devices = new Devices(), audio = new PageAudio() } = {}) {
     super();
     this.#devices = devices;
+    this.#audio = audio;
     devices.on("change", () => this.#settle());
   }
 
@@ -192,7 +195,7 @@ export class LocalMedia extends Emitter {
       this.#virtual = null;
     }
     const microphone = this.#devices.audio.track;
-    if (!microphone) this.#silence ??= virtualAudio({ tone: this.#tone });
+    if (!microphone) this.#silence ??= virtualAudio(this.#audio, { tone: this.#tone });
     else if (this.#silence) {
       this.#silence.stop();
       this.#silence = null;

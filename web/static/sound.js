@@ -2,36 +2,49 @@
 
 /** Two soft notes for the one who is called, one for the one who waits. */
 const PATTERNS = Object.freeze({
-  incoming: { every: 2_400, notes: [[0, 587, 0.22], [0.24, 784, 0.34]], loud: 0.09 },
-  outgoing: { every: 3_600, notes: [[0, 440, 0.9]], loud: 0.03 },
+  incoming: { every: 2_400, notes: [[0, 587, 0.22], [0.24, 784, 0.34]], loud: 0.09, shake: [220, 20, 340] },
+  outgoing: { every: 3_600, notes: [[0, 440, 0.9]], loud: 0.03, shake: [] },
 });
 
 export class Ringer {
-  /** @type {AudioContext | null} */
-  #context = null;
+  #audio;
   /** @type {any} */
   #timer = 0;
+  /** @type {keyof typeof PATTERNS | ""} */
   #playing = "";
+
+  /** @param {import("./audio.js").PageAudio} audio */
+  constructor(audio) {
+    this.#audio = audio;
+    // What could not be heard when it began begins when it can.
+    audio.on("running", () => this.#begin());
+  }
 
   /** @param {keyof typeof PATTERNS | ""} pattern "" is silence */
   play(pattern) {
     if (this.#playing === pattern) return;
+    const shook = this.#playing === "incoming";
     this.#playing = pattern;
     clearInterval(this.#timer);
-    if (!pattern) {
-      void this.#context?.close().catch(() => {});
-      this.#context = null;
-      return;
-    }
-    this.#context ??= new AudioContext();
-    this.#ring(PATTERNS[pattern]);
-    this.#timer = setInterval(() => this.#ring(PATTERNS[pattern]), PATTERNS[pattern].every);
+    if (shook) globalThis.navigator?.vibrate?.(0);
+    if (!pattern) return;
+    this.#audio.wake();
+    this.#begin();
   }
 
-  /** @param {{notes: number[][], loud: number}} pattern */
-  #ring({ notes, loud }) {
-    const context = this.#context;
-    if (!context || context.state === "suspended") return; // nobody has touched the page yet
+  #begin() {
+    clearInterval(this.#timer);
+    if (!this.#playing) return;
+    const pattern = PATTERNS[this.#playing];
+    this.#ring(pattern);
+    this.#timer = setInterval(() => this.#ring(pattern), pattern.every);
+  }
+
+  /** @param {{notes: number[][], loud: number, shake: number[]}} pattern */
+  #ring({ notes, loud, shake }) {
+    if (shake.length) globalThis.navigator?.vibrate?.(shake);
+    const { context } = this.#audio;
+    if (!context || context.state !== "running") return; // notes would pile up and sound at once later
     for (const [after, pitch, length] of notes) {
       const at = context.currentTime + after + 0.02;
       const note = context.createOscillator();

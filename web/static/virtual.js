@@ -2,7 +2,7 @@
 
 const SIZE = Object.freeze({ width: 640, height: 360, fps: 15 });
 
-/** @typedef {{track: MediaStreamTrack, rename: (name: string) => void, stop: () => void}} VirtualVideo */
+/** @typedef {{track: MediaStreamTrack, stop: () => void}} VirtualVideo */
 
 /**
  * An animated canvas with the user's name and a clock. It is drawn by a timer, not by animation frames, which stop in
@@ -15,20 +15,28 @@ export function virtualVideo(name) {
   canvas.width = SIZE.width;
   canvas.height = SIZE.height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-  let painted = paint(context, name, 0);
+  // Some browsers paint only what is in the page.
+  canvas.className = "hidden-words";
+  canvas.setAttribute("aria-hidden", "true");
+  document.body.append(canvas);
+  const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
   const begin = performance.now();
-  const timer = setInterval(() => {
-    painted = paint(context, name, (performance.now() - begin) / 1_000);
-  }, 1_000 / SIZE.fps);
+  let painted = -Infinity;
+  const draw = () => {
+    const now = performance.now();
+    if (still?.matches && now - painted < 1_000) return; // the clock goes on, nothing else moves
+    painted = now;
+    paint(context, name, still?.matches ? 0 : (now - begin) / 1_000);
+  };
+  draw();
+  const timer = setInterval(draw, 1_000 / SIZE.fps);
   const [track] = canvas.captureStream(SIZE.fps).getVideoTracks();
   return {
     track,
-    rename(next) {
-      if (painted) name = next;
-    },
     stop() {
       clearInterval(timer);
       track.stop();
+      canvas.remove();
     },
   };
 }
@@ -84,7 +92,6 @@ function paint(c, name, t) {
   c.font = "400 24px ui-monospace, monospace";
   c.fillStyle = "rgb(255 255 255 / 0.8)";
   c.fillText(new Date().toTimeString().slice(0, 8), x, height * 0.77);
-  return true;
 }
 
 /** The colour that goes with a name, everywhere on the page. @param {string} name */
@@ -102,12 +109,13 @@ export function initial(name) {
 }
 
 /**
- * A track of silence, or of a soft tone that comes and goes.
- * @param {{tone?: boolean}} [options]
- * @returns {{track: MediaStreamTrack, stop: () => void}}
+ * A track of silence, or of a soft tone; null where the browser makes no sound.
+ * @param {import("./audio.js").PageAudio} audio @param {{tone?: boolean}} [options]
+ * @returns {{track: MediaStreamTrack | null, stop: () => void}}
  */
-export function virtualAudio({ tone = false } = {}) {
-  const context = new AudioContext();
+export function virtualAudio(audio, { tone = false } = {}) {
+  const { context } = audio;
+  if (!context) return { track: null, stop() {} };
   const out = context.createMediaStreamDestination();
   const source = context.createOscillator();
   const gain = context.createGain();
@@ -115,16 +123,14 @@ export function virtualAudio({ tone = false } = {}) {
   gain.gain.value = tone ? 0.05 : 0;
   source.connect(gain).connect(out);
   source.start();
-  const wake = () => void context.resume().catch(() => {});
-  // Until the user has touched the page the browser may keep every sound suspended, silence too.
-  if (context.state !== "running") for (const type of ["pointerdown", "keydown"]) addEventListener(type, wake, { once: true });
-  wake();
+  audio.wake();
+  const [track] = out.stream.getAudioTracks();
   return {
-    track: out.stream.getAudioTracks()[0],
+    track,
     stop() {
       source.stop();
-      out.stream.getAudioTracks()[0].stop();
-      void context.close().catch(() => {});
+      gain.disconnect();
+      track.stop();
     },
   };
 }

@@ -107,6 +107,47 @@ export function fakeDevices() {
   return lab;
 }
 
+/**
+ * Sound as browsers allow it: a context begins suspended, runs only after resume() in a touch (or, where `sticky`, after the
+ * first touch), and says so later; the system may interrupt it, and then resume() is refused until that has ended.
+ */
+export function fakeAudio({ sticky = true } = {}) {
+  const sound = { touching: false, touched: false, busy: false, contexts: [], notes: [], window: new Target(), document: new Target() };
+  sound.touch = (type) => {
+    // Where a finger comes down is no touch yet.
+    sound.touching = type !== "pointerdown";
+    sound.touched ||= sound.touching;
+    sound.window.tell(type);
+    sound.touching = false;
+  };
+  sound.interrupt = (on) => {
+    sound.busy = on;
+    for (const context of sound.contexts) if (on) context.become("interrupted");
+  };
+  sound.FakeAudioContext = class extends Target {
+    state = "suspended";
+    currentTime = 0;
+    destination = {};
+    constructor() {
+      super();
+      sound.contexts.push(this);
+    }
+    become(state) {
+      this.state = state;
+      this.tell("statechange");
+    }
+    async resume() {
+      if (sound.busy || !(sound.touching || (sticky && sound.touched))) throw new DOMException("no", "NotAllowedError");
+      await null;
+      this.become("running");
+    }
+    createMediaStreamDestination() { return { stream: new MediaStream([new FakeTrack("audio", "silence")]) }; }
+    createOscillator() { return { frequency: {}, connect: (next) => next, start: () => sound.notes.push(this.state), stop() {} }; }
+    createGain() { return { gain: { setValueAtTime() {}, linearRampToValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect: (next) => next, disconnect() {} }; }
+  };
+  return sound;
+}
+
 /** Fake time with a Date that follows it, and the canvas and sound that stand-ins are made of. */
 export function fakeStudio(now) {
   const undo = fakeTime();
@@ -116,17 +157,7 @@ export function fakeStudio(now) {
   const pen = new Proxy({}, { get: (_, key) => (key === "createLinearGradient" ? () => ({ addColorStop() {} }) : () => {}), set: () => true });
   const element = () => ({ style: {}, getContext: () => pen, captureStream: () => new MediaStream([new FakeTrack("video", "virtual")]), remove() {}, setAttribute() {} });
   globalThis.document = { createElement: element, body: { append() {} } };
-  const node = () => ({ connect: (next) => next, start() {}, stop() {}, frequency: {}, gain: {} });
-  globalThis.AudioContext = class {
-    state = "running";
-    addEventListener() {}
-    removeEventListener() {}
-    createMediaStreamDestination() { return { stream: new MediaStream([new FakeTrack("audio", "silence")]) }; }
-    createOscillator() { return node(); }
-    createGain() { return node(); }
-    async resume() {}
-    async close() {}
-  };
+  globalThis.AudioContext = fakeAudio().FakeAudioContext;
   return () => {
     Object.assign(globalThis, { document: wasDocument, AudioContext: wasContext });
     Date.now = wasNow;

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { PageAudio } from "../static/audio.js";
 import { Devices } from "../static/devices.js";
 import { LocalMedia } from "../static/media.js";
 import { fakeDevices, fakeStudio } from "./devicelab.js";
@@ -12,7 +13,7 @@ let undo, lab, media;
 beforeEach(() => {
   undo = fakeStudio(now);
   lab = fakeDevices();
-  media = new LocalMedia({ devices: new Devices({ media: lab.media, permissions: lab.permissions, document: lab.doc }) });
+  media = new LocalMedia({ devices: new Devices({ media: lab.media, permissions: lab.permissions, document: lab.doc }), audio: new PageAudio({ window: lab.doc, document: lab.doc }) });
 });
 afterEach(() => {
   media.stop();

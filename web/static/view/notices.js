@@ -1,4 +1,4 @@
-// notices.js: short lines that say what has happened, and go after a while.
+// notices.js: short lines that say what has happened, and go after a while, but not while somebody is at one.
 
 /** @typedef {import("./page.js").Page} Page */
 
@@ -21,6 +21,7 @@ export class Notices {
     line.dataset.testid = "notice";
     const words = page.make("span");
     words.textContent = text;
+    words.setAttribute("dir", "auto");
     const close = page.make("button", "quiet icon");
     close.setAttribute("type", "button");
     close.setAttribute("aria-label", page.t("dismiss"));
@@ -28,6 +29,21 @@ export class Notices {
     close.addEventListener("click", () => line.remove());
     line.append(words, close);
     box.append(line);
-    setTimeout(() => line.remove(), ms);
+
+    /** @type {any} */
+    let timer = 0;
+    const held = new Set();
+    const go = () => {
+      clearTimeout(timer);
+      if (!held.size) timer = setTimeout(() => line.remove(), ms);
+    };
+    for (const [type, holds, by] of /** @type {const} */ ([["pointerenter", true, "pointer"], ["pointerleave", false, "pointer"], ["focusin", true, "focus"], ["focusout", false, "focus"]])) {
+      line.addEventListener(type, () => {
+        if (holds) held.add(by);
+        else held.delete(by);
+        go();
+      });
+    }
+    go();
   }
 }

@@ -61,6 +61,7 @@ export class People {
     const who = page.make("div", "who");
     const name = page.make("b");
     name.textContent = user.username;
+    name.setAttribute("dir", "auto");
     who.append(name, page.make("small"));
     const call = page.make("button", "call");
     call.setAttribute("type", "button");

@@ -13,6 +13,8 @@ export class Remote {
   constructor(page) {
     this.#page = page;
     const video = page.video("remote-video");
+    // Turning a phone changes what fits, and nothing else may be drawn then.
+    if (typeof ResizeObserver === "function") new ResizeObserver(() => this.draw(this.#call)).observe(page.at("remote"));
     for (const type of ["playing", "resize", "loadeddata"]) video.addEventListener(type, () => this.draw(this.#call));
   }
 

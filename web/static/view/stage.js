@@ -46,7 +46,8 @@ export class Stage {
     if (!call || call.phase === "incoming") return { text: users.length ? page.t("idle") : "", tone: "" };
     if (call.phase !== "accepted") return { text: page.t(call.phase === "ringing" ? "ringing" : "calling", { name }), tone: "wait" };
     const tone = { idle: "wait", connecting: "wait", connected: "good", reconnecting: "wait", failed: "bad" }[call.state];
-    return { text: page.t(call.state === "idle" ? "connecting" : call.state, { name }), tone };
+    const shares = call.state === "connected" && call.theirs.screen;
+    return { text: page.t(call.state === "idle" ? "connecting" : shares ? "peerSharing" : call.state, { name }), tone };
   }
 
   /** @param {import("../paths.js").PathInfo | null} path */

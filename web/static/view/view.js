@@ -111,6 +111,7 @@ export class View extends Emitter {
       if (!(target instanceof HTMLElement)) return;
       const action = target.dataset.action ?? "";
       if (action === "listen") this.#remote.play();
+      else if (action === "path") this.notice(`pathHint_${this.#model.call?.path?.path}`);
       else if (action === "dial") {
         const user = this.#model.users.find((one) => one.username === target.dataset.username);
         if (user) this.emit("dial", user);
@@ -130,6 +131,7 @@ export class View extends Emitter {
     const { language, joining, loginError, call } = this.#model;
     page.language = language;
     page.doc.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+    for (const el of page.all("[data-action=language]")) el.lang = language === "zh" ? "en" : "zh-CN"; // it speaks the other
     for (const el of page.all("[data-text]")) page.text(el, page.t(el.dataset.text ?? ""));
     for (const el of page.all("[data-label]")) page.label(el, page.t(el.dataset.label ?? ""));
     for (const el of page.all("[data-placeholder]")) el.setAttribute("placeholder", page.t(el.dataset.placeholder ?? ""));

@@ -1,0 +1,79 @@
+// view.test.js: what is to be read, where, and for how long.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TEXTS, translate } from "../static/i18n.js";
+import { loadPage } from "./dom.js";
+import { advance } from "./fakes.js";
+import { at, button, call, did, doc, show, user, view } from "./screen.js";
+
+const notices = () => doc.querySelectorAll(".notice").map((line) => line.children[0].textContent);
+
+test("the page has its words before any script has run", () => {
+  const bare = loadPage();
+  for (const el of bare.querySelectorAll("[data-text]")) assert.equal(el.textContent, TEXTS.en[el.dataset.text], el.dataset.text);
+  for (const el of bare.querySelectorAll("[data-label]")) assert.equal(el.getAttribute("aria-label"), TEXTS.en[el.dataset.label]);
+  for (const el of bare.querySelectorAll("[data-placeholder]")) assert.equal(el.getAttribute("placeholder"), TEXTS.en[el.dataset.placeholder]);
+});
+
+for (const [state, change] of [["login", { page: "login" }], ["list", { page: "chat" }], ["call", { page: "chat", call: call("accepted") }]]) {
+  test(`${state}: one main and one first heading are there`, async () => {
+    await show(change);
+    for (const tag of ["main", "h1"]) assert.equal(doc.querySelectorAll(tag).filter((el) => el.shown).length, 1, tag);
+  });
+}
+
+test("a fault of a device is said for as long as it lasts, and the button shows it", async () => {
+  const local = { wishes: { audio: true, video: true, screen: false }, faults: { audio: "ended", video: "" }, virtual: false, screens: true, video: null };
+  await show({ page: "chat", local });
+  await advance(120_000, 1_000);
+  assert.equal(at("faults").textContent, TEXTS.en["fault_audio-ended"]);
+  assert.equal(button("toggle-audio").getAttribute("aria-pressed"), "true");
+  await show({ language: "zh", local: { ...local, faults: { audio: "ended", video: "missing" } } });
+  assert.equal(at("faults").textContent, TEXTS.zh["fault_audio-ended"] + TEXTS.zh["fault_video-missing"]);
+  await show({ local: { ...local, faults: { audio: "", video: "" } } });
+  assert.equal(at("faults").textContent, "");
+});
+
+test("what stands still while the call reconnects looks so", async () => {
+  await show({ page: "chat", call: call("accepted", { state: "reconnecting" }) });
+  assert.equal(at("remote").classList.contains("stale"), true);
+  await show({ call: call("accepted") });
+  assert.equal(at("remote").classList.contains("stale"), false);
+});
+
+test("a notice goes after a while, but not from under a pointer or a finger on a key", async () => {
+  view.notice("bob", {});
+  const [line] = doc.querySelectorAll(".notice");
+  line.dispatch("pointerenter");
+  await advance(30_000, 500);
+  line.dispatch("focusin");
+  line.dispatch("pointerleave");
+  await advance(30_000, 500);
+  assert.deepEqual(notices(), ["bob"]);
+  line.dispatch("focusout");
+  await advance(6_500, 500);
+  assert.deepEqual(notices(), ["bob"]);
+  await advance(1_000, 500);
+  assert.deepEqual(notices(), []);
+});
+
+test("names that are written from right to left keep their beginning, and the sentence around them", async () => {
+  const name = "محمد الأنصاري";
+  await show({ page: "chat", users: [user(name)] });
+  assert.equal(doc.querySelector(".who b").getAttribute("dir"), "auto");
+  assert.equal(translate("en", "incoming", { name }), `\u2068${name}\u2069 is calling`);
+  assert.equal(translate("en", "incoming", { name: "Bob" }), "Bob is calling");
+});
+
+test("the path is explained to whoever presses it", async () => {
+  await show({ page: "chat", call: call("accepted", { path: { path: "turn", candidateType: "relay", protocol: "udp" } }) });
+  assert.equal(at("path").textContent, "Via server");
+  at("path-chip").press({ isTrusted: true, detail: 1 });
+  assert.deepEqual([notices(), did], [[TEXTS.en.pathHint_turn], []]);
+});
+
+test("the other side's screen is told in words", async () => {
+  await show({ page: "chat", call: call("accepted", { theirs: { audio: true, video: true, screen: true } }) });
+  assert.equal(at("status").textContent, "bob is sharing the screen");
+});
