@@ -17,7 +17,7 @@ test-all: ## the same with nothing shortened: hours
 bench: ## every benchmark, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./...
 
-bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=100 SEARCH=1)
+bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=100 SEARCH=1 BASE=other-build)
 	@internal/bench/turn/compare.sh
 
 bench-relay: ## this relay and Janus's VideoCall in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=20)

@@ -41,6 +41,7 @@ func benchCommand(args []string, stdout io.Writer) error {
 		flags.Func("password-file", "the file with its password; - reads standard input", fromFile(&o.Pass))
 		flags.Func("secret-file", "or the file with the shared secret of TURN REST credentials (turn.secret, static-auth-secret)", fromFile(&o.Secret))
 		flags.StringVar(&o.Mode, "mode", o.Mode, "relay: both parties behind the server; peer: one of them; idle: allocations only")
+		flags.StringVar(&o.Carry, "carry", o.Carry, "channels, indications (as Firefox), or mixed: one party of a call with a channel, the other without")
 		flags.IntVar(&o.Calls, "calls", o.Calls, "calls, of 350 packets a second each")
 		flags.DurationVar(&o.Warmup, "warmup", o.Warmup, "sent before the measurement begins")
 		flags.DurationVar(&o.Duration, "duration", o.Duration, "how long is measured")

@@ -33,7 +33,9 @@ type client struct {
 	nonce  string
 
 	relayed netip.AddrPort
-	peer    netip.AddrPort // where its channel leads
+	peer    netip.AddrPort // where its channel leads, or its permission
+	bound   bool           // has a channel; else it sends indications
+	send    []byte         // all of an indication before the payload
 }
 
 // fleet is all clients of a run.
@@ -86,6 +88,7 @@ func newFleet(o Options, server netip.AddrPort) (*fleet, error) {
 				f.byAddr[c.addr] = c
 			}
 			c.route = bench.NewRoute(from, server)
+			c.bound = o.Carry == "channels" || o.Carry == "mixed" && i%2 == 0
 			c.auth = credential{o.User, o.Pass}
 			if o.Secret != "" {
 				c.auth = restCredential(o.Secret, fmt.Sprintf("bench%d", i))
@@ -141,9 +144,14 @@ func (f *fleet) allocate(ctx context.Context) error {
 	})
 }
 
-// bind opens the channel of every client.
+// bind opens the channel of every client, or gets its permission.
 func (f *fleet) bind(ctx context.Context) error {
-	return f.transact(ctx, "channel bind", func(c *client, id transaction) []byte {
+	return f.transact(ctx, "channel bind or permission", func(c *client, id transaction) []byte {
+		if !c.bound {
+			c.send = appendAttr(appendAddr(request(sendIndication, id), attrPeer, c.peer, id), attrData, nil)
+			b := appendAddr(request(createPermissionRequest, id), attrPeer, c.peer, id)
+			return sign(b, c.auth.user, c.realm, c.nonce, c.key)
+		}
 		b := appendAttr(request(channelBindRequest, id), attrChannelNumber, []byte{channel >> 8, channel & 0xff, 0, 0})
 		b = appendAddr(b, attrPeer, c.peer, id)
 		return sign(b, c.auth.user, c.realm, c.nonce, c.key)
@@ -156,6 +164,46 @@ func (f *fleet) release(ctx context.Context) error {
 		b := appendAttr(request(refreshRequest, id), attrLifetime, []byte{0, 0, 0, 0})
 		return sign(b, c.auth.user, c.realm, c.nonce, c.key)
 	}, nil)
+}
+
+// room is how much of a message is before the payload.
+func (c *client) room() int {
+	if c.bound {
+		return 4
+	}
+	return len(c.send)
+}
+
+// putHeader writes what is before a payload of n bytes, which must be a multiple of four.
+func (c *client) putHeader(b []byte, n int) {
+	if c.bound {
+		b[0], b[1], b[2], b[3] = channel>>8, channel&0xff, byte(n>>8), byte(n)
+		return
+	}
+	size := copy(b, c.send)
+	binary.BigEndian.PutUint16(b[2:], uint16(size+n-headerSize))
+	binary.BigEndian.PutUint16(b[size-2:], uint16(n))
+}
+
+// payload is what a server's message holds for a client, and whether it came on a channel; nil if it is another message.
+func payload(b []byte) (data []byte, bound bool) {
+	if len(b) >= 4 && b[0] == channel>>8 && b[1] == channel&0xff && int(binary.BigEndian.Uint16(b[2:])) <= len(b)-4 {
+		return b[4:], true
+	}
+	if len(b) < headerSize || binary.BigEndian.Uint16(b) != dataIndication {
+		return nil, false
+	}
+	for rest := b[headerSize:]; len(rest) >= 4; {
+		n := int(binary.BigEndian.Uint16(rest[2:]))
+		if 4+n > len(rest) {
+			break
+		}
+		if binary.BigEndian.Uint16(rest) == attrData {
+			return rest[4 : 4+n], false
+		}
+		rest = rest[min(4+(n+3)&^3, len(rest)):]
+	}
+	return nil, false
 }
 
 // pending is a request under way.

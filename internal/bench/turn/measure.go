@@ -22,6 +22,7 @@ type result struct {
 	sent, delivered       uint64
 	misled                uint64 // arrived with another client than the one it was for
 	twice                 uint64 // arrived more than once
+	misformed             uint64 // came on a channel to a client without, or the other way round
 	ownLoss               uint64 // packets that the generator itself lost
 	skipped               uint64
 	late, latency         bench.Histogram
@@ -41,7 +42,7 @@ type flow struct {
 	bytes    int
 	seq      uint32
 	seen     uint32 // the highest number that arrived, to notice what arrives twice
-	data     bool   // goes into a channel
+	data     bool   // is sent by a client of the server's
 }
 
 func measure(ctx context.Context, o Options, server netip.AddrPort, process bench.Process) (r *result, err error) {
@@ -136,14 +137,13 @@ func (f *fleet) load(ctx context.Context, o Options, process bench.Process, r *r
 		isPeer[p.socket] = true
 	}
 	var from, to int64 // the measured span, by the clock of the stamps
-	var channels bool  // what the socket being read carries
+	var clients bool   // whose the socket being read is
 	receive := func(p *bench.Packet) {
-		b := p.Data
-		if channels {
-			if len(b) < 4 || b[0] != channel>>8 || b[1] != channel&0xff || int(b[2])<<8|int(b[3]) > len(b)-4 {
-				return // STUN, or not ours
+		b, bound := p.Data, false
+		if clients {
+			if b, bound = payload(b); b == nil {
+				return // an answer, or not ours
 			}
-			b = b[4:]
 		}
 		n, seq, sent, ok := readStamp(b)
 		if !ok || int(n) >= len(flows) || sent < from || sent >= to {
@@ -153,6 +153,9 @@ func (f *fleet) load(ctx context.Context, o Options, process bench.Process, r *r
 		if len(f.byAddr) > 0 && f.byAddr[p.To] != fl.to {
 			r.misled++
 			return
+		}
+		if clients && bound != fl.to.bound {
+			r.misformed++
 		}
 		if seq <= fl.seen {
 			// Nothing here reorders a flow, except a server with several threads: count both.
@@ -165,7 +168,7 @@ func (f *fleet) load(ctx context.Context, o Options, process bench.Process, r *r
 	}
 	drain := func() error {
 		for _, s := range f.sockets {
-			channels = !isPeer[s]
+			clients = !isPeer[s]
 			if _, err := s.Receive(receive); err != nil {
 				return err
 			}
@@ -177,14 +180,14 @@ func (f *fleet) load(ctx context.Context, o Options, process bench.Process, r *r
 	send := func(n int) {
 		fl := flows[n]
 		fl.seq++
-		size := fl.bytes
+		room := 0
 		if fl.data {
-			size += 4
+			room = fl.from.room()
 		}
-		b := fl.from.socket.Queue(&fl.from.route, size)
+		b := fl.from.socket.Queue(&fl.from.route, room+fl.bytes)
 		if fl.data {
-			b[0], b[1], b[2], b[3] = channel>>8, channel&0xff, byte(fl.bytes>>8), byte(fl.bytes)
-			b = b[4:]
+			fl.from.putHeader(b, fl.bytes)
+			b = b[room:]
 		}
 		putStamp(b, uint32(n), fl.seq, now)
 		if measuring {
@@ -250,6 +253,7 @@ func (r *result) warnings() []string {
 	warn(r.late.Quantile(0.99) > 3*time.Millisecond, "the generator was late: 1 %% of the packets left more than %v after their time", r.late.Quantile(0.99).Round(time.Microsecond))
 	warn(r.ownLoss > 0, "the generator's own sockets lost %d packets", r.ownLoss)
 	warn(r.misled > 0, "%d packets reached another client than the one they were for", r.misled)
+	warn(r.misformed > 0, "%d packets came on a channel to a client that has none, or the other way round", r.misformed)
 	warn(r.twice > 0, "%d packets came twice or out of order", r.twice)
 	return append(all, r.usage.Doubts()...)
 }
@@ -259,11 +263,11 @@ func (r *result) print(w io.Writer, o Options) {
 		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	row("server", "%s %s", o.URL, r.software)
-	keys := fmt.Sprintf("result mode=%s calls=%d allocations=%d", o.Mode, o.Calls, r.allocations)
+	keys := fmt.Sprintf("result mode=%s carry=%s calls=%d allocations=%d", o.Mode, o.Carry, o.Calls, r.allocations)
 	us := func(q float64) float64 { return float64(r.latency.Quantile(q)) / 1000 }
 	if o.Mode != "idle" {
 		seconds := r.usage.Wall.Seconds()
-		row("load", "%d calls, %s mode, %.1f s: %.0f packets/s sent; audio 200 B at 50/s and video 1200 B at 125/s each way", o.Calls, o.Mode, seconds, float64(r.sent)/seconds)
+		row("load", "%d calls, %s mode, %s, %.1f s: %.0f packets/s sent; audio 200 B at 50/s and video 1200 B at 125/s each way", o.Calls, o.Mode, o.Carry, seconds, float64(r.sent)/seconds)
 		row("delivered", "%d of %d, lost %.3f %%", r.delivered, r.sent, 100*r.loss())
 		row("latency", "p50 %.0f µs, p90 %.0f, p99 %.0f, p99.9 %.0f, max %.0f (handed to the kernel until taken in by it)", us(.5), us(.9), us(.99), us(.999), float64(r.latency.Max())/1000)
 		keys += fmt.Sprintf(" sent=%d delivered=%d loss=%.6f p50=%.1f p90=%.1f p99=%.1f p999=%.1f", r.sent, r.delivered, r.loss(), us(.5), us(.9), us(.99), us(.999))
@@ -277,7 +281,7 @@ func (r *result) print(w io.Writer, o Options) {
 	}
 	if o.PID != 0 {
 		each := float64(r.settled-r.before) / float64(r.allocations) / 1024
-		row("memory", "%.1f KiB for each of %d allocations with a channel (%.1f MiB before, %.1f with them)", each, r.allocations, float64(r.before)/(1<<20), float64(r.settled)/(1<<20))
+		row("memory", "%.1f KiB for each of %d allocations with a channel or permission (%.1f MiB before, %.1f with them)", each, r.allocations, float64(r.before)/(1<<20), float64(r.settled)/(1<<20))
 		keys += fmt.Sprintf(" kib=%.3f rss=%d", each, max(r.settled, r.last))
 	}
 	for _, s := range r.warnings() {

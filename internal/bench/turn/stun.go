@@ -1,6 +1,6 @@
 package turn
 
-// This file speaks STUN and TURN (RFC 8489, RFC 8656) as far as a client of ChannelData must. It is small on purpose: the
+// This file speaks STUN and TURN (RFC 8489, RFC 8656) as far as a client must. It is small on purpose: the
 // clients of a measurement share one thread, and a library's client would cost more than the server under test.
 
 import (
@@ -20,11 +20,14 @@ const (
 	cookie     = 0x2112a442
 	headerSize = 20
 
-	allocateRequest    = 0x0003
-	refreshRequest     = 0x0004
-	channelBindRequest = 0x0009
-	successBit         = 0x0100
-	errorBits          = 0x0110
+	allocateRequest         = 0x0003
+	refreshRequest          = 0x0004
+	createPermissionRequest = 0x0008
+	channelBindRequest      = 0x0009
+	sendIndication          = 0x0016
+	dataIndication          = 0x0017
+	successBit              = 0x0100
+	errorBits               = 0x0110
 
 	attrUsername      = 0x0006
 	attrIntegrity     = 0x0008
@@ -32,6 +35,7 @@ const (
 	attrChannelNumber = 0x000c
 	attrLifetime      = 0x000d
 	attrPeer          = 0x0012
+	attrData          = 0x0013
 	attrRealm         = 0x0014
 	attrNonce         = 0x0015
 	attrRelayed       = 0x0016

@@ -1,8 +1,8 @@
-// Package turn measures a TURN server: paced calls over ChannelData with long-term credentials over UDP, what of them
-// arrives, how late, and what it costs the server.
+// Package turn measures a TURN server: paced calls over ChannelData or indications with long-term credentials over UDP, what
+// of them arrives, how late, and what it costs the server.
 //
-// [Run] allocates for every client, binds a channel towards the other party (its relayed address, or a plain socket that
-// stands for a peer without TURN), and sends open loop from one thread. Every packet carries its flow, its number and the
+// [Run] allocates for every client, binds a channel or gets a permission towards the other party (its relayed address, or a
+// plain socket that stands for a peer without TURN), and sends open loop from one thread. Every packet carries its flow, its number and the
 // time at which it was handed to the kernel; the kernel of the receiving side stamps it again, so what the generator does
 // late is not counted as the server's.
 //
@@ -32,7 +32,10 @@ type Options struct {
 
 	// Mode is "relay" (both parties behind allocations, sending to each other's relayed address), "peer" (one party has an
 	// allocation, the other none) or "idle" (allocations only, for their memory, which is read after Duration).
-	Mode     string
+	Mode string
+	// Carry is how the clients send and receive: "channels" (as Chromium), "indications" (as Firefox), or "mixed": of a call's
+	// two parties, or of each two that have an allocation, one has a channel and the other has none.
+	Carry    string
 	Calls    int
 	Warmup   time.Duration // sent but not measured
 	Duration time.Duration // measured
@@ -46,7 +49,7 @@ type Options struct {
 func DefaultOptions() Options {
 	// With a tick of 250 µs, nine packets leave together, and their p99 is mostly their own queue and the time that it takes
 	// to wake a processor which the host of a virtual machine has put to sleep in between.
-	return Options{Mode: "relay", Calls: 100, Warmup: time.Second, Duration: 5 * time.Second, Tick: 100 * time.Microsecond, MaxLoss: 0.001}
+	return Options{Mode: "relay", Carry: "channels", Calls: 100, Warmup: time.Second, Duration: 5 * time.Second, Tick: 100 * time.Microsecond, MaxLoss: 0.001}
 }
 
 // longest keeps a run shorter than permissions live: nothing is refreshed.
@@ -60,6 +63,7 @@ func (o Options) validate() error {
 		}
 	}
 	fault(o.Mode != "relay" && o.Mode != "peer" && o.Mode != "idle", `mode %q is none of "relay", "peer" and "idle"`, o.Mode)
+	fault(o.Carry != "channels" && o.Carry != "indications" && o.Carry != "mixed", `%q is none of "channels", "indications" and "mixed"`, o.Carry)
 	fault(o.Calls < 1 || o.Calls > ceiling, "%d calls: 1 to %d", o.Calls, ceiling)
 	fault(o.Duration < 100*time.Millisecond || o.Warmup < 0 || o.Warmup+o.Duration > longest, "%s after %s of warm-up: at least 100ms and in all at most %s", o.Duration, o.Warmup, longest)
 	fault(o.Tick < 10*time.Microsecond || o.Tick > 10*time.Millisecond, "a tick of %s: 10µs to 10ms", o.Tick)

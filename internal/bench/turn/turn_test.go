@@ -48,10 +48,11 @@ func start(t *testing.T) string {
 
 func TestRunMeasuresEveryMode(t *testing.T) {
 	url := start(t)
-	for _, mode := range []string{"relay", "peer", "idle"} {
-		t.Run(mode, func(t *testing.T) {
+	for _, kind := range []string{"relay channels", "relay indications", "relay mixed", "peer channels", "peer indications", "peer mixed", "idle channels"} {
+		t.Run(kind, func(t *testing.T) {
+			mode, carry, _ := strings.Cut(kind, " ")
 			o := DefaultOptions()
-			o.URL, o.Secret, o.Mode, o.Calls, o.PID = url, secret, mode, 3, os.Getpid()
+			o.URL, o.Secret, o.Mode, o.Carry, o.Calls, o.PID = url, secret, mode, carry, 3, os.Getpid()
 			o.Warmup, o.Duration = 100*time.Millisecond, 400*time.Millisecond
 			var out bytes.Buffer
 			if err := Run(t.Context(), o, &out); err != nil {
@@ -68,7 +69,7 @@ func TestRunMeasuresEveryMode(t *testing.T) {
 			if got["sent"] < 50 || got["sent"] > 450 || got["delivered"] < 0.5*got["sent"] || got["p50"] <= 0 || got["cpu"] <= 0 {
 				t.Errorf("got %v\n%s", got, &out)
 			}
-			if strings.Contains(out.String(), "another client") {
+			if strings.Contains(out.String(), "another client") || strings.Contains(out.String(), "other way round") {
 				t.Error(&out)
 			}
 		})
@@ -115,6 +116,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		{"scheme", func(o *Options) { o.URL = "http://127.0.0.1" }, "scheme"},
 		{"transport", func(o *Options) { o.URL += "?transport=tcp" }, "transport"},
 		{"mode", func(o *Options) { o.Mode = "both" }, "mode"},
+		{"carry", func(o *Options) { o.Carry = "both" }, "indications"},
 		{"calls", func(o *Options) { o.Calls = 0 }, "calls"},
 		{"duration", func(o *Options) { o.Duration = time.Hour }, "1h"},
 		{"no credentials", func(o *Options) { o.Secret = "" }, "secret"},
