@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -190,7 +191,7 @@ func cause(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", what, answered(err))
 }
 
 // advice says what an operator should look at.
@@ -199,7 +200,8 @@ func (t target) advice(err error) string {
 	_, port, _ := net.SplitHostPort(t.address)
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	text := err.Error()
+	var refused errorResponse
+	errors.As(err, &refused)
 	switch {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s does not lead to an address: add it to DNS", t.host)
@@ -207,13 +209,13 @@ func (t target) advice(err error) string {
 		return "browsers will not trust this certificate: use one that is signed for " + t.host
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("nothing listens on %s port %s there: is the server running, and is turn.listen that port?", kind, port)
-	case strings.Contains(text, "401") || strings.Contains(text, "Unauthorized"):
+	case refused.code == codeUnauthorized:
 		return "the credential is refused: is turn.secret the same here and there, and are both clocks right?"
-	case strings.Contains(text, "403"):
+	case refused.code == codeForbidden:
 		return "the server refuses its own relayed address as a peer: turn.permissions, or another server's deny list"
-	case strings.Contains(text, "486") || strings.Contains(text, "508"):
+	case refused.code == codeQuota || refused.code == codeCapacity:
 		return "the server has no room: turn.user_allocations, turn.total_allocations, turn.relay_ports"
-	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "all retransmissions failed") || strings.Contains(text, "timeout"):
+	case refused.code == 0 && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || unanswered(err)):
 		return fmt.Sprintf("no answer: open %s port %s in the firewall and, behind NAT, forward it", kind, port)
 	}
 	return ""

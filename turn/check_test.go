@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,27 @@ func TestCheck(t *testing.T) {
 		r := Check(t.Context(), CheckOptions{URLs: []string{c.url}, Username: user, Password: c.pass, Timeout: 2 * time.Second})[0]
 		if r.Err == nil || !strings.Contains(r.Advice, c.advice) || c.advice == "" != (r.Advice == "") {
 			t.Errorf("%s: %v, advice %q, want %q", c.name, r.Err, r.Advice, c.advice)
+		}
+	}
+}
+
+// TestAdviceIsByCode: digits that look like a code mean nothing; the code of the server's answer does.
+func TestAdviceIsByCode(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:54010", "192.0.2.1:4030", "198.51.100.1:4860", "203.0.113.1:5080"} {
+		at := target{"turn", "udp", address, "127.0.0.1"}
+		for _, err := range []error{
+			fmt.Errorf("read udp 127.0.0.1:1->%s: %w", address, os.ErrDeadlineExceeded),
+			cause(t.Context(), "allocate", fmt.Errorf("all retransmissions failed for %s (401 403 486)", address)),
+		} {
+			if got := at.advice(err); !strings.HasPrefix(got, "no answer: open UDP port") {
+				t.Errorf("%v: %q", err, got)
+			}
+		}
+		for code, want := range map[int]string{401: "the credential is refused", 403: "the server refuses its own", 486: "the server has no room", 508: "the server has no room", 500: ""} {
+			err := cause(t.Context(), "allocate", fmt.Errorf("Allocate error response (error %d: at %s)", code, address))
+			if got := at.advice(err); !strings.HasPrefix(got, want) || want == "" && got != "" {
+				t.Errorf("%v: %q, want %q", err, got, want)
+			}
 		}
 	}
 }
