@@ -29,8 +29,8 @@ type Config struct {
 	SessionRenewal time.Duration `yaml:"session_renewal"`
 	// How old a session token may be to bring its session and call back after a restart of the server.
 	RestoreWindow time.Duration `yaml:"restore_window"`
-	// How many messages are kept for a client that does not read. Then its connection is closed, and its session ends
-	// when still more arrives.
+	// How many messages are kept for a client that does not acknowledge them. What other users send is refused at half of
+	// it; at the whole the client's connection is closed, and it may come back.
 	OutboxMessages int `yaml:"outbox_messages"`
 	// The same in bytes.
 	OutboxBytes int `yaml:"outbox_bytes"`

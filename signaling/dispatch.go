@@ -177,6 +177,12 @@ func (st *step) dispatch(c *conn, req protocol.Request, why protocol.Refusal) pr
 	case why != protocol.OK:
 		return why
 	}
+	if _, rings := req.(protocol.CallRequest); rings {
+		if wait := st.ringWait(c); wait > 0 {
+			st.refuse(c, st.asked, protocol.RateLimited, wait)
+			return protocol.OK
+		}
+	}
 	switch req := req.(type) {
 	case protocol.PongRequest: // we never ask
 	case protocol.PingRequest:

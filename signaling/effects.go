@@ -13,15 +13,23 @@ import (
 
 // Deliver implements [call.Carrier].
 func (st *step) Deliver(e call.Deliver) {
-	if s := st.sessions[e.To.ID]; s != nil {
-		st.send(s, e.Msg)
+	s := st.sessions[e.To.ID]
+	if s == nil {
+		return
 	}
+	if over, is := e.Msg.(protocol.CallEndedMessage); is && s.unring(over.CallID) {
+		return // of a call that this client has not heard of
+	}
+	st.send(s, e.Msg)
 }
+
+// catchUpTime is how long a sender waits when the receiver does not keep up.
+const catchUpTime = time.Second
 
 // Refuse implements [call.Carrier].
 func (st *step) Refuse(e call.Refuse) {
 	if s := st.sessions[e.To.ID]; s != nil && s.conn != nil {
-		st.refuse(s.conn, st.asked, e.Why, 0)
+		st.refuse(s.conn, st.asked, e.Why, catchUpTime)
 	}
 }
 

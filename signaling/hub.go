@@ -98,7 +98,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	if h.relay != nil {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
-	h.machine = call.New(h.relayMode, func() string { return protocol.NewID("c_") })
+	h.machine = call.New(h.relayMode, func() string { return protocol.NewID("c_") }, ruleLimits{h})
 	h.upgrader = wsconn.New(wsconn.Config{
 		MaxMessage: maxMessage, QueueFrames: 2 * cfg.OutboxMessages, QueueBytes: 2 * cfg.OutboxBytes,
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,

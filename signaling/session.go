@@ -24,6 +24,8 @@ type session struct {
 	proven  bool       // the client has had its welcome, as something it sent shows
 	dirty   bool       // its token is older than its state
 	renewed time.Time
+	rings   pace // of its own calls
+	rung    pace // of those to it
 
 	epoch   uint64 // numbers start anew in each
 	sent    uint64 // the last number given
@@ -35,7 +37,8 @@ type session struct {
 
 // kept is a numbered message.
 type kept struct {
-	seq uint64
+	seq    uint64
+	unsent bool // no connection has been given it
 	protocol.Frame
 }
 
@@ -58,11 +61,11 @@ func (st *step) send(s *session, m protocol.Message) {
 	}
 	st.metrics.sent(o)
 	if numbered {
-		if st.full(s) {
+		if st.fills(s, 3) {
 			st.overflow(s)
 			return
 		}
-		s.outbox = append(s.outbox, kept{s.sent, f})
+		s.outbox = append(s.outbox, kept{s.sent, s.conn == nil, f})
 		s.kept += f.Size
 	}
 	if c := s.conn; c != nil {
@@ -72,14 +75,32 @@ func (st *step) send(s *session, m protocol.Message) {
 			return
 		}
 	}
-	if numbered && st.full(s) && s.conn != nil {
+	if numbered && st.fills(s, 2) && s.conn != nil {
 		s.conn.close(protocol.CloseTooSlow, "too much is unacknowledged")
 		st.tooSlow(s)
 	}
 }
 
-func (h *Hub) full(s *session) bool {
-	return len(s.outbox) >= h.cfg.OutboxMessages || s.kept >= h.cfg.OutboxBytes
+// fills reports whether so many halves of what may be kept are. What others cause
+// stops at the first (ruleLimits). At the second the connection is closed, and what
+// the server itself has to say goes on until the third, which a connection takes
+// in one replay.
+func (h *Hub) fills(s *session, halves int) bool {
+	return len(s.outbox) >= halves*h.cfg.OutboxMessages/2 || s.kept >= halves*h.cfg.OutboxBytes/2
+}
+
+// unring takes back an incomingCall that no connection was given, when its call
+// is over. It must be the last message: numbers have no gaps.
+func (s *session) unring(call string) (done bool) {
+	last := len(s.outbox) - 1
+	if last < 0 || !s.outbox[last].unsent || s.outbox[last].Rings != call {
+		return false
+	}
+	s.sent--
+	s.kept -= s.outbox[last].Size
+	s.outbox[last] = kept{}
+	s.outbox = s.outbox[:last]
+	return true
 }
 
 // sendUnnumbered sends what is not kept, if there is a connection.
@@ -120,7 +141,8 @@ func (s *session) begun() bool {
 
 // replay gives a new connection everything that is not acknowledged.
 func (s *session) replay() {
-	for _, k := range s.outbox {
-		s.conn.push(k.Frame)
+	for i := range s.outbox {
+		s.outbox[i].unsent = false
+		s.conn.push(s.outbox[i].Frame)
 	}
 }

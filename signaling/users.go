@@ -121,7 +121,7 @@ func (st *step) tooSlow(s *session) {
 	st.await(s)
 }
 
-// overflow ends a session for which there is no room left.
+// overflow ends a session for which not even the server's own messages have room.
 func (st *step) overflow(s *session) {
 	st.metrics.overflows.Inc()
 	st.logLater(slog.LevelWarn, "session outbox overflows", "id", s.ID)

@@ -13,6 +13,7 @@ import (
 type Machine struct {
 	relayMode string // "off", "fallback", "prefer" or "always"
 	newCallID func() string
+	limits    Limits
 
 	users map[string]*User // by id
 	names map[string]*User // by folded name
@@ -22,12 +23,21 @@ type Machine struct {
 	effects []Effect
 }
 
+// Limits bound what one user may cause at another: the sender pays.
+type Limits interface {
+	// MayRing reports whether a user may be rung now, and counts it.
+	MayRing(u *User) bool
+	// MayDeliver reports whether a user keeps up with what others send it.
+	MayDeliver(u *User) bool
+}
+
 // New returns a machine without users. relayMode is "off", "fallback", "prefer"
 // or "always".
-func New(relayMode string, newCallID func() string) *Machine {
+func New(relayMode string, newCallID func() string, limits Limits) *Machine {
 	return &Machine{
 		relayMode: relayMode,
 		newCallID: newCallID,
+		limits:    limits,
 		users:     map[string]*User{},
 		names:     map[string]*User{},
 		calls:     map[string]*Call{},

@@ -19,12 +19,16 @@ type stage struct {
 	who   map[string]*User
 	now   time.Time
 	calls int
-	open  map[*Call]bool // relay rooms
+	open  map[*Call]bool  // relay rooms
+	slow  map[string]bool // who takes nothing from others
 }
+
+func (st *stage) MayRing(u *User) bool    { return !st.slow[u.Name] }
+func (st *stage) MayDeliver(u *User) bool { return !st.slow[u.Name] }
 
 func newStage(mode string, names ...string) *stage {
 	st := &stage{who: map[string]*User{}, now: time.Unix(1000, 0), open: map[*Call]bool{}}
-	st.m = New(mode, func() string { st.calls++; return fmt.Sprintf("c%d", st.calls) })
+	st.m = New(mode, func() string { st.calls++; return fmt.Sprintf("c%d", st.calls) }, st)
 	for _, n := range names {
 		name, feats, _ := strings.Cut(n, "+")
 		p := &User{ID: "u_" + name, Name: name, Key: name}
@@ -122,6 +126,9 @@ func (st *stage) say(step string) string {
 		e = RingTimeout{p.Call}
 	case "shutdown":
 		e = Shutdown{}
+	case "slows":
+		st.slow = map[string]bool{p.Name: true}
+		return ""
 	default:
 		panic(step)
 	}
@@ -285,6 +292,10 @@ func TestRules(t *testing.T) {
 		{"a bad later offer", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
 			"ann answered", "ann<answer of relay", "ann unanswered", "ann!bad-message", "ann ready", "ann<relayReady, bob<relayReady", "bob unanswered", "close, ann<relay-failed, bob<relay-failed",
 			"ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann unanswered", "close, ann<relay-failed, bob<relay-failed"}},
+		{"to somebody who does not keep up", steps{"bob slows", "", "ann call bob", "ann<callAnswered busy, (busy)"}},
+		{"the sender pays", steps{"ann call bob", rings, "bob accept", accepts, "bob slows", "", "ann offer", "ann!rate-limited", "ann answer", "ann!rate-limited",
+			"ann candidate", "ann!rate-limited", "ann media -video", "ann!rate-limited", "ann relay", "ann!rate-limited", "ann unrelay", "ann!rate-limited",
+			"ann connected", "reported", "bob media -video", "ann<media a-- video", "ann end", "bob<callEnded hangup by ann, (hangup)"}},
 		{"shutdown", steps{"ann call bob", rings, "dan call eve", "eve<incomingCall c2 from dan, ring", "eve accept", "dan<ringing, begun, dan<callAnswered yes c2, dan<callStarted caller with eve av- av-, eve<callStarted callee with dan av- av-",
 			"ann shutdown", "ann<callEnded server-shutdown by bob, bob<callEnded server-shutdown by ann, (server-shutdown)", "dan media -video", "eve<media a-- video"}},
 		{"shutdown with one plain client", steps{"dan call bob", "bob<incomingCall c1 from dan, ring", "ann shutdown", "dan<callEnded server-shutdown by bob, bob<callEnded server-shutdown by dan, (server-shutdown)"}},

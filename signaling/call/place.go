@@ -30,7 +30,7 @@ func (m *Machine) place(p *User, msg protocol.CallRequest) {
 		}
 		m.refuse(p, protocol.AlreadyInCall)
 		return
-	case to.Call != nil:
+	case to.Call != nil || !m.limits.MayRing(to):
 		m.tell(p, protocol.CallAnsweredMessage{Callee: to.Name, CalleeID: to.ID, Reason: "busy"})
 		m.do(Finished{nil, "busy"})
 		return

@@ -31,6 +31,10 @@ func (m *Machine) received(p *User, msg protocol.Request) {
 		}
 		return
 	}
+	if !relayed && c.phase != ringing && forPeer(msg) && !m.limits.MayDeliver(c.Other(p)) {
+		m.refuse(p, protocol.RateLimited)
+		return
+	}
 	switch msg := msg.(type) {
 	case protocol.CallResponseRequest:
 		m.respond(c, p, msg.Accepted)
@@ -79,4 +83,15 @@ func (m *Machine) meant(p *User, ref protocol.CallRef, relayed bool) (*Call, pro
 		return nil, protocol.NotYourCall
 	}
 	return c, protocol.OK
+}
+
+// forPeer reports whether a message leads to one for the other party, and may be
+// sent again when that has caught up. Its end is not among them.
+func forPeer(msg protocol.Request) bool {
+	switch msg.(type) {
+	case protocol.OfferRequest, protocol.AnswerRequest, protocol.ICECandidateRequest, protocol.MediaStateChangeRequest,
+		protocol.RelayRequest, protocol.RelayStopRequest:
+		return true
+	}
+	return false
 }

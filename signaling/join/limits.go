@@ -34,7 +34,8 @@ type Limits struct {
 
 type budget struct {
 	limit *rate.Limiter
-	idle  time.Time // since when the address has no connection; zero: it has
+	rings *rate.Limiter // of calls that are placed
+	idle  time.Time     // since when the address has no connection; zero: it has
 }
 
 // NewLimits takes the bounds of all connections and of one address, 0 for the usual one, and the rate and burst of one user.
@@ -63,11 +64,25 @@ func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 	l.count++
 	b := l.budgets[peraddr.Of(ip)]
 	if b == nil {
-		b = &budget{limit: rate.NewLimiter(l.rate*addressFactor, min(l.burst, 1<<24)*addressFactor)}
+		b = &budget{
+			limit: rate.NewLimiter(l.rate*addressFactor, min(l.burst, 1<<24)*addressFactor),
+			rings: rate.NewLimiter(ringsPerSecond, ringBurst),
+		}
 		l.budgets[peraddr.Of(ip)] = b
 	}
 	b.idle = time.Time{}
 	return b.limit, 0
+}
+
+// The calls that one address may place: as many as a hundred users.
+const ringsPerSecond, ringBurst = 100, 500
+
+// MayRing reports whether an address may place one more call, and counts it. There is no bound on loopback.
+func (l *Limits) MayRing(ip netip.Addr, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.budgets[peraddr.Of(ip)]
+	return b == nil || ip.IsLoopback() || b.rings.AllowN(now, 1)
 }
 
 // Leave gives the place back. The address is remembered for a while, so that connecting anew does not refill its budget.
