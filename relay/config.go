@@ -32,7 +32,7 @@ type Config struct {
 	// (Linux only): one port less to open, and relayed calls over TCP are taken on http.tls_listen as well.
 	Listen string `yaml:"listen"`
 	// Addresses that clients are told to send media to, with commas between. Set it behind 1:1 NAT, or name a STUN
-	// server that is asked at start. "" is turn.public_ip, or what the interfaces have.
+	// server that is asked. "" is turn.public_ip, or what the interfaces have.
 	PublicIP string `yaml:"public_ip"`
 	// How long browsers try to reach each other before they ask for the relay: 1s to 1m. Lower connects faster behind
 	// strict firewalls, higher saves the server's traffic.
@@ -43,9 +43,8 @@ type Config struct {
 	// TCP connections from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), of 4096 in all; a browser
 	// needs one, where no UDP passes. 0 is no limit.
 	StreamsPerIP int `yaml:"streams_per_ip"`
-	// Bytes a second that one end of a call may send, in at most one packet for each 400 of them and 500 more; 1500000
-	// is 12 Mbit/s. What is over is lost, as on a slow line. Video calls adapt below it; raise it for screens in motion
-	// at high resolution.
+	// Bytes a second that one end of a call may send; 1500000 is 12 Mbit/s. What is over is lost, as on a slow line.
+	// Video calls adapt below it; raise it for screens in motion at high resolution.
 	CallBytesPerSecond int `yaml:"call_bytes_per_second"`
 }
 

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,25 +44,27 @@ type Deps struct {
 // Server relays calls. Its methods may be called from any goroutine; all but Run return at once and make no system call.
 type Server struct {
 	// Fixed after New.
-	cfg     Config
-	log     *slog.Logger
-	pion    pionlog.Factory
-	udp     net.Addr
-	tcp     net.Listener
-	plane   *plane.Plane
-	udpMux  ice.UDPMux
-	tcpMux  ice.TCPMux
-	net     *anyNet
-	certs   []webrtc.Certificate
-	ips     []netip.Addr
-	port    uint16   // of UDP
-	streams []uint16 // ports of TCP
-	began   time.Time
-	metrics metrics
-	slow    bool // tests: no leg is for the plane
+	cfg      Config
+	log      *slog.Logger
+	pion     pionlog.Factory
+	udp      net.Addr
+	tcp      net.Listener
+	plane    *plane.Plane
+	udpMux   ice.UDPMux
+	tcpMux   ice.TCPMux
+	net      *anyNet
+	certs    []webrtc.Certificate
+	bound    netip.Addr
+	families []bool   // that pion knows; true is IPv6
+	port     uint16   // of UDP
+	streams  []uint16 // ports of TCP
+	began    time.Time
+	metrics  metrics
+	slow     bool // tests: no leg is for the plane
 
-	legs atomic.Uint64  // the last leg's number
-	wg   sync.WaitGroup // legs that are being closed, and the goroutines of those that live
+	ips  atomic.Pointer[[]netip.Addr] // that answers carry; never changed, only replaced
+	legs atomic.Uint64                // the last leg's number
+	wg   sync.WaitGroup               // legs that are being closed, and the goroutines of those that live
 
 	shares *shares
 
@@ -103,11 +104,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.udp, s.tcp = udp.LocalAddr(), tcp
 	bound := udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	s.port, s.ips = bound.Port(), announced(bound.Addr(), configured, deps.PublicIPs)
+	ips := announced(bound.Addr(), configured, deps.PublicIPs)
+	s.ips.Store(&ips)
+	s.bound, s.port = bound.Addr(), bound.Port()
+	for _, ip := range ips {
+		s.families = append(s.families, ip.Is6())
+	}
 	if s.streams == nil {
 		s.streams = []uint16{s.port}
 	}
-	if s.net, err = newAnyNet(s.ips); err != nil {
+	if s.net, err = newAnyNet(ips); err != nil {
 		_ = udp.Close()
 		_ = tcp.Close()
 		return nil, err
@@ -165,15 +171,6 @@ func (s *Server) Addrs() (udp, tcp net.Addr) {
 		return nil, nil
 	}
 	return s.udp, s.tcp.Addr()
-}
-
-// Reachable are the addresses over UDP that clients are told.
-func (s *Server) Reachable() []netip.AddrPort {
-	var at []netip.AddrPort
-	for _, ip := range s.ips {
-		at = append(at, netip.AddrPortFrom(ip, s.port))
-	}
-	return at
 }
 
 // Mode is what clients are told: off, fallback, prefer or always, and how long they wait for a direct connection.
@@ -316,9 +313,6 @@ func (s *Server) Reached(call, party string) bool {
 	r := s.room(call)
 	return r != nil && r.reached(party)
 }
-
-// Announced are the addresses that answers carry.
-func (s *Server) Announced() []netip.Addr { return slices.Clone(s.ips) }
 
 // Close ends a call's room. The legs are closed in the background.
 func (s *Server) Close(call string) {

@@ -172,14 +172,6 @@ func (s *Server) giveRelay(a *allocation, r *request) (err error) {
 	return err
 }
 
-// relayIP is the announced address for REQUESTED-ADDRESS-FAMILY; without one IPv4 is meant (RFC 8656 section 7.2).
-func (s *Server) relayIP(family byte) netip.Addr {
-	if family == family6 {
-		return s.ports.ip6
-	}
-	return s.ports.ip4
-}
-
 // hold makes a known: from now on it is its client's.
 func (g *gate) hold(a *allocation) {
 	g.mu.Lock()

@@ -21,7 +21,7 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 		host = s.cfg.Host
 	}
 	if !validHost(host) {
-		host = s.policy.announced[0].String()
+		host = s.policy.announced.Load().now[0].String()
 	}
 	host = strings.Trim(host, "[]")
 	at := net.JoinHostPort(host, strconv.Itoa(int(s.port())))

@@ -34,8 +34,8 @@ type Config struct {
 	// not pass TURN on. "" is the host by which the client reached the page.
 	Host string `yaml:"host"`
 	// The address under which clients and peers reach this machine; one IPv4, one IPv6, or both with a comma. Set it
-	// behind 1:1 NAT, or name a STUN server that is asked at start: stun:stun.example.org:3478. "" is found from the
-	// interfaces.
+	// behind 1:1 NAT, or name a STUN server that is asked: stun:stun.example.org:3478. "" is found from the
+	// interfaces. What is found is looked up again every 10 s: new allocations and rooms follow when it changes.
 	PublicIP string `yaml:"public_ip"`
 	// UDP ports for peers outside, or none: then calls are relayed between users of this server only, in memory, and no
 	// port but listen has to be open.

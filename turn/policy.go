@@ -24,16 +24,18 @@ func (v access) any() bool { return v.memory || v.outside }
 // policy is fixed after New, but for the machine's own addresses, which are read again from time to time.
 type policy struct {
 	allow     atomic.Pointer[[]netip.Prefix]
-	announced []netip.Addr
-	relay     []netip.AddrPort // media relay
-	listeners map[uint16]bool  // UDP ports of our own
-	none      bool             // no relay ports: nothing outside can be reached
+	announced atomic.Pointer[announced]
+	relay     atomic.Pointer[[]netip.AddrPort] // media relay
+	listeners map[uint16]bool                  // UDP ports of our own
+	none      bool                             // no relay ports: nothing outside can be reached
 	own       atomic.Pointer[map[netip.Addr]bool]
 	epoch     atomic.Uint64 // grows when an access may have changed; from 1
 }
 
-func newPolicy(allow []netip.Prefix, announced []netip.Addr, none bool) *policy {
-	p := &policy{announced: announced, listeners: map[uint16]bool{}, none: none}
+func newPolicy(allow []netip.Prefix, ips []netip.Addr, none bool) *policy {
+	p := &policy{listeners: map[uint16]bool{}, none: none}
+	p.announced.Store(&announced{now: ips})
+	p.relay.Store(new([]netip.AddrPort))
 	p.allow.Store(&allow)
 	p.learnOwn()
 	return p
@@ -100,12 +102,8 @@ func canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 // accessTo says what may be done with packets for peer, whoever asks; port 0 stands for any port.
 func (p *policy) accessTo(peer netip.AddrPort) (v access) {
 	a := canonical(peer.Addr())
-	for _, own := range p.announced {
-		if a == own {
-			v.memory = true
-		}
-	}
-	v.relay = !p.none && slices.ContainsFunc(p.relay, func(at netip.AddrPort) bool {
+	v.memory = p.announced.Load().contains(a)
+	v.relay = !p.none && slices.ContainsFunc(*p.relay.Load(), func(at netip.AddrPort) bool {
 		return a == canonical(at.Addr()) && (peer.Port() == at.Port() || peer.Port() == 0)
 	})
 	v.outside = v.relay || !p.none && p.reachable(a, peer.Port())
@@ -116,10 +114,7 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 	if _, ok := within(never, a); ok || !a.IsValid() {
 		return false
 	}
-	own := a.IsLoopback() || (*p.own.Load())[a]
-	for _, announced := range p.announced {
-		own = own || a == announced
-	}
+	own := a.IsLoopback() || (*p.own.Load())[a] || p.announced.Load().contains(a)
 	if own && p.listeners[port] {
 		return false
 	}

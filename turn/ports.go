@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 var errNoPort = errors.New("no free relay port")
@@ -17,10 +18,8 @@ var errNoPort = errors.New("no free relay port")
 // ports is fixed after New.
 type ports struct {
 	low, high uint16
-	none      bool // ports are only names: nothing outside is reached
-	ip4, ip6  netip.Addr
-	bind4     netip.Addr // where sockets are bound: the announced address if it is ours, else any
-	bind6     netip.Addr
+	none      bool                                 // ports are only names: nothing outside is reached
+	own       *atomic.Pointer[map[netip.Addr]bool] // see policy
 }
 
 // parsePorts reads "49152-65535" or "none".
@@ -35,25 +34,6 @@ func parsePorts(s string) (low, high uint16, none bool, err error) {
 		return 0, 0, false, fmt.Errorf(`turn.relay_ports: %q is neither a range like 49152-65535 (from 1024 up) nor "none"`, s)
 	}
 	return uint16(l), uint16(h), false, nil
-}
-
-func newPorts(low, high uint16, none bool, announced []netip.Addr, own map[netip.Addr]bool) ports {
-	p := ports{low: low, high: high, none: none, bind4: netip.IPv4Unspecified(), bind6: netip.IPv6Unspecified()}
-	for _, a := range announced {
-		switch {
-		case a.Is4() && !p.ip4.IsValid():
-			p.ip4 = a
-			if own[a] {
-				p.bind4 = a
-			}
-		case a.Is6() && !p.ip6.IsValid():
-			p.ip6 = a
-			if own[a] {
-				p.bind6 = a
-			}
-		}
-	}
-	return p
 }
 
 // choose claims a relayed address of ip for a. The port is tried out, so that a socket can be opened later. It may have to
@@ -103,10 +83,15 @@ func (p *ports) open(addr netip.AddrPort) (net.PacketConn, error) {
 	return net.ListenPacket(p.bindTo(addr))
 }
 
-// bindTo is where the socket of a relayed address is bound.
+// bindTo is where the socket of a relayed address is bound: there if the address is this machine's, behind a 1:1 NAT or once
+// it has gone to all addresses.
 func (p *ports) bindTo(addr netip.AddrPort) (network, address string) {
+	network, any := "udp4", netip.IPv4Unspecified()
 	if addr.Addr().Is6() {
-		return "udp6", netip.AddrPortFrom(p.bind6, addr.Port()).String()
+		network, any = "udp6", netip.IPv6Unspecified()
 	}
-	return "udp4", netip.AddrPortFrom(p.bind4, addr.Port()).String()
+	if !(*p.own.Load())[addr.Addr()] {
+		addr = netip.AddrPortFrom(any, addr.Port())
+	}
+	return network, addr.String()
 }

@@ -22,7 +22,7 @@ import (
 type Deps struct {
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // nil: none
-	PublicIPs []netip.Addr          // announced when Config.PublicIP names none
+	PublicIPs []netip.Addr          // announced when Config.PublicIP names none; see SetPublicIPs
 	Secret    []byte                // when Config.Secret is empty
 	TLS       *tls.Config           // for Config.TLSListen; nil: none
 	// WrapListener is given each TCP listener before anything is read from it, such as to believe a proxy or to take out
@@ -61,7 +61,7 @@ func defaultLimits() limits {
 	}
 }
 
-// Server is a STUN and TURN server. Its methods may be called before Run, SetMediaRelay only then.
+// Server is a STUN and TURN server. Its methods may be called before Run.
 type Server struct {
 	// fixed after New
 	epoch        time.Time // the server's clock begins here
@@ -73,6 +73,7 @@ type Server struct {
 	tls          net.Listener // may be nil
 	tlsPort      int          // 0: none
 	shared       bool         // the UDP port
+	fixedIPs     bool         // Config.PublicIP names what is announced
 	credentials  *credentials
 	nonces       *nonceBinder
 	budget       *budget
@@ -100,16 +101,17 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	announced, err := parseAddrs(cfg.PublicIP)
+	ips, err := parseAddrs(cfg.PublicIP)
 	if err != nil {
 		return nil, err
 	}
-	if len(announced) == 0 {
+	fixed := len(ips) > 0
+	if !fixed {
 		for _, a := range deps.PublicIPs {
-			announced = append(announced, canonical(a))
+			ips = append(ips, canonical(a))
 		}
 	}
-	if len(announced) == 0 {
+	if len(ips) == 0 {
 		return nil, errors.New("turn.public_ip: no address of this machine can be announced; set it")
 	}
 	secret := deps.Secret
@@ -135,13 +137,14 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		credentials: &credentials{realm: cfg.Realm, secrets: [][]byte{secret}, users: cfg.Users},
 		nonces:      newNonceBinder(),
 		budget:      newBudget(cfg.UnauthenticatedPerIP),
-		policy:      newPolicy(allow, announced, none),
+		policy:      newPolicy(allow, ips, none),
 		relays:      newRelayTable(),
 		callPeers:   newCallPeers(),
 		quotas:      newQuotas(cfg),
 		stats:       newStats(),
 		tlsPort:     deps.TLSPort,
 		shared:      deps.Shared,
+		fixedIPs:    fixed,
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
 	s.reservations = newReservations(s.relays, s.quotas)
@@ -151,7 +154,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.ports = newPorts(low, high, none, announced, *s.policy.own.Load())
+	s.ports = ports{low: low, high: high, none: none, own: &s.policy.own}
 	if cfg.TLSListen != "" && deps.TLS == nil {
 		return nil, errors.New("turn.tls_listen: there is no certificate; see http.tls_cert")
 	}
@@ -185,8 +188,11 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 }
 
 // SetMediaRelay opens the addresses at which this process relays media to users in a call: a client whose network lets
-// nothing else out comes to them through TURN. To be called before Run.
-func (s *Server) SetMediaRelay(mediaRelay []netip.AddrPort) { s.policy.relay = mediaRelay }
+// nothing else out comes to them through TURN.
+func (s *Server) SetMediaRelay(mediaRelay []netip.AddrPort) {
+	s.policy.relay.Store(&mediaRelay)
+	s.policy.epoch.Add(1)
+}
 
 // listen opens UDP and TCP on the same port, also when the system is to choose it.
 func (s *Server) listen() error {
@@ -285,6 +291,7 @@ func (s *Server) keepHouse(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			s.policy.learnOwn()
+			s.forgetFormer()
 			if idle := s.limits.idle; idle > 0 {
 				for _, a := range s.relays.all() {
 					a.endIfIdle(now, idle)

@@ -3,7 +3,6 @@ package turn
 // This file remembers for a while whom TURN refused, so that a call that does not connect can be explained.
 
 import (
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -62,6 +61,3 @@ func (s *Server) UserStatus(user string) (allocations []string, heard bool, refu
 	slices.Sort(allocations)
 	return allocations, heard, refused
 }
-
-// Announced are the addresses that allocations have.
-func (s *Server) Announced() []netip.Addr { return slices.Clone(s.policy.announced) }

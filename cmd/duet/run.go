@@ -42,13 +42,13 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	if cfg.Relay.PublicIP == "" { // one machine, one address: what is said of TURN holds for the relay
 		cfg.Relay.PublicIP = cfg.TURN.PublicIP
 	}
-	turnIPs, err := publicIPs(ctx, "turn.public_ip", cfg.TURN.PublicIP, found)
+	turnIPs, err := publicIPs(ctx, "turn.public_ip", cfg.TURN.PublicIP)
 	if err != nil {
 		return err
 	}
 	relayIPs := turnIPs
 	if cfg.Relay.PublicIP != cfg.TURN.PublicIP {
-		if relayIPs, err = publicIPs(ctx, "relay.public_ip", cfg.Relay.PublicIP, found); err != nil {
+		if relayIPs, err = publicIPs(ctx, "relay.public_ip", cfg.Relay.PublicIP); err != nil {
 			return err
 		}
 	}
@@ -145,21 +145,9 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		parts.serve(admin, ports.admin)
 	}
 	parts.add(tuneGC)
+	media.follow(&parts, cfg, turnIPs, relayIPs, log)
 	announce(stdout, cfg, ports, reachable{found, turnIPs, relayIPs}, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
-}
-
-// publicIPs are announced where key names no address: the STUN server's answer if it names one, else what the interfaces have.
-func publicIPs(ctx context.Context, key, configured string, own []netaddr.Found) ([]netaddr.Found, error) {
-	server, err := netaddr.STUNServer(configured)
-	if server == "" || err != nil {
-		return own, err
-	}
-	seen, err := netaddr.FromSTUN(ctx, server)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	return seen, nil
 }
 
 func addrs(found []netaddr.Found) (all []netip.Addr) {

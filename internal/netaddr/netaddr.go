@@ -1,12 +1,13 @@
 // Package netaddr finds the addresses under which this machine can be reached:
 // from its interfaces, or by asking a STUN server. It keeps no state and holds
-// no lock; its one type is [Found], and no goroutine outlives a call.
+// no lock; its types are [Found] and [Source], and no goroutine outlives a call.
 package netaddr
 
 import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -56,8 +57,8 @@ func choose(all []candidate) []Found {
 				best, bestRank = c, r
 			}
 		}
-		// Loopback stands in only for IPv4: it is what is left on a machine without a network.
-		if bestRank == 0 || (!is4 && best.addr.IsLoopback()) {
+		// Loopback stands in only for IPv4, and only on a machine without a network.
+		if bestRank == 0 || best.addr.IsLoopback() && (!is4 || slices.ContainsFunc(all, candidate.isReal)) {
 			continue
 		}
 		found = append(found, Found{best.addr, "interface " + best.iface + best.remark()})
@@ -79,6 +80,9 @@ func (c candidate) rank() int {
 	}
 	return 4
 }
+
+// isReal: it can be announced to others.
+func (c candidate) isReal() bool { return c.rank() > 1 }
 
 func (c candidate) remark() string {
 	switch c.rank() {

@@ -23,23 +23,14 @@ const (
 
 // RTCP translates a compound packet and appends the result to dst; nothing appended means nothing to send. What names a
 // stream that the other leg does not know is left out; so are BYE (the numbering outlives a source) and whatever is not
-// understood, for it would carry the wrong names. What would take more than rtcpWork steps is left out.
+// understood, for it would carry the wrong names.
 func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.buckets[from].take(len(b), now, reportCredit) {
-		t.over[from][overReports].Store(int64(now + excessPause))
-		t.counts[from].Dropped[Excess]++
-		if t.totals != nil {
-			t.totals.Verdicts[Excess].Add(1)
-		}
-		return dst
-	}
 	if t.legs[0] == nil || t.legs[1] == nil {
 		return dst
 	}
-	t.work = rtcpWork
-	for len(b) >= 8 && b[0]>>6 == 2 && t.spend(packetWork) {
+	for len(b) >= 8 && b[0]>>6 == 2 {
 		n := 4 * (int(binary.BigEndian.Uint16(b[2:])) + 1)
 		if n < 8 || n > len(b) {
 			return dst
@@ -179,7 +170,7 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker ui
 		dst = binary.BigEndian.AppendUint32(dst, speaker)
 	}
 	blocks := byte(0)
-	for ; count > 0 && len(b) >= 24 && t.spend(blockWork); count, b = count-1, b[24:] {
+	for ; count > 0 && len(b) >= 24; count, b = count-1, b[24:] {
 		f, rtx := t.heard(from, binary.BigEndian.Uint32(b))
 		if f == nil {
 			continue
@@ -212,7 +203,7 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker ui
 func (t *Translator) describe(from Side, b, dst []byte) []byte {
 	dst, at := header(dst, 0, typeSDES)
 	chunks := byte(0)
-	for body, count := b[4:], b[0]&0x1f; count > 0 && len(body) >= 8 && t.spend(blockWork); count-- {
+	for body, count := b[4:], b[0]&0x1f; count > 0 && len(body) >= 8; count-- {
 		ssrc := binary.BigEndian.Uint32(body)
 		var name []byte
 		i := 4
@@ -265,7 +256,7 @@ func (t *Translator) nack(from Side, b, dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, t.speaker(from, binary.BigEndian.Uint32(b[4:])))
 	dst = binary.BigEndian.AppendUint32(dst, f.source)
 	some := false
-	for i := 12; i+4 <= len(b) && t.spend(1); i += 4 {
+	for i := 12; i+4 <= len(b); i += 4 {
 		if in, ok := f.media.back(binary.BigEndian.Uint16(b[i:]), f.turn); ok {
 			dst = binary.BigEndian.AppendUint16(dst, uint16(in))
 			dst = append(dst, b[i+2:i+4]...)
@@ -298,7 +289,7 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 		dst = binary.BigEndian.AppendUint32(dst, speaker)
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		some := false
-		for i := 12; i+8 <= len(b) && t.spend(1); i += 8 {
+		for i := 12; i+8 <= len(b); i += 8 {
 			if f, _ := t.heard(from, binary.BigEndian.Uint32(b[i:])); f != nil && f.source != 0 {
 				dst = binary.BigEndian.AppendUint32(dst, f.source)
 				dst = append(dst, b[i+4], 0, 0, 0)
@@ -315,7 +306,7 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		dst = append(dst, b[12:20]...)
 		count := byte(0)
-		for i := 20; i+4 <= len(b) && count < b[16] && t.spend(1); i += 4 {
+		for i := 20; i+4 <= len(b) && count < b[16]; i += 4 {
 			f, rtx := t.heard(from, binary.BigEndian.Uint32(b[i:]))
 			if f == nil {
 				continue

@@ -24,7 +24,6 @@ type flow struct {
 	media, repair     numbering
 	begun             bool // the current source has sent something that went on
 	open              bool // not muted, and past its key frame
-	damaged           bool // a packet was over the limit since a key frame was asked for
 	waitUntil         time.Duration
 	askedAt           time.Duration
 	heardAt           time.Duration // last packet of the current source
@@ -60,9 +59,9 @@ func (t *Translator) begins(from Side, k Kind, f *flow, p packet, now time.Durat
 		return true
 	}
 	if f.waitUntil == 0 {
-		f.waitUntil = now + keyFrameTimeout
-		t.wanted[from][k] = now-f.askedAt > pliInterval || f.askedAt == 0 || t.wanted[from][k]
-	} else if now-f.askedAt > pliInterval {
+		f.waitUntil = now + keyPatience
+		t.wanted[from][k] = now-f.askedAt > keyRepeat || f.askedAt == 0 || t.wanted[from][k]
+	} else if now-f.askedAt > keyRepeat {
 		t.wanted[from][k] = true
 	}
 	return now > f.waitUntil
@@ -114,7 +113,7 @@ func (t *Translator) rename(from Side, f *flow, p packet, pt uint8, seq uint16, 
 
 // renameRED maps the payload types of the blocks (RFC 2198, section 3).
 func (f *flow) renameRED(b []byte) {
-	for at := 0; at < min(len(b), 4*maxElements); at += 4 {
+	for at := 0; at < len(b); at += 4 {
 		if out := f.pt[b[at]&0x7f]; out != 0 {
 			b[at] = b[at]&0x80 | (out - 1)
 		}

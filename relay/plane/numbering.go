@@ -99,13 +99,20 @@ func (n *numbering) mark(out int64) bool {
 		return false
 	}
 	if out > n.newest {
-		ring(n.seen[:]).clear(uint64(n.newest+1), int(min(out-n.newest, window)))
+		if out-n.newest >= window {
+			clear(n.seen[:])
+		} else {
+			for i := n.newest + 1; i <= out; i++ {
+				n.seen[uint64(i)%window/64] &^= 1 << (uint64(i) % 64)
+			}
+		}
 		n.newest = out
 	}
-	if ring(n.seen[:]).has(uint64(out)) {
+	word, bit := uint64(out)%window/64, uint64(1)<<(uint64(out)%64)
+	if n.seen[word]&bit != 0 {
 		return false
 	}
-	ring(n.seen[:]).add(uint64(out))
+	n.seen[word] |= bit
 	return true
 }
 

@@ -31,9 +31,9 @@ func (v Verdict) String() string {
 
 const (
 	// After this long without a recognisable key frame a video opens anyway: its payload may be encrypted end to end.
-	keyFrameTimeout = 1500 * time.Millisecond
+	keyPatience = 1500 * time.Millisecond
 	// While one is awaited it is asked for again this often.
-	pliInterval = 300 * time.Millisecond
+	keyRepeat = 300 * time.Millisecond
 	// A second source takes over a stream when the first has been silent for this long.
 	sourceSilence = 500 * time.Millisecond
 )
@@ -49,10 +49,8 @@ type Translator struct {
 
 	transports       [2]transport // by sender
 	buckets          [2]bucket
-	over             [2][2]atomic.Int64 // by sender, of media and of reports: what comes before then is too much, without a look
-	work             int                // steps that are left for a datagram
-	totals           *Totals            // of all calls; nil: not counted
-	statuses, filled []uint8            // scratch of transportFeedback
+	totals           *Totals // of all calls; nil: not counted
+	statuses, filled []uint8 // scratch of transportFeedback
 }
 
 // Counts is what one leg sent, and what became of it.
@@ -70,29 +68,35 @@ type Totals struct {
 	KeyRequests atomic.Uint64
 }
 
-// What over is about.
-const (
-	overMedia = iota
-	overReports
-)
+// bucket bounds what one end sends.
+type bucket struct {
+	rate   float64 // bytes a second; 0 is unbounded
+	tokens float64
+	at     time.Duration
+}
 
-// exceeds says without a lock that an end has just sent more than it may, so that its packets need not be opened.
-func (t *Translator) exceeds(from Side, of int, now time.Duration) bool {
-	if int64(now) >= t.over[from][of].Load() {
+// burst is how long the bucket fills: a key frame may be many times the mean.
+const burst = time.Second
+
+func (b *bucket) take(n int, now time.Duration) bool {
+	if b.rate == 0 {
+		return true
+	}
+	b.tokens = min(b.tokens+(now-b.at).Seconds()*b.rate, b.rate*burst.Seconds())
+	b.at = now
+	if b.tokens < float64(n) {
 		return false
 	}
-	if t.totals != nil {
-		t.totals.Verdicts[Excess].Add(1)
-	}
+	b.tokens -= float64(n)
 	return true
 }
 
-// Limit bounds what each end may send, in bytes a second; packets are bounded with them.
+// Limit bounds what each end may send, in bytes a second.
 func (t *Translator) Limit(rate int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.buckets {
-		t.buckets[i] = newBucket(rate)
+		t.buckets[i].rate = float64(rate)
 	}
 }
 
@@ -278,9 +282,7 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 	if f == nil {
 		return Unknown
 	}
-	if !t.buckets[from].take(len(b), now, 0) {
-		f.damaged = f.damaged || !f.rtx[p.payloadType()]
-		t.over[from][overMedia].Store(int64(now + excessPause))
+	if !t.buckets[from].take(len(b), now) {
 		return Excess // a loss like any other, which the sender's congestion control must see
 	}
 	v := t.pass(from, k, f, p, now)
@@ -324,14 +326,10 @@ func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duratio
 	f.open = true
 	if !f.begun {
 		if f.packets > 0 { // another source goes on where the last one stopped
-			gone := uint32((now - f.sentAt).Microseconds() * int64(f.clk[pt]) / time.Second.Microseconds()) // it may be days
+			gone := uint32(int64(now-f.sentAt) * int64(f.clk[pt]) / int64(time.Second))
 			f.tsDelta = f.lastTS + max(gone, 1) - p.timestamp()
 		}
 		f.begun = true
-	}
-	if f.damaged && k != Audio && now-f.askedAt > pliInterval {
-		// What is missing was dropped here; the receiver would ask for it, and for a picture after three seconds only.
-		f.damaged, t.wanted[from][k] = false, true
 	}
 	f.lastTS, f.sentAt = p.timestamp()+f.tsDelta, now
 	f.packets++
