@@ -17,7 +17,7 @@ import (
 func mute(b *testing.B, h *Hub, name, features string) *conn {
 	b.Helper()
 	c := &conn{hub: h, wire: &shelf{}, limit: rate.NewLimiter(rate.Inf, 1), budget: rate.NewLimiter(rate.Inf, 1), joinBy: time.NewTimer(time.Hour)}
-	h.handle(c, fmt.Appendf(nil, `{"type":"join","username":%q,"features":[%s]}`, name, features))
+	h.receive(c, fmt.Appendf(nil, `{"type":"join","username":%q,"features":[%s]}`, name, features))
 	if c.session == nil {
 		b.Fatalf("%s did not join", name)
 	}
@@ -46,8 +46,8 @@ func BenchmarkForward(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			h := benchHub(b)
 			a, bob := mute(b, h, "Ann", c.features), mute(b, h, "Bob", c.features)
-			h.handle(a, []byte(`{"type":"call","target":"Bob"}`))
-			h.handle(bob, []byte(`{"type":"callResponse","accepted":true}`))
+			h.receive(a, []byte(`{"type":"call","target":"Bob"}`))
+			h.receive(bob, []byte(`{"type":"callResponse","accepted":true}`))
 			plain := fmt.Appendf(nil, c.text, "")
 			b.ReportAllocs()
 			b.SetBytes(int64(len(plain)))
@@ -56,7 +56,7 @@ func BenchmarkForward(b *testing.B) {
 				if c.features != "" {
 					frame = fmt.Appendf(nil, c.text, fmt.Sprintf(`,"seq":%d,"ack":0`, n))
 				}
-				h.handle(a, frame)
+				h.receive(a, frame)
 				a.drop()
 				bob.drop()
 				if s := bob.session; c.features != "" {

@@ -49,7 +49,7 @@ func (c *conn) close(code uint16, words string)   { c.wire.Close(code, words) }
 func (c *conn) isClosing() bool                   { return c.wire.Closing() }
 
 // Message implements [protocol.Receiver].
-func (c *conn) Message(text []byte) { c.hub.handle(c, text) }
+func (c *conn) Message(text []byte) { c.hub.receive(c, text) }
 
 // Ping implements [protocol.Receiver].
 func (c *conn) Ping() (answer bool) { return c.mayControl() }

@@ -15,8 +15,8 @@ import (
 // connection is closed.
 const maxRefused = 1000
 
-// handle processes one frame of c's reader.
-func (h *Hub) handle(c *conn, data []byte) {
+// receive takes a message of c's: what can be said of it without the lock, is.
+func (h *Hub) receive(c *conn, data []byte) {
 	wait := c.limited()
 	var room [16]protocol.Member
 	hd, f, why := protocol.Parse(data, room[:0])
