@@ -7,7 +7,8 @@
 // many in [Poller.Wait]; between two batches it asks its [Yielder]. A [Sockaddr] is made once for each receiver.
 //
 // A Socket has a lock that keeps it open while it is used, a Poller a leaf for its sockets. On Linux no goroutine is started
-// here; the stand-in's Poller has one for each socket, which ends with the socket.
+// here; the stand-in's Poller has one for each socket, which ends with the socket. All unsafe code of the program is in
+// this package, so that there are a few functions for streams, too.
 package udp
 
 import (

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"duet/internal/udp"
 	"duet/signaling/protocol"
 )
 
@@ -17,7 +18,7 @@ func fill(t *testing.T, c *Conn) {
 	filler := [][]byte{make([]byte, 64<<10)}
 	for full := 0; full < 20; {
 		err := errors.New("not tried")
-		if fault := c.sock.raw.Write(func(fd uintptr) bool { _, err = writeFD(fd, filler); return true }); fault != nil {
+		if fault := c.sock.raw.Write(func(fd uintptr) bool { _, err = udp.WriteStream(fd, filler); return true }); fault != nil {
 			t.Fatal(fault)
 		}
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"duet/internal/udp"
 )
 
 const (
@@ -35,9 +37,9 @@ type sock struct {
 
 func newSock(c net.Conn) *sock {
 	s := &sock{Conn: c}
-	if tcp := plainTCP(c); tcp != nil && nonblocking {
+	if tcp := plainTCP(c); tcp != nil && udp.RawStreams {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			tellRest(raw)
+			udp.TellRest(raw)
 			s.raw = raw
 			s.write1 = s.writeOnce
 		}
@@ -77,7 +79,7 @@ func (s *sock) feed(take func(b []byte) bool, idle func()) error {
 	look := func(fd uintptr) bool {
 		for range readsAtOnce {
 			buf := readBuffers.Get().(*[]byte)
-			n, rest, err := readFD(fd, *buf)
+			n, rest, err := udp.ReadStream(fd, *buf)
 			if n > 0 {
 				over = !take((*buf)[:n])
 			}
@@ -152,7 +154,7 @@ func (s *sock) write(parts *[][]byte, wait bool, timeout time.Duration) (done bo
 // writeOnce is write for one look at the descriptor.
 func (s *sock) writeOnce(fd uintptr) bool {
 	for len(*s.parts) > 0 {
-		n, err := writeFD(fd, *s.parts)
+		n, err := udp.WriteStream(fd, *s.parts)
 		switch {
 		case err == syscall.EAGAIN:
 			if s.wait && s.timeout > 0 {

@@ -1,8 +1,8 @@
 //go:build !386 && !s390x
 
-package wsconn
+package udp
 
-// This file reads and writes a descriptor that never blocks. The runtime is not told of these system calls: they return
+// This file reads and writes the descriptor of a stream that never blocks. The runtime is not told of these system calls: they return
 // within microseconds, and telling it would wake its monitor, which then looks around for longer than they take.
 
 import (
@@ -10,26 +10,27 @@ import (
 	"unsafe"
 )
 
-const nonblocking = true
+// RawStreams says whether the functions for streams are to be had.
+const RawStreams = true
 
 // From linux/tcp.h: with the option a read is told how much is left, and counts the end of the stream as one byte.
 const tcpINQ = 36
 
-// tellRest asks for it. Where it is not known (before Linux 4.18) every read is followed by one that finds nothing.
-func tellRest(raw syscall.RawConn) {
+// TellRest asks for it. Where it is not known (before Linux 4.18) every read is followed by one that finds nothing.
+func TellRest(raw syscall.RawConn) {
 	raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpINQ, 1) })
 }
 
-// control is a cmsghdr with an int.
-type control struct {
+// restTold is a cmsghdr with an int.
+type restTold struct {
 	syscall.Cmsghdr
 	left int32
 	_    int32
 }
 
-// readFD reads; rest is false when nothing more is there. err may be EAGAIN.
-func readFD(fd uintptr, p []byte) (n int, rest bool, err error) {
-	var c control
+// ReadStream reads; rest is false when nothing more is there. err may be EAGAIN.
+func ReadStream(fd uintptr, p []byte) (n int, rest bool, err error) {
+	var c restTold
 	part := syscall.Iovec{Base: unsafe.SliceData(p)}
 	part.SetLen(len(p))
 	m := syscall.Msghdr{Iov: &part, Iovlen: 1, Control: (*byte)(unsafe.Pointer(&c))}
@@ -47,8 +48,8 @@ func readFD(fd uintptr, p []byte) (n int, rest bool, err error) {
 	}
 }
 
-// writeFD writes some of parts. err may be EAGAIN.
-func writeFD(fd uintptr, parts [][]byte) (n int, err error) {
+// WriteStream writes some of parts. err may be EAGAIN.
+func WriteStream(fd uintptr, parts [][]byte) (n int, err error) {
 	var vec [16]syscall.Iovec
 	count := min(len(parts), len(vec))
 	for i, p := range parts[:count] {
