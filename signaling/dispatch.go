@@ -15,36 +15,58 @@ import (
 // connection is closed.
 const maxRefused = 1000
 
+// message is one as it was read: what is wrong with its fields is told after what
+// is wrong with its number, or with its time.
+type message struct {
+	protocol.Header
+	req           protocol.Request
+	why, fieldWhy protocol.Refusal
+	wait          time.Duration // for the rate
+}
+
 // receive takes a message of c's: what can be said of it without the lock, is.
 func (h *Hub) receive(c *conn, data []byte) {
-	wait := c.limited()
-	var room [16]protocol.Member
-	hd, f, why := protocol.Parse(data, room[:0])
-	if wait > 0 {
-		why = protocol.RateLimited
-	}
-	// The request is read before the lock is taken; what is wrong with it is told
-	// after what is wrong with its number, or with its time.
-	var req protocol.Request
-	var reqWhy protocol.Refusal
-	if why == protocol.OK {
-		req, reqWhy = hd.Decode(f)
-		if join, is := req.(protocol.JoinRequest); is && reqWhy == protocol.OK {
-			reqWhy = h.tokens.Check(&join) // may verify a signature
-			req = join
-		}
-	}
-
+	m := message{Header: protocol.Header{Number: -1}, wait: c.limited()}
+	h.read(&m, data)
 	h.do(func(st *step) {
-		st.reader, st.asker, st.asked = c, c, hd
-		st.handle(c, req, why, reqWhy, wait)
+		st.reader, st.asker, st.asked = c, c, m.Header
+		st.handle(c, &m)
+	})
+}
+
+// read decodes a message, and verifies what is signed in it.
+func (h *Hub) read(m *message, data []byte) {
+	m.why = protocol.Internal // unless what follows says otherwise
+	h.apart("read a message", func() {
+		var room [16]protocol.Member
+		var f protocol.Fields
+		var why protocol.Refusal
+		m.Header, f, why = protocol.Parse(data, room[:0])
+		if m.wait > 0 {
+			why = protocol.RateLimited
+		}
+		if why == protocol.OK {
+			m.req, m.fieldWhy = m.Decode(f)
+			switch req := m.req.(type) {
+			case protocol.JoinRequest:
+				if m.fieldWhy == protocol.OK {
+					m.fieldWhy = h.tokens.Check(&req)
+					m.req = req
+				}
+			case protocol.ResumeRequest:
+				resume := resumeRequest{ResumeRequest: req}
+				resume.claims, resume.signed = h.signer.verify(req.Session)
+				m.req = resume
+			}
+		}
+		m.why = why
 	})
 }
 
 // handle takes a message through what may be wrong with it, in the order in which
 // clients are told: its form, its number, its time, its fields.
-func (st *step) handle(c *conn, req protocol.Request, why, reqWhy protocol.Refusal, wait time.Duration) {
-	hd, s := &st.asked, c.session
+func (st *step) handle(c *conn, m *message) {
+	hd, why, s := &m.Header, m.why, c.session
 	if c.isClosing() {
 		return
 	}
@@ -66,10 +88,10 @@ func (st *step) handle(c *conn, req protocol.Request, why, reqWhy protocol.Refus
 		}
 	}
 	if why == protocol.OK {
-		why = st.dispatch(c, req, reqWhy)
+		why = st.dispatch(c, m)
 	}
 	if why != protocol.OK {
-		st.refuse(c, *hd, why, wait)
+		st.refuse(c, *hd, why, m.wait)
 	}
 }
 
@@ -165,35 +187,35 @@ func (st *step) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait t
 }
 
 // dispatch does what a message asks for.
-func (st *step) dispatch(c *conn, req protocol.Request, why protocol.Refusal) protocol.Refusal {
-	s, scope := c.session, st.asked.Scope()
+func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
+	s, scope := c.session, m.Scope()
 	switch {
-	case st.asked.Number < 0:
+	case m.Number < 0:
 		return protocol.UnknownType
 	case s != nil && !scope.Has(protocol.Joined):
 		return protocol.AlreadyJoined
 	case s == nil && !scope.Has(protocol.Unjoined):
 		return protocol.NotJoined
-	case why != protocol.OK:
-		return why
+	case m.fieldWhy != protocol.OK:
+		return m.fieldWhy
 	}
-	if _, rings := req.(protocol.CallRequest); rings {
+	if _, rings := m.req.(protocol.CallRequest); rings {
 		if wait := st.ringWait(c); wait > 0 {
 			st.refuse(c, st.asked, protocol.RateLimited, wait)
 			return protocol.OK
 		}
 	}
-	switch req := req.(type) {
+	switch req := m.req.(type) {
 	case protocol.PongRequest: // we never ask
 	case protocol.PingRequest:
-		m := protocol.PongMessage{T: req.T}
+		pong := protocol.PongMessage{T: req.T}
 		if s != nil && s.Features.Has(protocol.FeatureResume) {
-			m.Ack, m.HasAck = s.heard, true
+			pong.Ack, pong.HasAck = s.heard, true
 		}
-		st.sendLoose(c, m)
+		st.sendLoose(c, pong)
 	case protocol.JoinRequest:
 		return st.join(c, req)
-	case protocol.ResumeRequest:
+	case resumeRequest:
 		return st.resume(c, req)
 	case protocol.LeaveRequest:
 		st.end(s, protocol.CloseNormal, "goodbye")

@@ -92,6 +92,23 @@ func TestFaultsOutsideOfMessages(t *testing.T) {
 	}
 }
 
+// TestFaultInReading: what is read without the lock may fail, too.
+func TestFaultInReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("Ann"), w.join("Bob")
+		connect(a, b)
+		w.hub.do(func(st *step) { st.tokens = nil })
+		c := w.dial()
+		c.send(`{"type":"join","username":"Cat","ref":"x"}`)
+		if m := c.refused("internal"); m.str("ref") != "x" || m.str("request") != "join" {
+			t.Errorf("got %v", m)
+		}
+		a.send(msg{"type": "endCall"})
+		b.expect("callEnded")
+	})
+}
+
 // TestFaultOfANeighbour: what is asked of the relay without the lock may fail, too.
 func TestFaultOfANeighbour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ type Hub struct {
 	tokens   *join.Authenticator
 	limits   *join.Limits
 	metrics  *metrics
+	signer   signer // of session tokens
 
 	relayMode  string
 	relayAfter time.Duration
@@ -49,7 +50,6 @@ type Hub struct {
 
 	mu       lock.Mutex[lock.Hub] // guards the rest: sessions, calls, and every step of the rules
 	machine  *call.Machine
-	signer   signer                     // of session tokens
 	sessions map[string]*session        // by id
 	timers   map[*call.Call]*time.Timer // of calls that ring, or wait for a diagnosis
 	past     past                       // sessions and calls that have ended

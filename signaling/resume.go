@@ -32,10 +32,17 @@ func newEpoch() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) >> 11
 }
 
+// resumeRequest is a request to resume whose token has been looked at.
+type resumeRequest struct {
+	protocol.ResumeRequest
+	claims claims
+	signed bool // by us
+}
+
 // resume gives a session a new connection.
-func (st *step) resume(c *conn, req protocol.ResumeRequest) protocol.Refusal {
-	cl, good := st.signer.verify(req.Session)
-	if !good || !cl.Features.Has(protocol.FeatureResume) {
+func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
+	cl := req.claims
+	if !req.signed || !cl.Features.Has(protocol.FeatureResume) {
 		return protocol.SessionExpired
 	}
 	s := st.sessions[cl.ID]

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"hash"
 	"strings"
+	"sync"
 	"time"
 
 	"duet/signaling/call"
@@ -53,11 +54,12 @@ func (cl claims) append(b []byte) protocol.Object {
 	return append(o, '}')
 }
 
-// signer makes and checks tokens. It is no use to two goroutines at a time: the
-// hub's is guarded by Hub.mu.
-type signer struct{ mac hash.Hash }
+// signer makes and checks tokens, for whoever asks.
+type signer struct{ macs *sync.Pool }
 
-func newSigner(key []byte) signer { return signer{hmac.New(sha256.New, key)} }
+func newSigner(key []byte) signer {
+	return signer{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
 
 func (g signer) sign(cl claims) string {
 	var room [512]byte
@@ -72,9 +74,11 @@ func (g signer) sign(cl claims) string {
 }
 
 func (g signer) sum(into, token []byte) []byte {
-	g.mac.Reset()
-	g.mac.Write(token)
-	return g.mac.Sum(into)
+	mac := g.macs.Get().(hash.Hash)
+	defer g.macs.Put(mac)
+	mac.Reset()
+	mac.Write(token)
+	return mac.Sum(into)
 }
 
 // verify reads a token; good is false if we did not make it.
