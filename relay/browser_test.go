@@ -54,6 +54,7 @@ window.join = async (key, video, audio) => {
 		player.srcObject = new MediaStream([e.track]);
 		player.play();
 	};
+	pc.createDataChannel('chat'); // which the relay refuses for itself
 	for (const [kind, codec] of [['audio', audio], ['video', video]]) {
 		const tc = pc.addTransceiver(stream.getTracks().find((t) => t.kind === kind), {direction: 'sendrecv', streams: [stream]});
 		if (codec) prefer(tc, kind, codec);

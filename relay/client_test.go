@@ -4,6 +4,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -55,6 +56,49 @@ func startWith(t *testing.T, change func(*Config), deps Deps) *Server {
 		}
 	})
 	return s
+}
+
+// Open is Reserve for tests whose users are known by their first offers, and which hear of no answers.
+func (s *Server) Open(call string, notify func(event, detail string)) error {
+	return s.Reserve(call, [2]string{}, [2]netip.Addr{}, func(event, _, detail string) {
+		if notify != nil && (event == Ready || event == Failed) {
+			notify(event, detail)
+		}
+	})
+}
+
+// Answer is Offer for tests that wait. No answer and no error means that a newer offer of the same user took this one's place.
+func (s *Server) Answer(ctx context.Context, call, user, offerSDP string) (answerSDP string, err error) {
+	r := s.room(call)
+	if r == nil {
+		return "", ErrNoRoom
+	}
+	type outcome struct{ event, detail string }
+	done := make(chan outcome, 1)
+	if err := r.offer(user, offerSDP, func(event, detail string) { done <- outcome{event, detail} }); err != nil {
+		return "", err
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	over := false
+	for {
+		select {
+		case o := <-done:
+			if o.event == Refused {
+				return "", errors.New(o.detail)
+			}
+			return o.detail, nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-tick.C:
+		}
+		if over { // and the reply, which comes before the end, has not come
+			return "", ErrNoRoom
+		}
+		r.mu.Lock()
+		over = r.over && !r.working
+		r.mu.Unlock()
+	}
 }
 
 // until polls for a condition.

@@ -128,7 +128,7 @@ func (l *leg) answer(o *offer) (answer string, err error) {
 	if onPlane {
 		streams = nil
 	}
-	return withCandidates(text, l.r.s.Announced(), l.r.s.port, streams)
+	return withCandidates(text, o.refused, l.r.s.Announced(), l.r.s.port, streams)
 }
 
 var errLegLost = errors.New("the connection to the relay was lost meanwhile")

@@ -47,6 +47,9 @@ func (r *room) offer(user, text string, reply func(event, detail string)) error 
 	}
 	r.doLocked(func() {
 		o, err := parseOffer(text)
+		if l := r.leg(side); err == nil && l != nil && l.identity == o.identity {
+			err = o.read(l.agreed)
+		}
 		if err != nil {
 			reply(Refused, err.Error())
 			return
@@ -143,7 +146,12 @@ func (r *room) rollBack(l *leg) { r.agreed[l.side] = l.agreed }
 
 // continues reports whether an offer has all sections of the one before, in the same order.
 func continues(before, now []section) bool {
-	return len(now) >= len(before) && slices.EqualFunc(before, now[:len(before)], func(a, b section) bool { return a.kind == b.kind })
+	for _, s := range now {
+		if len(before) > 0 && s.mid == before[0].mid {
+			before = before[1:]
+		}
+	}
+	return len(before) == 0
 }
 
 // uncommonCodec is a codec that a user who was answered with these sections will send, and which mine lack; empty if none.

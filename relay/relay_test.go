@@ -256,6 +256,29 @@ func TestCommonCodecs(t *testing.T) {
 	}
 }
 
+// A data channel beside the media, as simple-peer always has one: it is refused, and the media flows.
+func TestDataChannelIsRefusedAlone(t *testing.T) {
+	s := start(t, nil)
+	if err := s.Open("c_1", nil); err != nil {
+		t.Fatal(err)
+	}
+	a, b := join(t, s, "c_1", "alice", clientOptions{}), join(t, s, "c_1", "bob", clientOptions{})
+	for _, c := range []*client{a, b} {
+		if _, err := c.pc.CreateDataChannel("chat", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connect(t, a, b)
+	talk(t, a, b)
+	if answer := a.pc.RemoteDescription().SDP; !strings.Contains(answer, "m=application 0 ") {
+		t.Errorf("answer\n%s", answer)
+	}
+	if err := a.negotiate(&webrtc.OfferOptions{ICERestart: true}); err != nil {
+		t.Error(err)
+	}
+	talk(t, a, b)
+}
+
 func TestNothingInCommon(t *testing.T) {
 	s := start(t, nil)
 	if err := s.Open("c_1", nil); err != nil {

@@ -40,7 +40,6 @@ type room struct {
 	quiet   *time.Timer
 	queue   []func()
 	working bool
-	gone    chan struct{} // closed when it is over
 
 	negotiation // of the goroutine that works the queue off
 }
@@ -52,7 +51,7 @@ const (
 )
 
 func newRoom(s *Server, call string, l *lease, notify Notify) *room {
-	r := &room{s: s, call: call, lease: l, users: l.users, notify: notify, log: s.log.With("call", call), tr: s.plane.NewCall(), opened: time.Now(), gone: make(chan struct{})}
+	r := &room{s: s, call: call, lease: l, users: l.users, notify: notify, log: s.log.With("call", call), tr: s.plane.NewCall(), opened: time.Now()}
 	r.tr.Limit(s.cfg.CallBytesPerSecond)
 	r.mu.Lock() // the timer's function must see the timer
 	defer r.mu.Unlock()
@@ -270,9 +269,6 @@ func (r *room) end(closed bool) bool {
 	last := closed && !r.closed
 	r.closed = r.closed || closed
 	ready := r.ready
-	if first {
-		close(r.gone)
-	}
 	r.over = true
 	for i := range r.timers {
 		r.stopTimerLocked(i)

@@ -237,51 +237,10 @@ func (s *Server) Offer(call, user, sdp string) error {
 	return r.offer(user, sdp, func(event, detail string) { r.tell(event, user, detail) })
 }
 
-// Open is Reserve for those who do not say who the users are, and hear of no answers.
-func (s *Server) Open(call string, notify func(event, detail string)) error {
-	return s.Reserve(call, [2]string{}, [2]netip.Addr{}, func(event, _, detail string) {
-		if notify != nil && (event == Ready || event == Failed) {
-			notify(event, detail)
-		}
-	})
-}
-
-// Answer is Offer for those who wait. No answer and no error means that a newer offer of the same user took this one's place.
-func (s *Server) Answer(ctx context.Context, call, user, offerSDP string) (answerSDP string, err error) {
-	r := s.room(call)
-	if r == nil {
-		return "", ErrNoRoom
-	}
-	type outcome struct{ event, detail string }
-	done := make(chan outcome, 1)
-	if err := r.offer(user, offerSDP, func(event, detail string) { done <- outcome{event, detail} }); err != nil {
-		return "", err
-	}
-	result := func(o outcome) (string, error) {
-		if o.event == Refused {
-			return "", errors.New(o.detail)
-		}
-		return o.detail, nil
-	}
-	select {
-	case o := <-done:
-		return result(o)
-	case <-r.gone:
-		select {
-		case o := <-done:
-			return result(o)
-		default:
-			return "", ErrNoRoom
-		}
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// Candidate takes a party's candidate: an RTCIceCandidateInit as JSON, or null. The relay is an ICE-lite agent and
+// Candidate takes a user's candidate: an RTCIceCandidateInit as JSON, or null. The relay is an ICE-lite agent and
 // answers checks from wherever they come, so it only looks whether the message is well formed; no address that a client
 // names is ever sent to unless a check came from there.
-func (s *Server) Candidate(call, party, candidateJSON string) error {
+func (s *Server) Candidate(call, user, candidateJSON string) error {
 	if s.room(call) == nil {
 		return ErrNoRoom
 	}
@@ -294,24 +253,24 @@ func (s *Server) Candidate(call, party, candidateJSON string) error {
 	return nil
 }
 
-// Mute sets the state of a party's track: on is forwarded, off is not, whatever the client sends. kind is audio, video or
+// Mute sets the state of a user's track: on is forwarded, off is not, whatever the client sends. kind is audio, video or
 // screen. Unknown calls and kinds are ignored.
-func (s *Server) Mute(call, party, kind string, on bool) {
+func (s *Server) Mute(call, user, kind string, on bool) {
 	r := s.room(call)
 	if r == nil {
 		return
 	}
 	for k := range plane.Kinds {
 		if k.String() == kind {
-			r.mute(party, k, on)
+			r.mute(user, k, on)
 		}
 	}
 }
 
-// Reached says whether a party's leg is connected.
-func (s *Server) Reached(call, party string) bool {
+// Reached says whether a user's leg is connected.
+func (s *Server) Reached(call, user string) bool {
 	r := s.room(call)
-	return r != nil && r.reached(party)
+	return r != nil && r.reached(user)
 }
 
 // Close ends a call's room. The legs are closed in the background.

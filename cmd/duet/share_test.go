@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -133,7 +135,13 @@ func (e *end) send(t *testing.T) {
 // relayed connects two ends through the relay, over network.
 func relayed(t *testing.T, m mediaParts, call string, network webrtc.NetworkType) (ends [2]*end) {
 	t.Helper()
-	if err := m.relay.Open(call, nil); err != nil {
+	told := map[string]chan [2]string{"party 0": make(chan [2]string, 2), "party 1": make(chan [2]string, 2)}
+	err := m.relay.Reserve(call, [2]string{"party 0", "party 1"}, [2]netip.Addr{}, func(event, user, detail string) {
+		if user != "" {
+			told[user] <- [2]string{event, detail}
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	failed := make(chan error, 2)
@@ -163,7 +171,8 @@ func relayed(t *testing.T, m mediaParts, call string, network webrtc.NetworkType
 			}
 		})
 		ends[i] = e
-		go func() { failed <- e.negotiate(m, call, fmt.Sprint("party ", i)) }()
+		party := fmt.Sprint("party ", i)
+		go func() { failed <- e.negotiate(m, call, party, told[party]) }()
 	}
 	for range ends {
 		if err := <-failed; err != nil {
@@ -173,7 +182,7 @@ func relayed(t *testing.T, m mediaParts, call string, network webrtc.NetworkType
 	return ends
 }
 
-func (e *end) negotiate(m mediaParts, call, party string) error {
+func (e *end) negotiate(m mediaParts, call, party string, told <-chan [2]string) error {
 	offer, err := e.pc.CreateOffer(nil)
 	if err != nil {
 		return err
@@ -181,13 +190,18 @@ func (e *end) negotiate(m mediaParts, call, party string) error {
 	if err := e.pc.SetLocalDescription(offer); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	answer, err := m.relay.Answer(ctx, call, party, offer.SDP)
-	if err != nil {
+	if err := m.relay.Offer(call, party, offer.SDP); err != nil {
 		return err
 	}
-	return e.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
+	select {
+	case got := <-told:
+		if got[0] != relay.Answered {
+			return fmt.Errorf("the offer was %s: %s", got[0], got[1])
+		}
+		return e.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: got[1]})
+	case <-time.After(patience):
+		return errors.New("no answer")
+	}
 }
 
 // counted is a metric, or the sum of all those that a label tells apart, or of the one where the label has this value.
