@@ -6,13 +6,14 @@
 import { PageAudio } from "./audio.js";
 import { Duet } from "./duet.js";
 import { preferred } from "./i18n.js";
+import { Keep } from "./keep.js";
 import { LocalMedia } from "./media.js";
 import { SignalingError } from "./socket.js";
 import { Ringer } from "./sound.js";
 import { View } from "./view/view.js";
 import { Wake } from "./wake.js";
 
-/** @typedef {import("./duet.js").Call} Call */
+/** @typedef {import("./call.js").Call} Call */
 
 const query = new URLSearchParams(location.search);
 const memory = {
@@ -58,6 +59,7 @@ const url = new URL("ws", location.href);
 url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 url.search = url.hash = "";
 
+const keep = new Keep();
 const audio = new PageAudio();
 const media = new LocalMedia({ audio });
 const ringer = new Ringer(audio);
@@ -85,8 +87,22 @@ function show() {
   view.show(model);
 }
 
+/** What a page before this one left, in this tab or in one that crashed. */
+let found = keep.find();
+/** What the server gave for a page after this one. @type {import("./socket.js").Kept | null} */
+let kept = null;
+let source = /** @type {import("./media.js").Source} */ ("camera");
+
+/** Notes what a page after this one needs. @param {{left?: boolean}} [how] left: the server has been told that we leave */
+function note({ left = false } = {}) {
+  const { audio, video } = media.wishes;
+  if (kept) keep.save({ ...kept, session: left ? "" : kept.session, source, audio, video });
+}
+
 /** @param {string} code */
 function signOut(code) {
+  kept = null;
+  keep.save(null);
   media.stop();
   ringer.play("");
   model.page = "login";
@@ -98,27 +114,51 @@ function signOut(code) {
 
 view.prefill({ name: memory.get("name"), source: memory.get("source") || "camera" });
 
-view.on("login", async ({ name, source }) => {
+view.on("login", ({ name, source: chosen }) => {
   if (model.joining) return;
   audio.wake(); // here is a touch; when it rings there may be none
+  source = chosen;
+  void enter(async () => {
+    const left = await found; // one's own name may be held by a page that is gone
+    found = Promise.resolve(null);
+    return left?.session && left.username === name.trim() ? duet.resume(left) : duet.join(name.trim());
+  });
+});
+
+/** Comes in. The question for the devices is asked at once, and nobody waits for its answer. @param {() => Promise<import("./protocol.js").Welcome>} join */
+async function enter(join) {
   model.joining = true;
   model.loginError = "";
   show();
   try {
-    // The question for the camera is asked under the user's click, and nobody waits for its answer.
-    const welcome = await duet.join(name.trim());
+    const welcome = await join();
     memory.set("name", welcome.username);
     memory.set("source", source);
     model.username = welcome.username;
     model.page = "chat";
     void media.start({ source, name: welcome.username, tone: query.has("tone") });
+    note();
   } catch (error) {
     model.loginError = error instanceof SignalingError ? error.code : "internal";
   }
   model.joining = false;
   show();
   if (model.loginError) view.focusName();
-});
+}
+
+/** Goes on where the page before this one was ended by a reload or a crash. */
+async function goOn() {
+  const left = await found;
+  // In a new tab the user says so, by the name.
+  if (!left?.own || model.joining || model.page !== "login") return;
+  found = Promise.resolve(null);
+  source = left.source;
+  // Whoever was muted stays so.
+  void media.setAudio(left.audio);
+  void media.setVideo(left.video);
+  await enter(() => (left.session ? duet.resume(left) : duet.join(left.username)));
+  if (duet.call?.phase === "accepted") view.notice("pickedUp", { values: { name: duet.call.peer } });
+}
 
 view.on("language", () => {
   model.language = model.language === "zh" ? "en" : "zh";
@@ -141,17 +181,24 @@ view.on("audio", () => {
 view.on("video", () => void media.setVideo(!media.wishes.video));
 view.on("screen", () => void media.setScreen(!media.wishes.screen));
 view.on("source", () => {
-  const next = media.isVirtual ? "camera" : "virtual";
-  memory.set("source", next);
-  void media.setSource(next);
+  source = media.isVirtual ? "camera" : "virtual";
+  memory.set("source", source);
+  void media.setSource(source);
 });
 
-media.on("change", show);
+media.on("change", () => {
+  note();
+  show();
+});
 media.on("problem", (problem) => view.notice(problem, { family: "problem", tone: "warn" }));
 
 duet.on("state", (state) => {
   model.online = state === "online" || state === "closed";
   show();
+});
+duet.on("kept", (next) => {
+  kept = next;
+  note();
 });
 duet.on("users", (users) => {
   model.users = users;
@@ -189,13 +236,21 @@ function ended(call) {
   if (call.reason !== "hangup-self") view.notice(call.reason, { family: "end", values: { name: call.peer } });
 }
 
-// A closed tab should not keep the other side waiting for a return.
-addEventListener("pagehide", () => duet.leave());
-// The browser may bring the page back as it was, when it has long been signed out.
-addEventListener("pageshow", (event) => {
-  if (event.persisted && model.page === "chat") signOut("");
+// A reload goes on with the call, and a closed tab should not be in the list for longer: the browser does not say which it
+// is, so whoever is in a call is asked first.
+addEventListener("beforeunload", (event) => {
+  if (duet.call?.phase === "accepted") event.preventDefault();
+});
+addEventListener("pagehide", ({ persisted }) => {
+  if (persisted) return; // the page may come back as it is
+  const ends = model.page === "chat" && duet.call?.phase !== "accepted";
+  note({ left: ends });
+  if (!ends) return;
+  kept = null; // what is noted stays
+  duet.leave();
 });
 
 // For support and tests, from the developer tools.
 Object.assign(globalThis, { duet });
 show();
+void goOn();

@@ -1,242 +1,25 @@
-// duet.js: the client library's front door: Duet is a user who is here, Call one call of theirs.
+// duet.js: the client library's front door: Duet is a user who is here; call.js is one call of theirs.
 
+import { Call } from "./call.js";
 import { Emitter } from "./emitter.js";
-import { Paths } from "./paths.js";
 import { Roster } from "./roster.js";
 import { Socket } from "./socket.js";
 
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-/** @typedef {import("./protocol.js").MediaState} MediaState */
 /** @typedef {import("./protocol.js").Role} Role */
 /** @typedef {import("./protocol.js").User} User */
 /** @typedef {import("./protocol.js").Welcome} Welcome */
-/** @typedef {import("./paths.js").PathInfo} PathInfo */
-/** @typedef {import("./paths.js").PathState} PathState */
-/** @typedef {import("./peer.js").Tracks} Tracks */
 /** @typedef {import("./media.js").LocalMedia} LocalMedia */
 /** @typedef {import("./socket.js").SocketState} SocketState */
-
-/**
- * calling: asked for; ringing: the other side's page rings; incoming: ours does; accepted: media is on its way;
- * ended: over, `reason` says why.
- * @typedef {"calling" | "ringing" | "incoming" | "accepted" | "ended"} Phase
- */
-
-/** What a call is built from; the second half is there for tests. */
-/** @typedef {{force?: import("./protocol.js").PathName | null, transport?: string | null, RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} CallOptions */
-
-/**
- * Events: `phase`; `path`: how media travels; `media`: what the other side sends; `tracks`: to be seen and heard;
- * `state`: how the media is doing; `notice`: something a user may want to know, by code.
- * @extends {Emitter<{phase: Phase, path: PathInfo, media: MediaState, tracks: Tracks, state: PathState, notice: string}>}
- */
-export class Call extends Emitter {
-  /** @type {Phase} */
-  phase;
-  /** Why it ended: one of the protocol's reasons, an error code, "hangup-self" or "lost". */
-  reason = "";
-  callId = "";
-  /** @type {MediaState} */
-  theirs = { audio: true, video: true, screen: false };
-  acceptedAt = 0;
-  #duet;
-  #media;
-  #paths;
-  /** @type {(() => void)[]} */
-  #undo = [];
-  /** @type {MediaState} what the server knows of us */
-  #told = { audio: true, video: true, screen: false };
-
-  /**
-   * @param {{duet: Duet, media: LocalMedia, role: Role, peer: string, peerId: string, callId?: string,
-   *   welcome: Welcome, renew: () => Promise<void>, options: CallOptions}} init
-   */
-  constructor({ duet, media, role, peer, peerId, callId = "", welcome, renew, options }) {
-    super();
-    this.#duet = duet;
-    this.#media = media;
-    this.role = role;
-    this.peer = peer;
-    this.peerId = peerId;
-    this.callId = callId;
-    this.phase = role === "caller" ? "calling" : "incoming";
-    this.#paths = new Paths({
-      role, iceServers: welcome.iceServers ?? [], relay: welcome.relay ?? "off", relayAfterMs: welcome.relayAfterMs,
-      tracks: media.tracks, renew, ...options,
-      send: (message, how) => this.#send(message, how),
-    });
-    this.#undo.push(
-      media.on("track", ({ kind, track }) => this.#paths.setTrack(kind, track)),
-      media.on("change", () => this.#tell()),
-      media.on("change", () => this.#paths.setOurs(media.state)),
-      this.#paths.on("tracks", (tracks) => this.emit("tracks", tracks)),
-      this.#paths.on("path", (path) => this.emit("path", path)),
-      this.#paths.on("state", (state) => this.emit("state", state)),
-      this.#paths.on("failed", (diagnosis) => duet.has("verdict") && this.#send({ type: "diagnosis", ...diagnosis })),
-    );
-    this.#paths.setOurs(media.state);
-  }
-
-  get path() {
-    return this.#paths.info;
-  }
-
-  get state() {
-    return this.#paths.state;
-  }
-
-  accept() {
-    if (this.phase !== "incoming") return;
-    this.#duet.send({ type: "callResponse", accepted: true, callId: this.callId });
-    this.#accepted("callee");
-  }
-
-  refuse() {
-    if (this.phase !== "incoming") return;
-    this.#duet.send({ type: "callResponse", accepted: false, callId: this.callId });
-    this.end("hangup-self");
-  }
-
-  hangUp() {
-    if (this.phase === "ended") return;
-    this.#send({ type: "endCall" });
-    this.end("hangup-self");
-  }
-
-  /** Asks for the server's relay, or for the direct way back. @param {boolean} on */
-  useRelay(on) {
-    if (on) this.#paths.useRelay();
-    else this.#paths.useDirect();
-  }
-
-  networkChanged() {
-    this.#paths.networkChanged();
-  }
-
-  /** @param {RTCIceServer[]} iceServers */
-  setIceServers(iceServers) {
-    this.#paths.setIceServers(iceServers);
-  }
-
-  /** Back after a lost connection. @param {Welcome} welcome */
-  resumed(welcome) {
-    const known = welcome.call;
-    if (!welcome.resumed || (known && this.callId && known.callId !== this.callId)) return this.end("lost");
-    // Our `call` may be on its way still, or the end of the call among the replayed messages.
-    if (!known) return void (welcome.restored && this.callId && this.end("lost"));
-    if (known.media?.self) this.#told = { ...known.media.self };
-    if (known.media?.peer) this.#heard(known.media.peer);
-    // What was said last may have died with the server: that they accepted, or that we did.
-    const rings = known.phase === "ringing";
-    if (rings && this.phase === "accepted" && this.role === "callee") {
-      this.#duet.send({ type: "callResponse", accepted: true, callId: this.callId });
-    } else if (!rings && this.phase !== "accepted") this.#accepted(known.role);
-    if (!welcome.restored) return this.#tell();
-    this.#send({ type: "mediaStateChange", ...this.#media.state });
-    this.#told = this.#media.state;
-    this.#paths.restored();
-  }
-
-  /** Takes a message that belongs to this call. @param {ServerMessage} message */
-  receive(message) {
-    switch (message.type) {
-      case "ringing":
-        this.callId = message.callId;
-        if (this.phase === "calling") this.#become("ringing");
-        return;
-      case "callAnswered":
-        if (message.callId) this.callId = message.callId;
-        if (message.accepted) this.#accepted("caller");
-        else this.end(message.reason ?? "declined");
-        return;
-      case "callStarted":
-        this.callId = message.callId;
-        this.peerId = message.peerId;
-        this.#heard(message.media.peer);
-        this.#told = { ...message.media.self };
-        this.#accepted(message.role);
-        return;
-      case "mediaStateChange":
-        return this.#heard(message);
-      case "callEnded":
-        return this.end(message.reason ?? "hangup");
-      case "relayFailed":
-        if (this.#paths.state !== "connected") this.emit("notice", "relay-unavailable");
-        return this.#paths.receive(message);
-      case "verdict":
-        return this.emit("notice", `${message.code}_${message.where}`);
-      default:
-        return this.#paths.receive(message);
-    }
-  }
-
-  /** Their call met ours half-way: it is theirs, and accepted. @param {string} callId */
-  crossed(callId) {
-    this.callId = callId;
-    this.#accepted("callee");
-  }
-
-  /** Over, without a word to the server. @param {string} reason */
-  end(reason) {
-    if (this.phase === "ended") return;
-    this.reason = reason;
-    for (const undo of this.#undo.splice(0)) undo();
-    this.#paths.close();
-    this.#become("ended");
-  }
-
-  /** @param {Role} role */
-  #accepted(role) {
-    if (this.phase === "accepted" || this.phase === "ended") {
-      this.#tell();
-      return;
-    }
-    this.role = role;
-    this.acceptedAt = performance.now();
-    this.#become("accepted");
-    this.#tell();
-    this.#paths.begin(role);
-  }
-
-  /** @param {Partial<MediaState>} media */
-  #heard({ audio = this.theirs.audio, video = this.theirs.video, screen = this.theirs.screen }) {
-    this.theirs = { audio, video, screen };
-    this.#paths.setTheirs(this.theirs);
-    this.emit("media", this.theirs);
-  }
-
-  /** Tells the server what has changed at our end since it last heard. */
-  #tell() {
-    if (this.phase === "ended" || (this.phase === "calling" && !this.callId)) return;
-    const { state } = this.#media;
-    /** @type {Partial<MediaState>} */
-    const change = {};
-    for (const kind of /** @type {const} */ (["audio", "video", "screen"])) {
-      if (state[kind] !== this.#told[kind]) change[kind] = state[kind];
-    }
-    if (!Object.keys(change).length) return;
-    this.#told = state;
-    this.#send({ type: "mediaStateChange", ...change });
-  }
-
-  /** @param {ClientMessage} message @param {{lossy?: boolean}} [how] */
-  #send(message, how) {
-    const id = this.callId ? { callId: this.callId } : {};
-    this.#duet.send(/** @type {ClientMessage} */ ({ ...message, ...id }), how);
-  }
-
-  /** @param {Phase} phase */
-  #become(phase) {
-    this.phase = phase;
-    this.emit("phase", phase);
-  }
-}
+/** @typedef {import("./socket.js").Kept} Kept */
+/** @typedef {import("./call.js").CallOptions} CallOptions */
 
 /**
  * Events: `state` of the connection; `users`: everybody else who is here; `call`: a new call, out or in;
- * `closed`: signed out by the server or the network, by code; `refused`: the server refused something, by code.
- * @extends {Emitter<{state: SocketState, users: User[], call: Call, closed: string, refused: {code: string, request: string}}>}
+ * `kept`: what resume() needs in another page, null for nothing; `closed`: signed out by the server or the network, by code;
+ * `refused`: the server refused something, by code.
+ * @extends {Emitter<{state: SocketState, users: User[], call: Call, kept: Kept | null, closed: string, refused: {code: string, request: string}}>}
  */
 export class Duet extends Emitter {
   #socket;
@@ -249,6 +32,7 @@ export class Duet extends Emitter {
   #call = null;
   /** @type {any} */
   #credentials = 0;
+  #known = false; // this page has been welcomed, so a call that it does not know is none of its own
 
   /**
    * @param {{url: string, media: LocalMedia, socket?: Socket} & CallOptions} options
@@ -261,6 +45,7 @@ export class Duet extends Emitter {
     socket.on("state", (state) => this.emit("state", state));
     socket.on("welcome", (welcome) => this.#welcomed(welcome));
     socket.on("message", (message) => this.#receive(message));
+    socket.on("kept", (kept) => this.emit("kept", kept));
     socket.on("network", () => this.#call?.networkChanged());
     socket.on("closed", (code) => this.#closed(code));
   }
@@ -295,6 +80,11 @@ export class Duet extends Emitter {
   /** @param {string} username @param {string} [token] rejects with a SignalingError */
   join(username, token) {
     return this.#socket.join(username, token);
+  }
+
+  /** Goes on where a page that is gone has been, in its call too; joins where that is no more possible. @param {Kept} kept @param {string} [token] */
+  resume(kept, token) {
+    return this.#socket.resume(kept, token);
   }
 
   /** Listens to the browser's hints about the network. @param {Parameters<Socket["watch"]>[0]} sources */
@@ -346,7 +136,11 @@ export class Duet extends Emitter {
     this.#refreshAt(welcome.iceExpiresAt);
     this.#call?.setIceServers(welcome.iceServers ?? []);
     if (this.#call) this.#call.resumed(welcome);
-    else if (welcome.call && welcome.call.phase !== "ringing") this.send({ type: "endCall", callId: welcome.call.callId });
+    else if (welcome.call && welcome.resumed && !this.#known) {
+      const { role, peer, peerId, callId } = welcome.call;
+      this.#begin({ role, peer, peerId, callId }).takeOver(welcome);
+    } else if (welcome.call && welcome.call.phase !== "ringing") this.send({ type: "endCall", callId: welcome.call.callId });
+    this.#known = true;
   }
 
   /** Asks for new TURN credentials well before the old ones end. @param {number | undefined} expiresAt */
@@ -415,6 +209,7 @@ export class Duet extends Emitter {
     this.#call?.end("lost");
     this.#roster.clear();
     this.#welcome = null;
+    this.#known = false;
     if (code) this.emit("closed", code);
   }
 }

@@ -9,6 +9,7 @@ import { choose } from "./choice.js";
 import { Current } from "./current.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
+import { isOld } from "./peer.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
 import { RelayTerms } from "./relay.js";
@@ -56,6 +57,7 @@ export class Paths extends Emitter {
   #probed = false; // a better way was looked for
   #probeAt = Infinity; // when to try the direct way again
   #ticking = false;
+  #again = false; // the other side may still speak to a page that is gone
   #closed = false;
 
   /**
@@ -110,19 +112,25 @@ export class Paths extends Emitter {
     return leg.carries(leg.expects(this.#theirs), now);
   }
 
-  /** The call was accepted: nothing of this begins before, neither towards the other person nor towards a server. @param {import("./protocol.js").Role} role as the server says */
-  begin(role) {
+  /**
+   * The call was accepted: nothing of this begins before, neither towards the other person nor towards a server.
+   * @param {import("./protocol.js").Role} role as the server says
+   * @param {{again?: boolean, relayed?: boolean}} [how] again: a page that is gone had begun it, and had come to the relay
+   */
+  begin(role, { again = false, relayed = false } = {}) {
     if (this.#begun || this.#closed) return;
     this.#role = role; // another than before where both had called
     this.#begun = this.#now();
     this.#become("connecting");
     const legs = this.#legs;
-    if (this.#terms.first) {
+    if (again && relayed) this.#rejoinRelay();
+    else if (this.#terms.first) {
       legs.relay ??= legs.make("relay", { offer: true, polite: false, hold: true });
       if (this.#force === "relay") this.#terms.ask("user");
       else legs.later(TIMES.relayStart, () => legs.relay?.peer.fresh && !this.#terms.asked && this.#terms.ask("ice-failed"));
     } else {
-      legs.direct ??= this.#makeDirect(role === "caller");
+      legs.direct ??= this.#makeDirect(role === "caller" || again);
+      this.#again = again;
       if (this.#terms.allowed) this.#terms.dueAt = this.#begun + this.#relayAfterMs;
     }
     this.#schedule();
@@ -235,6 +243,7 @@ export class Paths extends Emitter {
   #offered(offer) {
     if (this.#terms.first || this.#legs.isLeft(offer)) return; // they will follow to the relay, or the new connection
     const leg = this.#legs.direct;
+    if (this.#again && leg?.ours && leg.peer.fresh && isOld(offer)) return; // said to the page that is gone
     const anew = !leg || leg.peer.isStranger(offer) || (leg.ours && leg.peer.fresh && this.#role === "callee");
     if (anew) {
       if (leg) this.#retire(leg);
@@ -264,6 +273,13 @@ export class Paths extends Emitter {
     if (name === "direct") return this.#goDirect();
     if (this.#legs.relay) this.#retire(this.#legs.relay);
     this.#startRelay();
+  }
+
+  /** The relay has a place for us, and knows the other side. */
+  #rejoinRelay() {
+    this.#startRelay();
+    if (this.#legs.relay) this.#legs.relay.joined = true;
+    this.#terms.ready();
   }
 
   /** @param {string} [reason] */

@@ -20,6 +20,9 @@ const ANSWERS = "a=x-duet-answers:";
 /** And one in an offer's: that it comes from this library, which knows how to end a collision without a rollback. */
 const OURS = "a=x-duet:1";
 
+/** The same in the first offer of a connection. */
+const FIRST = `${OURS} first`;
+
 /** In kbit/s: what Chromium begins to send with by itself, and the most that we ask for; it finds out what is above. */
 const [USUAL, MOST] = [300, 2_000];
 
@@ -327,7 +330,7 @@ export class Peer extends Emitter {
     const description = this.#pc.localDescription;
     if (!description || this.#closed) return;
     const { type } = description;
-    const line = type === "answer" ? `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : OURS;
+    const line = type === "answer" ? `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : this.#pc.remoteDescription ? OURS : FIRST;
     const sdp = description.sdp.replace(/^m=/m, `${line}\r\nm=`);
     this.#signal({ description: { type, sdp } });
   }
@@ -345,6 +348,11 @@ export class Peer extends Emitter {
     if (this.#held) this.#outbox.push(signal);
     else this.emit("signal", signal);
   }
+}
+
+/** Whether an offer of this library renegotiates a connection that has been there before. @param {RTCSessionDescriptionInit} offer */
+export function isOld({ sdp = "" }) {
+  return sdp.includes(OURS) && !sdp.includes(FIRST);
 }
 
 /**

@@ -6,12 +6,15 @@
 // next welcome says so with resumed: false.
 
 import { Emitter } from "./emitter.js";
+import { watchBrowser } from "./hints.js";
 import { CLOSE, FEATURES } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
 /** @typedef {import("./protocol.js").Welcome} Welcome */
 /** @typedef {"closed" | "connecting" | "online" | "reconnecting"} SocketState */
+
+/** What another page needs to go on with a session. @typedef {{session: string, heard: number, username: string}} Kept */
 
 /** Times in milliseconds. `busy` holds during a call: a dead socket is noticed within busy ping + busy pong < 6 s. */
 export const TIMES = Object.freeze({
@@ -36,8 +39,9 @@ export class SignalingError extends Error {
 
 /**
  * Events: `state`; `welcome` after each join and resume; `message`: every other message, once and in order;
- * `network`: the browser says that the network changed; `closed`: over, with the reason's code, nothing more is tried.
- * @extends {Emitter<{state: SocketState, welcome: Welcome, message: ServerMessage, network: string, closed: string}>}
+ * `network`: the browser says that the network changed; `kept`: what resume() needs, null when there is nothing to resume;
+ * `closed`: over, with the reason's code, nothing more is tried.
+ * @extends {Emitter<{state: SocketState, welcome: Welcome, message: ServerMessage, network: string, kept: Kept | null, closed: string}>}
  */
 export class Socket extends Emitter {
   #url;
@@ -64,6 +68,7 @@ export class Socket extends Emitter {
   #unacked = [];
   #heard = 0; // the server's last seq
   #acked = 0; // what we last acknowledged
+  #adopting = false; // the session is another page's, which may have heard more than we know
 
   #attempt = 0;
   #openedAt = 0;
@@ -75,8 +80,6 @@ export class Socket extends Emitter {
   #joining = null;
   /** @type {(() => void)[]} */
   #waiting = [];
-  /** @type {(() => void)[]} */
-  #undo = [];
 
   /**
    * @param {{url: string, features?: readonly string[], WebSocket?: typeof WebSocket, random?: () => number,
@@ -130,6 +133,21 @@ export class Socket extends Emitter {
   }
 
   /**
+   * Connects and goes on with the session of a page that is gone; where the server has it no more, joins.
+   * @param {Kept} kept
+   * @param {string} [token]
+   * @returns {Promise<Welcome>} as join
+   */
+  resume({ session, heard, username }, token = "") {
+    const joining = this.join(username, token);
+    if (this.#state !== "connecting") return joining;
+    this.#session = session;
+    this.#heard = heard;
+    this.#adopting = true;
+    return joining;
+  }
+
+  /**
    * Sends, now or after the next resume. False means lost for ever: not connected, and no resume granted.
    * @param {ClientMessage} message
    * @param {{lossy?: boolean}} [options] lossy: not worth keeping, dropped unless it can leave at once
@@ -166,24 +184,16 @@ export class Socket extends Emitter {
 
   /**
    * Listens to the browser's own hints, until the returned function is called.
-   * @param {{window?: EventTarget, document?: EventTarget & {visibilityState: string}, connection?: EventTarget}} sources
+   * @param {Parameters<typeof watchBrowser>[0]} sources
    */
-  watch({ window: w, document: d, connection: c }) {
-    /** @type {(target: EventTarget | undefined, type: string, fn: () => void) => void} */
-    const listen = (target, type, fn) => {
-      target?.addEventListener(type, fn);
-      this.#undo.push(() => target?.removeEventListener(type, fn));
-    };
-    listen(w, "online", () => this.#networkChanged("online"));
-    listen(c, "change", () => this.#networkChanged("change"));
-    listen(d, "visibilitychange", () => {
-      if (d?.visibilityState !== "visible") return;
-      if (this.#ready) this.#ping(TIMES.probe);
-      else if (this.#state === "reconnecting") void this.renew();
+  watch(sources) {
+    return watchBrowser(sources, {
+      changed: (how) => this.#networkChanged(how),
+      returned: () => {
+        if (this.#ready) this.#ping(TIMES.probe);
+        else if (this.#state === "reconnecting") void this.renew();
+      },
     });
-    return () => {
-      for (const undo of this.#undo.splice(0)) undo();
-    };
   }
 
   /** @param {string} how */
@@ -201,9 +211,16 @@ export class Socket extends Emitter {
     this.#forget();
   }
 
+  /** What another page would need. */
+  #keep() {
+    const kept = this.#session && this.resumable ? { session: this.#session, heard: this.#heard, username: this.#username } : null;
+    this.emit("kept", kept);
+  }
+
   #forget() {
     this.#sent = this.#heard = this.#acked = 0;
     this.#unacked = [];
+    this.#adopting = false;
   }
 
   /** @param {SocketState} state */
@@ -285,7 +302,8 @@ export class Socket extends Emitter {
     if (typeof message.ack === "number") this.#acknowledged(message.ack);
     if (typeof message.seq === "number" && this.resumable) {
       if (message.seq <= this.#heard) return;
-      if (message.seq > this.#heard + 1) return void this.renew(); // cannot be; a resume fills the gap
+      if (message.seq > this.#heard + 1 && !this.#adopting) return void this.renew(); // cannot be; a resume fills the gap
+      this.#adopting = false;
       this.#heard = message.seq;
       if (this.#heard - this.#acked >= TIMES.ackEvery) this.#write({ type: "ping", t: Date.now() });
     }
@@ -294,7 +312,7 @@ export class Socket extends Emitter {
         return;
       case "session":
         this.#session = message.session;
-        return;
+        return this.#keep();
       case "goingAway":
         clearTimeout(this.#timers.away);
         this.#timers.away = setTimeout(() => void this.renew(), Math.max(0, Number(message.reconnectInMs) || 0));
@@ -332,12 +350,15 @@ export class Socket extends Emitter {
       // A new process: its numbering starts anew, and so does ours.
       this.#heard = this.#acked = this.#sent = 0;
       this.#unacked = this.#unacked.map((message) => ({ ...message, seq: ++this.#sent }));
-    } else this.#acknowledged(Number(welcome.ack) || 0);
+    } else if (this.#adopting) this.#sent = Number(welcome.ack) || 0;
+    else this.#acknowledged(Number(welcome.ack) || 0);
     this.#ready = this.#welcomed = true;
     this.#attempt = this.#lostAt = 0;
+    this.#username = welcome.username || this.#username;
     for (const message of [...this.#unacked]) this.#write(message);
     this.#beat();
     this.#become("online");
+    this.#keep();
     this.emit("welcome", welcome);
     this.#joining?.resolve(welcome);
     this.#joining = null;
@@ -391,6 +412,7 @@ export class Socket extends Emitter {
     this.#detach(code);
     this.#joining = null;
     this.#session = "";
+    this.emit("kept", null);
     this.#become("closed");
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -400,6 +422,7 @@ export class Socket extends Emitter {
     const { ping, pong } = this.#busy ? TIMES.busy : TIMES.idle;
     clearTimeout(this.#timers.ping);
     this.#ping(pong);
+    this.#keep();
     this.#timers.ping = setTimeout(() => this.#beat(), ping);
   }
 

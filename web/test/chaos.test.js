@@ -126,6 +126,36 @@ test("a server that restarts under a direct call changes nothing", async () => {
   assert.deepEqual(world.sides.map(({ web }) => web.peers.length), [1, 1]);
 });
 
+for (const role of ["caller", "callee"]) {
+  for (const [name, change] of [["directly", { direct: true }], ["by the relay", { direct: false }]]) {
+    test(`the ${role}'s page is loaded anew in a call that goes ${name}: it goes on within 2 s`, async () => {
+      await begin({}, change);
+      await world.run(9_000);
+      const before = both();
+      const side = world.sides.find((one) => one.role === role);
+      for (const away of [50, 700, 2_000]) {
+        world.sides[side.index].web.peers.forEach((pc) => pc.close());
+        await world.run(away); // until the new page is there
+        world.reload(side);
+        await world.run(2_000);
+        assert.deepEqual(both(), before);
+        await world.run(20_000);
+        assert.deepEqual(both(), before);
+        if (!change.direct) continue; // the caller may be looking for the direct way
+        assert.deepEqual(world.open, [1, 1]);
+      }
+    });
+  }
+}
+
+test("both pages are loaded anew at the same time", async () => {
+  await begin();
+  for (const side of world.sides) world.reload(side);
+  await world.run(3_000);
+  assert.deepEqual(both(), [["connected", "direct"], ["connected", "direct"]]);
+  assert.deepEqual(world.open, [1, 1]);
+});
+
 const seeds = process.env.DUET_TEST_ALL ? 400 : 25;
 for (let seed = 1; seed <= seeds; seed++) {
   test(`random weather, seed ${seed}`, async () => {

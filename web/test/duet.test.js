@@ -260,6 +260,32 @@ test("a session that is gone takes the call with it, and the user stays online",
   assert.deepEqual([call.phase, call.reason, duet.state], ["ended", "lost", "online"]);
 });
 
+for (const [what, phase, role, want, offers] of [
+  ["accepted, ours", "connected", "caller", "accepted", true],
+  ["accepted, theirs", "accepted", "callee", "accepted", true],
+  ["that rings at the other side", "ringing", "caller", "ringing", false],
+  ["that rings here", "ringing", "callee", "incoming", false],
+]) {
+  test(`a page that is loaded anew goes on with a call ${what}`, async () => {
+    const known = { callId: "c_9", role, phase, peer: "bob", peerId: BOB.id, media: { self: { ...ON, video: false }, peer: { ...ON, audio: false } }, relay: false };
+    const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
+    duet = new Duet({ url: "", media, socket, RTCPeerConnection: web.FakePeerConnection, now });
+    duet.on("call", (call) => calls.push(call));
+    void duet.resume({ session: "token", heard: 3, username: "alice" });
+    net.newest().accept();
+    net.newest().say(welcome({ resumed: true, ack: 11, call: known }));
+    await settle();
+    const [call] = calls;
+    assert.deepEqual([call.phase, call.callId, call.role, call.peer, call.theirs.audio], [want, "c_9", role, "bob", false]);
+    assert.equal(types().includes("offer"), offers);
+    if (offers) assert.deepEqual([last("mediaStateChange").video, last("offer").seq > 11], [true, true]);
+    assert.equal(types().includes("endCall"), false);
+    if (want === "incoming") call.accept();
+    else call.hangUp();
+    assert.equal(types().at(-1), want === "incoming" ? "callResponse" : "endCall");
+  });
+}
+
 test("a call that our page knows nothing of is hung up", async () => {
   await online();
   net.newest().drop();

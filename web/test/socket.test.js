@@ -339,3 +339,52 @@ test("junk from the server is no reason to stop", async () => {
   ws.say({ type: "ringing", seq: 1, callId: "c" });
   assert.equal(heard.at(-1).type, "ringing");
 });
+
+test("another page goes on with a session: what it missed is heard, what the old one said is not said again, and numbers go on", async () => {
+  const first = await joined();
+  let kept = null;
+  socket.on("kept", (next) => (kept = next));
+  socket.send({ type: "call", target: "bob" });
+  first.say({ type: "ringing", callId: "c_1", callee: "bob", calleeId: "u", seq: 1 });
+  first.say({ type: "session", session: "token-2" });
+  assert.deepEqual(kept, { session: "token-2", heard: 1, username: "alice" });
+
+  const other = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
+  const got = [];
+  other.on("message", (message) => got.push(message.type));
+  const resuming = other.resume(kept);
+  const ws = net.newest();
+  ws.accept();
+  assert.deepEqual(ws.sent, [{ type: "resume", session: "token-2", ack: 1 }]);
+  ws.say(welcome({ resumed: true, ack: 7, session: "token-3" }));
+  assert.equal((await resuming).resumed, true);
+  ws.say({ type: "callEnded", caller: "bob", callerId: "u", callId: "c_1", seq: 4 }); // the old page had acknowledged 2 and 3
+  assert.deepEqual(got, ["callEnded"]);
+  other.send({ type: "call", target: "bob" });
+  assert.equal(ws.last("call").seq, 8);
+  ws.say({ type: "ringing", callId: "c_2", callee: "bob", calleeId: "u", seq: 9 });
+  assert.equal(other.state, "reconnecting", "a gap after that is a gap");
+  other.leave();
+});
+
+test("a session that is no more: the same page joins under its name", async () => {
+  const other = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
+  const resuming = other.resume({ session: "old", heard: 5, username: "alice" });
+  const ws = net.newest();
+  ws.accept();
+  ws.say({ type: "error", code: "session-expired", message: "", request: "resume" });
+  assert.deepEqual([ws.last("join").username, ws.last("join").seq], ["alice", undefined]);
+  ws.say(welcome());
+  assert.equal((await resuming).resumed, false);
+  other.send({ type: "call", target: "bob" });
+  assert.equal(ws.last("call").seq, 1);
+  other.leave();
+});
+
+test("signing out leaves nothing to go on with", async () => {
+  await joined();
+  const kept = [];
+  socket.on("kept", (next) => kept.push(next));
+  socket.leave();
+  assert.deepEqual(kept, [null]);
+});

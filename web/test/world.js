@@ -31,15 +31,29 @@ export class World {
     this.sides = ["caller", "callee"].map((role, index) => {
       const web = fakeWebRTC();
       const side = { role, index, web, inbox: [], states: [], waiting: [] };
-      side.paths = new Paths({
-        role, iceServers: [{ urls: "turn:server" }], relay: mode, relayAfterMs: 8_000, tracks: { audio: track("audio"), video: track("video") },
-        send: (message) => this.#send(side, structuredClone(message)),
-        renew: () => (this.signaling ? Promise.resolve() : new Promise((resolve) => side.waiting.push(resolve))),
-        RTCPeerConnection: web.FakePeerConnection, now,
-      });
-      side.paths.on("state", (state) => side.states.push(state));
+      this.#page(side);
       return side;
     });
+  }
+
+  #page(side) {
+    const { role, web } = side;
+    const paths = (side.paths = new Paths({
+      role, iceServers: [{ urls: "turn:server" }], relay: this.#mode, relayAfterMs: 8_000, tracks: { audio: track("audio"), video: track("video") },
+      send: (message) => side.paths === paths && this.#send(side, structuredClone(message)),
+      renew: () => (this.signaling ? Promise.resolve() : new Promise((resolve) => side.waiting.push(resolve))),
+      RTCPeerConnection: web.FakePeerConnection, now,
+    }));
+    paths.on("state", (state) => side.states.push(state));
+  }
+
+  /** A side's page is loaded anew: what it said is said, what it has not heard waits for the next one. */
+  reload(side) {
+    side.paths.close();
+    for (const pc of side.web.peers) pc.close();
+    side.waiting = [];
+    this.#page(side);
+    side.paths.begin(side.role, { again: true, relayed: this.room });
   }
 
   begin() {

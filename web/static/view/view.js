@@ -23,7 +23,7 @@ import { Stage } from "./stage.js";
  * @property {string} username
  * @property {boolean} online
  * @property {User[]} users
- * @property {{phase: import("../duet.js").Phase, peer: string, state: import("../paths.js").PathState,
+ * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
  *   path: import("../paths.js").PathInfo | null, theirs: MediaState, startedAt: number, audioOnly: boolean} | null} call
  * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
