@@ -1,8 +1,12 @@
 package signaling
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,50 +71,6 @@ func BenchmarkForward(b *testing.B) {
 	}
 }
 
-// BenchmarkList: the user list of 5,000 after a change.
-func BenchmarkList(b *testing.B) {
-	r := newRoster(time.Second, time.Second)
-	var entries []*entry
-	for i := range 5000 {
-		entries = append(entries, r.add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
-	}
-	r.log = nil
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		r.set(entries[i%5000], []string{"busy", "available"}[i/5000%2])
-		r.log = r.log[:0]
-		r.listLocked()
-	}
-}
-
-// BenchmarkDelta: one tick of ten changes for 5,000 receivers, without the sockets.
-func BenchmarkDelta(b *testing.B) {
-	r := newRoster(time.Second, time.Millisecond)
-	h := &Hub{cfg: DefaultConfig()}
-	var entries []*entry
-	var conns []*conn
-	for i := range 5000 {
-		entries = append(entries, r.add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
-	}
-	for range 5000 {
-		c := onShelf(h)
-		r.attach(c, protocol.FeaturePresenceDelta)
-		conns = append(conns, c)
-	}
-	now := time.Now()
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		for j := range 10 {
-			r.set(entries[(i*10+j)%5000], []string{"busy", "available"}[(i*10+j)/5000%2])
-		}
-		now = now.Add(time.Second)
-		r.flush(now)
-		for _, c := range conns {
-			c.drop()
-		}
-	}
-}
-
 // BenchmarkToken: a session token, as every change of a call makes two.
 func BenchmarkToken(b *testing.B) {
 	signer := newSigner(make([]byte, 32))
@@ -119,4 +79,85 @@ func BenchmarkToken(b *testing.B) {
 	for b.Loop() {
 		signer.sign(cl)
 	}
+}
+
+// sink is a connection that takes everything at once.
+type sink struct{ protocol.Conn }
+
+func (sink) Push(protocol.Frame) (room bool) { return true }
+func (sink) Flush()                          {}
+func (sink) Close(uint16, string)            {}
+func (sink) Closing() bool                   { return false }
+func (sink) LastFrameAt() time.Time          { return time.Now() }
+
+// BenchmarkHold: for how long a step holds the hub's lock, with 20,000 online, 40 joins and leaves and 100 set-ups a second,
+// each with a diagnosis, while the list is told. b.N is seconds.
+func BenchmarkHold(b *testing.B) {
+	const online, joins, setups = 20000, 40, 100
+	h := benchHub(b)
+	h.log = slog.New(slog.DiscardHandler)
+	ctx, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { h.roster.Run(ctx) })
+	defer work.Wait()
+	defer cancel()
+	enter := func(name, features string) *conn {
+		c := &conn{hub: h, wire: sink{}, limit: rate.NewLimiter(rate.Inf, 1), budget: rate.NewLimiter(rate.Inf, 1), joinBy: time.NewTimer(time.Hour)}
+		h.receive(c, fmt.Appendf(nil, `{"type":"join","username":%q,"features":[%s]}`, name, features))
+		c.owed = c.owed[:0]
+		return c
+	}
+	var all []*conn
+	for i := range online {
+		features := `"resume","presence-delta"`
+		if i%20 == 0 {
+			features = "" // a list for each
+		}
+		all = append(all, enter(fmt.Sprint("user ", i), features))
+	}
+	var holds []time.Duration
+	h.watchHolds = func(since time.Time) { holds = append(holds, time.Since(since)) }
+	seq := map[*conn]int{}
+	say := func(c *conn, text string) {
+		if c.session != nil && c.session.Features.Has(protocol.FeatureResume) {
+			seq[c]++
+			text = fmt.Sprintf(`%s,"seq":%d,"ack":%d}`, text[:len(text)-1], seq[c], c.session.sent)
+		}
+		h.receive(c, []byte(text))
+		c.owed = c.owed[:0]
+	}
+	tick := time.NewTicker(time.Second / setups)
+	defer tick.Stop()
+	n := 0
+	for b.Loop() {
+		for i := range setups {
+			<-tick.C
+			if i*joins/setups != (i+1)*joins/setups {
+				n++
+				all = append(all, enter(fmt.Sprint("guest ", n), `"resume","presence-delta"`))
+				say(all[0], `{"type":"leave"}`)
+				all = all[1:]
+			}
+			x, y := all[(n*7+i*13)%len(all)], all[(n*11+i*17+1)%len(all)]
+			if x == y || x.session == nil || y.session == nil || x.session.Call != nil || y.session.Call != nil {
+				continue
+			}
+			say(x, fmt.Sprintf(`{"type":"call","target":%q}`, y.session.ID))
+			say(y, `{"type":"callResponse","accepted":true}`)
+			say(x, `{"type":"offer","offer":{"type":"offer","sdp":"v=0"}}`)
+			say(y, `{"type":"answer","answer":{"type":"answer","sdp":"v=0"}}`)
+			for range 8 {
+				say(x, `{"type":"iceCandidate","candidate":{"candidate":"candidate:1 1 udp 1 192.0.2.1 5 typ host","sdpMid":"0"}}`)
+			}
+			say(x, `{"type":"diagnosis","candidates":["host"],"protocols":["udp"],"families":["ip4"],"theirFamilies":["ip4"],"answered":true}`)
+			say(y, `{"type":"endCall"}`)
+		}
+	}
+	slices.Sort(holds)
+	at := func(q float64) float64 { return float64(holds[int(q*float64(len(holds)-1))].Nanoseconds()) / 1000 }
+	b.ReportMetric(at(.5), "p50-µs")
+	b.ReportMetric(at(.99), "p99-µs")
+	b.ReportMetric(at(.999), "p99.9-µs")
+	b.ReportMetric(at(1), "max-µs")
+	b.ReportMetric(float64(len(holds))/float64(b.N), "steps/s")
 }

@@ -42,7 +42,7 @@ type Config struct {
 	MaxConnections int `yaml:"max_connections"`
 	// Connections from one address (one /64 with IPv6). 0 means 1000, and no limit for loopback, where a proxy sits.
 	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
-	// Least time between two user lists to a client that does not know deltas.
+	// Least time between two user lists to a client that does not know deltas; 1s when only a status is new.
 	ListInterval time.Duration `yaml:"list_interval"`
 	// Least time between two presence deltas; it grows to 100ms for each 1000 users who get them.
 	PresenceInterval time.Duration `yaml:"presence_interval"`

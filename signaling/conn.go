@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"duet/signaling/presence"
 	"duet/signaling/protocol"
 )
 
@@ -37,8 +38,7 @@ type conn struct {
 	// Guarded by Hub.conns.mu.
 	pingAt time.Time
 
-	// Guarded by roster.mu.
-	watch watcher
+	watch presence.Watcher
 
 	renewAt atomic.Int64 // when the session token is due, in ns since Hub.began; 0: never
 }

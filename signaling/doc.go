@@ -10,7 +10,7 @@
 // interface in protocol/conn.go. A session is one user who is here, with or
 // without a conn; it numbers what it sends and keeps it until the client has it.
 // A step is one look at or change of all this under the lock, and what it leaves
-// to be done without it; it carries out the effects of the rules. The roster
+// to be done without it; it carries out the effects of the rules. presence
 // tells who is online. Who may come in is the matter of join.
 //
 // # Goroutines
@@ -31,7 +31,7 @@
 // the list of who is busy, and because a step is a few microseconds of work
 // (BenchmarkForward). Hub.do alone takes it. Messages are decoded before; the log
 // is written, the relay asked, evidence gathered and sockets written after it. A
-// fault of ours in a step ends there, whoever began it. roster.mu is below it,
+// fault of ours in a step ends there, whoever began it. That of presence is below it,
 // and above that of a connection (wsconn), because lists and deltas must reach
 // each connection in their order; all others are leaves. TURN is told with Hub.mu
 // held, so that it knows an address before the other party does.

@@ -36,7 +36,7 @@ func (st *step) Refuse(e call.Refuse) {
 // Changed implements [call.Carrier].
 func (st *step) Changed(e call.Changed) {
 	if s := st.sessions[e.User.ID]; s != nil {
-		st.roster.set(s.entry, s.Status())
+		st.roster.Set(s.entry, s.Status(), st.now)
 		st.markDirty(s)
 	}
 }

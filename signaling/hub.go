@@ -19,6 +19,7 @@ import (
 	"duet/internal/lock"
 	"duet/signaling/call"
 	"duet/signaling/join"
+	"duet/signaling/presence"
 	"duet/signaling/protocol"
 	"duet/signaling/wsconn"
 )
@@ -43,10 +44,12 @@ type Hub struct {
 	relayMode  string
 	relayAfter time.Duration
 
-	roster     *roster
+	roster     *presence.Roster
 	conns      conns
 	posts      posts      // what the relay says
 	relayCalls relayCalls // what it is asked
+
+	watchHolds func(since time.Time) // a benchmark's; nil: nobody measures how long mu is held
 
 	mu       lock.Mutex[lock.Hub] // guards the rest: sessions, calls, and every step of the rules
 	machine  *call.Machine
@@ -72,7 +75,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		about:      protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
 		relayMode:  "off",
 		relayAfter: 8 * time.Second,
-		roster:     newRoster(cfg.ListInterval, cfg.PresenceInterval),
+		roster:     presence.New(cfg.ListInterval, cfg.PresenceInterval),
 		limits:     join.NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.Rate, cfg.Burst),
 		conns:      conns{all: map[*conn]struct{}{}},
 		posts:      posts{wake: make(chan struct{}, 1)},
@@ -191,7 +194,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	roster, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	work.Go(func() { h.roster.run(roster) })
+	work.Go(func() { h.roster.Run(roster) })
 	work.Go(func() { h.tick(ctx) })
 	work.Go(func() { h.takePosts(roster) })
 	work.Go(func() { h.tokens.Run(ctx, h.log) })

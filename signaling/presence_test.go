@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"duet/signaling/protocol"
 )
 
 func TestPresence(t *testing.T) {
@@ -103,49 +101,4 @@ func TestPresence(t *testing.T) {
 		spaced("lists", lists, 250*time.Millisecond)
 		spaced("deltas", slices.Compact(deltas), 100*time.Millisecond)
 	})
-}
-
-// TestFreshDeltas: lists that come between two deltas fold to the same.
-func TestFreshDeltas(t *testing.T) {
-	r := newRoster(time.Second, time.Second)
-	h := &Hub{cfg: DefaultConfig()}
-	at := time.Unix(1, 0)
-	receiver := func() *conn {
-		c := onShelf(h)
-		r.attach(c, protocol.FeaturePresenceDelta)
-		return c
-	}
-	old := receiver()
-	a := r.add("u_a", "A", "available")
-	b := r.add("u_b", "B", "available")
-	between := receiver() // knows A and B
-	r.set(a, "busy")
-	r.remove(b)
-	c := r.add("u_c", "C", "available")
-	r.set(c, "ringing")
-	r.remove(c)
-	r.flush(at)
-	if len(old.shelf().queue) != 2 || len(between.shelf().queue) != 2 {
-		t.Fatalf("%d and %d frames", len(old.shelf().queue), len(between.shelf().queue))
-	}
-	for _, x := range []struct {
-		c    *conn
-		want string
-	}{
-		{old, `{"type":"presence","joined":[{"id":"u_a","username":"A","status":"busy"}],"left":[],"status":[]}`},
-		{between, `{"type":"presence","joined":[],"left":["u_b"],"status":[{"id":"u_a","status":"busy"}]}`},
-	} {
-		if got := string(x.c.shelf().queue[1].Data); got != x.want {
-			t.Errorf("got  %s\nwant %s", got, x.want)
-		}
-	}
-	r.set(a, "available")
-	r.flush(at.Add(time.Millisecond))
-	if len(old.shelf().queue) != 2 {
-		t.Error("two deltas within the interval")
-	}
-	r.flush(at.Add(time.Second))
-	if len(old.shelf().queue) != 3 || &old.shelf().queue[2].Data[0] != &between.shelf().queue[2].Data[0] {
-		t.Error("a delta was encoded twice")
-	}
 }

@@ -20,7 +20,7 @@ func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limit
 	s.ID, s.Name, s.Key, s.Features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
 	h.machine.Add(&s.User)
-	s.entry = h.roster.add(id, name, s.Status())
+	s.entry = h.roster.Add(id, name, s.Status())
 	h.metrics.sessions.Inc()
 	return s
 }
@@ -77,7 +77,7 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 	s.proven = true
 	st.attach(s, c)
 	st.welcome(s, true, !known)
-	st.roster.attach(c, s.Features)
+	st.watch(c, s.Features)
 	s.replay()
 	st.metrics.resumed(known)
 	st.logLater(slog.LevelInfo, "session resumed", "id", s.ID, "restored", !known)

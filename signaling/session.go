@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"duet/signaling/call"
+	"duet/signaling/presence"
 	"duet/signaling/protocol"
 )
 
@@ -17,7 +18,7 @@ import (
 type session struct {
 	call.User
 	conn    *conn // nil: the connection is lost, or has not come back since a restart
-	entry   *entry
+	entry   *presence.Entry
 	limit   *rate.Limiter
 	ended   bool
 	from    netip.Addr // where it joined from

@@ -58,6 +58,9 @@ func (h *Hub) do(act func(*step)) {
 func (st *step) locked(act func(*step)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if st.watchHolds != nil {
+		defer st.watchHolds(time.Now())
+	}
 	st.guarded(act)
 	st.guarded((*step).renewDirty)
 	for _, c := range st.touched {

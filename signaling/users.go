@@ -35,7 +35,7 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 	s.from = c.ip
 	st.attach(s, c)
 	st.welcome(s, false, false)
-	st.roster.attach(c, f)
+	st.watch(c, f)
 	c.push(protocol.Frame{Kind: protocol.Ping, Data: []byte(proof)}) // written with the welcome
 	st.logLater(slog.LevelInfo, "session joined", "id", s.ID)
 	return protocol.OK
@@ -64,13 +64,20 @@ func (st *step) attach(s *session, c *conn) {
 	}
 }
 
+// watch tells c who is here, as its client asked for.
+func (st *step) watch(c *conn, f protocol.Features) {
+	if !f.Has(protocol.FeaturePresenceNone) {
+		st.roster.Attach(&c.watch, c.wire, f.Has(protocol.FeaturePresenceDelta), st.now)
+	}
+}
+
 // detach leaves s without a connection.
 func (st *step) detach(s *session) {
 	c := s.conn
 	if c == nil {
 		return
 	}
-	st.roster.detach(c)
+	st.roster.Detach(&c.watch)
 	c.renewAt.Store(0)
 	c.session, s.conn = nil, nil
 }
@@ -142,7 +149,7 @@ func (st *step) end(s *session, code uint16, words string) {
 		s.expires.Stop()
 	}
 	delete(st.sessions, s.ID)
-	st.roster.remove(s.entry)
+	st.roster.Remove(s.entry)
 	if s.Features.Has(protocol.FeatureResume) {
 		st.past.add(s.ID, st.now)
 	}

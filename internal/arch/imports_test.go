@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"signaling/protocol": {},
 	"signaling/call":     {"signaling/protocol"},
 	"signaling/join":     {"signaling/protocol"},
+	"signaling/presence": {"signaling/protocol"},
 	"signaling/wsconn":   {"signaling/protocol"},
 	"relay/plane":        {},
 }

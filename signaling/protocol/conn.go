@@ -68,6 +68,7 @@ const (
 type Frame struct {
 	Kind  Kind
 	Data  []byte // not changed any more; many connections may send it
+	Tail  []byte // follows Data as if it were its end
 	Size  int    // what it counts for the bound in bytes; 0 for what the client did not cause
 	Rings string // the call whose incomingCall this is
 }

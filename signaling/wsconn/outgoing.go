@@ -44,20 +44,21 @@ func (o *outgoing) add(f *frame, encode func(b, text []byte) []byte) {
 		o.rings = append(o.rings, f.Rings)
 	}
 	o.closed = o.closed || f.op == opClose
-	data, op := f.Data, f.op
+	data, tail, op := f.Data, f.Tail, f.op
 	if f.Kind != protocol.Ping && op == 0 {
 		op = opText
 		if encode != nil {
-			data = encode(nil, data)
+			data, tail = encode(nil, append(data[:len(data):len(data)], tail...)), nil
 		}
 	}
-	o.copies = appendHead(o.copies, op, len(data))
+	o.copies = appendHead(o.copies, op, len(data)+len(tail))
 	if len(data) < directWrite {
 		o.copies = append(o.copies, data...)
-		return
+	} else {
+		o.cut()
+		o.parts = append(o.parts, data)
 	}
-	o.cut()
-	o.parts = append(o.parts, data)
+	o.copies = append(o.copies, tail...)
 }
 
 // cut makes a part of the latest copies.
