@@ -43,9 +43,16 @@ func checkCommand(args, environ []string, stdout, stderr io.Writer) error {
 		return usageError(err.Error())
 	}
 	report := checkReport{w: stdout}
-	ctx := context.Background()
-	if !*onlyTURN {
-		err := checkPage(ctx, at, *insecure)
+	if err := checkServer(context.Background(), &report, cfg, secrets, at, *onlyTURN, *insecure); err != nil {
+		return err
+	}
+	return report.err()
+}
+
+// checkServer tries what browsers will.
+func checkServer(ctx context.Context, report *checkReport, cfg configs.Config, secrets state, at *url.URL, onlyTURN, insecure bool) error {
+	if !onlyTURN {
+		err := checkPage(ctx, at, insecure)
 		report.say(at.String(), err, "the page answers", adviceIf(err, "is the server running, and is this port open in every firewall on the way?"))
 		if cfg.Relay.Mode != relay.Off {
 			addr := net.JoinHostPort(at.Hostname(), portText(cfg.Relay.Listen))
@@ -59,7 +66,7 @@ func checkCommand(args, environ []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		for _, r := range turn.Check(ctx, turn.CheckOptions{
-			URLs: turnURLs(cfg, at), Username: username, Password: password, Insecure: *insecure, Timeout: checkTimeout,
+			URLs: turnURLs(cfg, at), Username: username, Password: password, Insecure: insecure, Timeout: checkTimeout,
 		}) {
 			works := fmt.Sprintf("%s, sees us as %s", r.RTT.Round(10*time.Microsecond), r.Mapped)
 			if r.Relayed.IsValid() {
@@ -67,9 +74,6 @@ func checkCommand(args, environ []string, stdout, stderr io.Writer) error {
 			}
 			report.say(r.URL, r.Err, works, r.Advice)
 		}
-	}
-	if report.failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", report.failed, report.all)
 	}
 	return nil
 }
@@ -80,6 +84,14 @@ type checkReport struct {
 	all, failed int
 }
 
+// err is nil when nothing failed.
+func (r *checkReport) err() error {
+	if r.failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d checks failed", r.failed, r.all)
+}
+
 func (r *checkReport) say(what string, err error, works, advice string) {
 	r.all++
 	word, said := "ok    ", works
@@ -88,6 +100,15 @@ func (r *checkReport) say(what string, err error, works, advice string) {
 		word, said = "FAILED", err.Error()
 	}
 	fmt.Fprintf(r.w, "%s  %s: %s\n", word, what, said)
+	if advice != "" {
+		fmt.Fprintf(r.w, "        %s\n", advice)
+	}
+}
+
+// note prints what works, but not as it should be left.
+func (r *checkReport) note(what, said, advice string) {
+	r.all++
+	fmt.Fprintf(r.w, "look    %s: %s\n", what, said)
 	if advice != "" {
 		fmt.Fprintf(r.w, "        %s\n", advice)
 	}

@@ -34,6 +34,9 @@ usage: duet [serve] [-config FILE] [-replace]
        duet config  [-config FILE]   print the effective configuration, secrets masked
        duet check [-config FILE] [-url URL] [-turn] [-insecure]
                                      try a running server as a browser would, and say what to open
+       duet doctor [-config FILE] [-url URL] [-insecure]
+                                     the same, and this machine: limits, buffers, clock, addresses, ports,
+                                     certificate and proxy, with what to do
        duet turn-credential [-config FILE] [-user NAME] [-ttl 8h]
                                      print a TURN username and password for other software
        duet bench WHAT [flags]       measure a server: turn, relay, signaling
@@ -60,6 +63,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		err = serveCommand(args, environ, stdout, stderr)
 	case "check":
 		err = checkCommand(args, environ, stdout, stderr)
+	case "doctor":
+		err = doctorCommand(args, environ, stdout, stderr)
 	case "turn-credential":
 		err = turnCredentialCommand(args, environ, stdout, stderr)
 	case "bench":

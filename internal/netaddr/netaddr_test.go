@@ -19,6 +19,7 @@ func TestChoose(t *testing.T) {
 		{"loopback when there is nothing else", []candidate{at("lo", "127.0.0.1"), at("lo", "::1")}, []string{"127.0.0.1"}},
 		{"no loopback beside a real address", []candidate{at("lo", "127.0.0.1"), at("lo", "::1"), at("eth0", "2a00::5")}, []string{"2a00::5"}},
 		{"one of each family", []candidate{at("lo", "127.0.0.1"), at("eth0", "192.168.1.7"), at("eth0", "2a00::5"), at("eth0", "fe80::1")}, []string{"192.168.1.7", "2a00::5"}},
+		{"no loopback beside a real address", []candidate{at("lo", "127.0.0.1"), at("eth0", "2a00::5"), at("lo", "::1")}, []string{"2a00::5"}},
 		{"link-local never", []candidate{at("eth0", "169.254.3.4"), at("eth0", "fe80::1")}, nil},
 		{"global IPv6 before unique local", []candidate{at("eth0", "fd00::2"), at("eth0", "2a00::5")}, []string{"2a00::5"}},
 	} {
