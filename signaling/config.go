@@ -51,6 +51,11 @@ type Config struct {
 	// Networks (CIDR) of reverse proxies that are believed: X-Forwarded-For, or Forwarded where there is none, for the
 	// client's address, X-Forwarded-Host for the host that was asked for, X-Forwarded-Proto for whether it came over TLS.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Serves Socket.IO's clients at /socket.io/, too (socket.io-client 3 and 4, python-socketio 5).
+	SocketIO bool `yaml:"socketio"`
+	// Lets socket.io-client 1 and 2 in. What their pages take for their user's id is the secret of their connection, which
+	// the user list would give away, unless they use WebSockets only.
+	SocketIOV2 bool `yaml:"socketio_v2"`
 	// Who may join.
 	Join join.Config `yaml:"join"`
 }
@@ -74,6 +79,7 @@ func DefaultConfig() Config {
 		ListInterval:     250 * time.Millisecond,
 		PresenceInterval: 100 * time.Millisecond,
 		DrainTime:        5 * time.Second,
+		SocketIO:         true,
 		Join:             join.DefaultConfig(),
 	}
 }

@@ -24,6 +24,8 @@ type conn struct {
 
 	budget *rate.Limiter // of its address
 
+	asksItself bool // the wire finds out whether the client is there: no pings
+
 	// The reader's own.
 	limit   *rate.Limiter // of the session, once there is one
 	refused int           // rate refusals in a row
@@ -35,13 +37,21 @@ type conn struct {
 	joinBy  *time.Timer
 	touched bool // is in Hub.touched
 
+	// Of Socket.IO, guarded by Hub.mu.
+	early     earlyID
+	recovered bool // its session was there before, and no join has come since
+
 	// Guarded by Hub.conns.mu.
 	pingAt time.Time
 
 	watch presence.Watcher
 
+	flooded atomic.Bool  // it was closed for too many messages
 	renewAt atomic.Int64 // when the session token is due, in ns since Hub.began; 0: never
 }
+
+// earlyID is what a client gets to know of its session before that begins.
+type earlyID struct{ id, pid string }
 
 func (c *conn) push(f protocol.Frame) (room bool) { return c.wire.Push(f) }
 func (c *conn) flush()                            { c.wire.Flush() }

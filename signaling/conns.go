@@ -45,7 +45,7 @@ func (g *conns) due(now time.Time, age, every time.Duration) (ping, renew []*con
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.all {
-		if !now.Before(c.pingAt) {
+		if !c.asksItself && !now.Before(c.pingAt) {
 			c.pingAt = now.Add(every)
 			ping = append(ping, c)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"duet/signaling/call"
 	"duet/signaling/protocol"
+	"duet/signaling/socketio"
 )
 
 // maxRefused is how many messages in a row may be over the rate before the
@@ -25,9 +26,12 @@ type message struct {
 }
 
 // receive takes a message of c's: what can be said of it without the lock, is.
-func (h *Hub) receive(c *conn, data []byte) {
+func (h *Hub) receive(c *conn, data []byte) { h.take(c, data, nil) }
+
+// take takes a message: data, or else an event of Socket.IO.
+func (h *Hub) take(c *conn, data []byte, e *socketio.Event) {
 	m := message{Header: protocol.Header{Number: -1}, wait: c.limited()}
-	h.read(&m, data)
+	h.read(&m, data, e)
 	h.do(func(st *step) {
 		st.reader, st.asker, st.asked = c, c, m.Header
 		st.handle(c, &m)
@@ -35,13 +39,17 @@ func (h *Hub) receive(c *conn, data []byte) {
 }
 
 // read decodes a message, and verifies what is signed in it.
-func (h *Hub) read(m *message, data []byte) {
+func (h *Hub) read(m *message, data []byte, e *socketio.Event) {
 	m.why = protocol.Internal // unless what follows says otherwise
 	h.apart("read a message", func() {
 		var room [16]protocol.Member
 		var f protocol.Fields
 		var why protocol.Refusal
-		m.Header, f, why = protocol.Parse(data, room[:0])
+		if e != nil {
+			m.Header, f, why = protocol.ParseEvent(e.Name, e.Arg, e.Clean, room[:0])
+		} else {
+			m.Header, f, why = protocol.Parse(data, room[:0])
+		}
 		if m.wait > 0 {
 			why = protocol.RateLimited
 		}
@@ -147,6 +155,7 @@ func (c *conn) overRate() (closed bool) {
 	if c.refused++; c.refused < maxRefused {
 		return false
 	}
+	c.flooded.Store(true)
 	c.close(protocol.ClosePolicy, "rate limit")
 	return true
 }
@@ -189,6 +198,10 @@ func (st *step) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait t
 // dispatch does what a message asks for.
 func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 	s, scope := c.session, m.Scope()
+	if join, is := m.req.(protocol.JoinRequest); is && c.recovered && m.fieldWhy == protocol.OK && protocol.FoldName(join.Username) == s.Key {
+		st.rejoin(c)
+		return protocol.OK
+	}
 	switch {
 	case m.Number < 0:
 		return protocol.UnknownType

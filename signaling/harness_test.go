@@ -56,15 +56,21 @@ func (w *world) start() {
 	w.netMu.Lock()
 	w.hub, w.net = hub, listener
 	w.netMu.Unlock()
-	server := &http.Server{Handler: hub}
+	mux := http.NewServeMux()
+	mux.Handle("/", hub)
+	if io := hub.SocketIO(); io != nil {
+		mux.Handle("/socket.io/", io)
+	}
+	server := &http.Server{Handler: mux}
 	ctx, cancel := context.WithCancel(context.Background())
-	var work sync.WaitGroup
-	work.Go(func() { hub.Run(ctx) })
-	work.Go(func() { server.Serve(listener) })
+	var ran, served sync.WaitGroup
+	ran.Go(func() { hub.Run(ctx) })
+	served.Go(func() { server.Serve(listener) })
 	w.stop = sync.OnceFunc(func() {
 		cancel()
+		ran.Wait() // it has something to tell those who poll
 		server.Close()
-		work.Wait()
+		served.Wait()
 	})
 }
 
@@ -120,6 +126,8 @@ type client struct {
 
 	// What a client with feature resume keeps.
 	id, session string
+
+	io *ioClient // how it sends, when not by ws
 }
 
 type msg map[string]any
@@ -206,6 +214,10 @@ func (c *client) send(v any) {
 			c.t.Fatal(err)
 		}
 		data = string(b)
+	}
+	if c.io != nil {
+		c.io.emit(data)
+		return
 	}
 	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(data)); err != nil && !errors.Is(err, websocket.ErrCloseSent) && !errors.Is(err, io.ErrClosedPipe) {
 		c.t.Fatalf("%s: send %.80s: %v", c.name, data, err)

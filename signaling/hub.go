@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -58,6 +59,8 @@ type Hub struct {
 	past     past                       // sessions and calls that have ended
 	offers   map[*call.Call][]pendingOffer
 	draining bool
+
+	recoverable map[string]*session // by pid
 }
 
 // New checks the configuration. Connections are served from the first request,
@@ -83,6 +86,8 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		sessions:   map[string]*session{},
 		timers:     map[*call.Call]*time.Timer{},
 		offers:     map[*call.Call][]pendingOffer{},
+
+		recoverable: map[string]*session{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -124,23 +129,11 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
 		return
 	}
-	if !h.origins.Allow(r) {
-		h.metrics.refusedConn("origin")
-		origin, asked := r.Header.Get("Origin"), h.proxies.Host(r)
-		h.log.Warn("a page may not connect: name its origin in http.allowed_origins, or let the proxy pass on Host or, if it is one of signaling.trusted_proxies, X-Forwarded-Host",
-			"origin", origin[:min(len(origin), 200)], "host", asked[:min(len(asked), 200)])
-		http.Error(w, "this page may not connect: its origin is not allowed", http.StatusForbidden)
+	if !h.allowOrigin(w, r) {
 		return
 	}
-	budget, status := h.limits.Enter(ip)
-	if status == 0 && !h.conns.enter() {
-		h.limits.Leave(ip, time.Now())
-		status = http.StatusServiceUnavailable
-	}
-	if status != 0 {
-		h.metrics.refusedConn("limit")
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, http.StatusText(status), status)
+	budget := h.enter(w, ip)
+	if budget == nil {
 		return
 	}
 	c := &conn{hub: h, ip: ip, host: h.origins.TURNHost(r), budget: budget, limit: rate.NewLimiter(rate.Limit(h.cfg.Rate), h.cfg.Burst)}
@@ -162,6 +155,35 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	go ws.Read() // a stack of its own: this one has grown by serving HTTP
+}
+
+// allowOrigin answers the requests of pages that may not connect.
+func (h *Hub) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+	if h.origins.Allow(r) {
+		return true
+	}
+	h.metrics.refusedConn("origin")
+	origin, asked := r.Header.Get("Origin"), h.proxies.Host(r)
+	h.log.Warn("a page may not connect: name its origin in http.allowed_origins, or let the proxy pass on Host or, if it is one of signaling.trusted_proxies, X-Forwarded-Host",
+		"origin", origin[:min(len(origin), 200)], "host", asked[:min(len(asked), 200)])
+	http.Error(w, "this page may not connect: its origin is not allowed", http.StatusForbidden)
+	return false
+}
+
+// enter takes a place for a connection and returns the budget of its address; a request without a place is answered.
+func (h *Hub) enter(w http.ResponseWriter, ip netip.Addr) *rate.Limiter {
+	budget, status := h.limits.Enter(ip)
+	if status == 0 && !h.conns.enter() {
+		h.limits.Leave(ip, time.Now())
+		status = http.StatusServiceUnavailable
+	}
+	if status != 0 {
+		h.metrics.refusedConn("limit")
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, http.StatusText(status), status)
+		return nil
+	}
+	return budget
 }
 
 func (h *Hub) joinTimeout(c *conn) {

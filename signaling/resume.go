@@ -66,6 +66,17 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 	if s.AwaitingRestore {
 		st.back(s, cl)
 	}
+	st.takeOver(s, c)
+	st.welcome(s, true, !known)
+	st.watch(c, s.Features)
+	s.replay()
+	st.metrics.resumed(known)
+	st.logLater(slog.LevelInfo, "session resumed", "id", s.ID, "restored", !known)
+	return protocol.OK
+}
+
+// takeOver gives s another connection.
+func (st *step) takeOver(s *session, c *conn) {
 	if old := s.conn; old != nil {
 		st.detach(s)
 		old.close(protocol.CloseTakenOver, "taken over by a newer connection")
@@ -76,12 +87,6 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 	}
 	s.proven = true
 	st.attach(s, c)
-	st.welcome(s, true, !known)
-	st.watch(c, s.Features)
-	s.replay()
-	st.metrics.resumed(known)
-	st.logLater(slog.LevelInfo, "session resumed", "id", s.ID, "restored", !known)
-	return protocol.OK
 }
 
 // restore re-creates what a token of an earlier process knew.

@@ -34,6 +34,8 @@ type session struct {
 	outbox  []kept // sent, not acknowledged
 	kept    int    // bytes of it
 	expires *time.Timer
+
+	pid string // by which a Socket.IO client has its session back; "": it cannot, or is none
 }
 
 // kept is a numbered message.
@@ -43,20 +45,29 @@ type kept struct {
 	protocol.Frame
 }
 
+// keeps reports whether the session numbers what it sends, keeps it until the client has it, and waits for a client that
+// is away.
+func (s *session) keeps() bool { return s.pid != "" || s.Features.Has(protocol.FeatureResume) }
+
 // send numbers a message, keeps it, and gives it to the connection if there is one.
 func (st *step) send(s *session, m protocol.Message) {
 	if s.ended {
 		return
 	}
 	o := m.Append(st.scratch[:0])
-	numbered := s.Features.Has(protocol.FeatureResume)
+	numbered := s.keeps()
 	if numbered {
 		s.sent++
+	}
+	if s.Features.Has(protocol.FeatureResume) {
 		o = o.Uint("seq", s.sent).Uint("ack", s.heard)
 	}
 	o = append(o, '}')
 	st.scratch = o
 	f := protocol.Frame{Data: append(make([]byte, 0, len(o)), o...), Size: len(o)}
+	if numbered {
+		f.Seq = s.sent
+	}
 	if in, is := m.(protocol.IncomingCallMessage); is {
 		f.Rings = in.CallID
 	}

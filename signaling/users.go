@@ -28,17 +28,32 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 		st.end(s, 0, "")
 	}
 	f := protocol.Grant(req.Features)
-	if st.cfg.ResumeGrace == 0 {
+	id, pid := c.early.id, c.early.pid
+	if st.cfg.ResumeGrace == 0 || id != "" {
 		f &^= protocol.FeatureResume
 	}
-	s := st.newSession(protocol.NewID("u_"), name, f, c.limit)
-	s.from = c.ip
+	if id == "" {
+		id = protocol.NewID("u_")
+	}
+	s := st.newSession(id, name, f, c.limit)
+	if s.from = c.ip; pid != "" {
+		s.pid, st.recoverable[pid] = pid, s
+	}
 	st.attach(s, c)
 	st.welcome(s, false, false)
 	st.watch(c, f)
 	c.push(protocol.Frame{Kind: protocol.Ping, Data: []byte(proof)}) // written with the welcome
 	st.logLater(slog.LevelInfo, "session joined", "id", s.ID)
 	return protocol.OK
+}
+
+// rejoin answers a page of Socket.IO that joins whenever it connects, though its session is still there.
+func (st *step) rejoin(c *conn) {
+	s := c.session
+	c.recovered = false // once
+	st.welcome(s, true, false)
+	st.roster.Detach(&c.watch)
+	st.watch(c, s.Features)
 }
 
 // proof is the payload of the ping that follows a welcome: its pong shows that
@@ -91,7 +106,7 @@ func (h *Hub) lost(c *conn, code int) {
 			return
 		}
 		st.detach(s)
-		if code == protocol.CloseNormal && !c.isClosing() {
+		if code == protocol.CloseNormal && !c.isClosing() || s.pid != "" && c.flooded.Load() {
 			st.end(s, 0, "")
 		} else {
 			st.await(s)
@@ -101,7 +116,7 @@ func (h *Hub) lost(c *conn, code int) {
 
 // await lets a session live on for the grace, if its client knows how to come back.
 func (st *step) await(s *session) {
-	if !s.Features.Has(protocol.FeatureResume) {
+	if !s.keeps() {
 		st.end(s, 0, "")
 		return
 	}
@@ -149,6 +164,7 @@ func (st *step) end(s *session, code uint16, words string) {
 		s.expires.Stop()
 	}
 	delete(st.sessions, s.ID)
+	delete(st.recoverable, s.pid)
 	st.roster.Remove(s.entry)
 	if s.Features.Has(protocol.FeatureResume) {
 		st.past.add(s.ID, st.now)

@@ -18,9 +18,12 @@ import (
 	"duet/internal/metrics"
 )
 
-// publicRoutes is what everybody may reach; credentials is nil when it is off.
-func publicRoutes(ws, page, credentials http.Handler) http.Handler {
+// publicRoutes is what everybody may reach; socketIO and credentials are nil when they are off.
+func publicRoutes(ws, socketIO, page, credentials http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	if socketIO != nil {
+		mux.Handle("/socket.io/", socketIO)
+	}
 	if credentials != nil {
 		mux.Handle("POST /api/v1/turn-credentials", credentials)
 	}

@@ -20,11 +20,13 @@ var mayImport = map[string][]string{
 	"relay":     {},
 	"web":       {},
 	"internal":  {},
+	"examples":  {"signaling"},
 }
 
 // rooms are the folders within a top-level folder that may import no part of it but what stands here.
 var rooms = map[string][]string{
 	"signaling/protocol": {},
+	"signaling/socketio": {},
 	"signaling/call":     {"signaling/protocol"},
 	"signaling/join":     {"signaling/protocol"},
 	"signaling/presence": {"signaling/protocol"},

@@ -9,6 +9,9 @@ type Level interface {
 	name() string
 }
 
+// Intake has the messages of one client handled one after another, whichever way they come.
+type Intake struct{}
+
 // Hub guards the sessions, the calls and every step of the rules.
 type Hub struct{}
 
@@ -27,6 +30,7 @@ type Socket struct{}
 // Leaf guards a few fields for one look. Nothing that locks is called while it is held.
 type Leaf struct{}
 
+func (Intake) rank() int { return 6 }
 func (Hub) rank() int    { return 5 }
 func (Server) rank() int { return 4 }
 func (Room) rank() int   { return 3 }
@@ -34,6 +38,7 @@ func (Leg) rank() int    { return 2 }
 func (Socket) rank() int { return 1 }
 func (Leaf) rank() int   { return 0 }
 
+func (Intake) name() string { return "Intake" }
 func (Hub) name() string    { return "Hub" }
 func (Server) name() string { return "Server" }
 func (Room) name() string   { return "Room" }

@@ -54,6 +54,13 @@ type Receiver interface {
 	Rang(calls []string)
 }
 
+// BinaryReceiver is a Receiver that takes binary messages; others' connections are closed by one.
+type BinaryReceiver interface {
+	Receiver
+	// Binary is a binary message. The bytes are the reader's again after the call.
+	Binary(data []byte)
+}
+
 // Kind says how a frame is treated.
 type Kind uint8
 
@@ -70,6 +77,7 @@ type Frame struct {
 	Data  []byte // not changed any more; many connections may send it
 	Tail  []byte // follows Data as if it were its end
 	Size  int    // what it counts for the bound in bytes; 0 for what the client did not cause
+	Seq   uint64 // its number, for kinds of connections that write it beside Data; 0: none
 	Rings string // the call whose incomingCall this is
 }
 

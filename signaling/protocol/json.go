@@ -18,12 +18,12 @@ const maxLevels = 16
 // duplicate keys.
 func validObject(b []byte) bool {
 	i := skipSpace(b, 0)
-	return i < len(b) && b[i] == '{' && shallow(b) && jsontext.Value(b).IsValid()
+	return i < len(b) && b[i] == '{' && shallow(b, maxLevels) && jsontext.Value(b).IsValid()
 }
 
 // shallow reports whether no bracket outside of strings is nested too deeply.
-func shallow(b []byte) bool {
-	if bytes.Count(b, []byte{'{'})+bytes.Count(b, []byte{'['}) <= maxLevels {
+func shallow(b []byte, levels int) bool {
+	if bytes.Count(b, []byte{'{'})+bytes.Count(b, []byte{'['}) <= levels {
 		return true
 	}
 	depth, quoted := 0, false
@@ -38,7 +38,7 @@ func shallow(b []byte) bool {
 		case c == '"':
 			quoted = true
 		case c == '{' || c == '[':
-			if depth++; depth > maxLevels {
+			if depth++; depth > levels {
 				return false
 			}
 		case c == '}' || c == ']':

@@ -28,13 +28,15 @@ type gathered struct {
 	parts  [][]byte
 	copies []byte
 	from   int // of copies that are in no part yet
+
+	encoded []byte // the latest text, where clients read another form
 }
 
 var gathers = sync.Pool{New: func() any { return &gathered{copies: make([]byte, 0, gatherSize)} }}
 
 func (o *outgoing) empty() bool { return o.gathered == nil }
 
-func (o *outgoing) add(f *frame, encode func(b, text []byte) []byte) {
+func (o *outgoing) add(f *frame, encode func(b []byte, f *protocol.Frame) []byte) {
 	if o.gathered == nil {
 		o.gathered = gathers.Get().(*gathered)
 	}
@@ -48,7 +50,10 @@ func (o *outgoing) add(f *frame, encode func(b, text []byte) []byte) {
 	if f.Kind != protocol.Ping && op == 0 {
 		op = opText
 		if encode != nil {
-			data, tail = encode(nil, append(data[:len(data):len(data)], tail...)), nil
+			o.encoded, tail = encode(o.encoded[:0], &f.Frame), nil
+			if data = o.encoded; len(data) >= directWrite {
+				o.encoded = nil // the part keeps it
+			}
 		}
 	}
 	o.copies = appendHead(o.copies, op, len(data)+len(tail))
@@ -79,6 +84,9 @@ func (o *outgoing) send(s *sock, wait bool, timeout time.Duration) (done bool, e
 func (o *outgoing) reset() {
 	if g := o.gathered; cap(g.copies) <= gatherKeep {
 		clear(g.parts[:cap(g.parts)])
+		if cap(g.encoded) > gatherKeep {
+			g.encoded = nil
+		}
 		g.parts, g.copies, g.from = g.parts[:0], g.copies[:0], 0
 		gathers.Put(g)
 	}

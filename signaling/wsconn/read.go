@@ -133,7 +133,11 @@ func (c *Conn) frame(now time.Time, f inbound) (end uint16) {
 	switch {
 	case closed:
 	case op == opBinary:
-		return protocol.CloseUnsupported
+		to, takes := c.to.(protocol.BinaryReceiver)
+		if !takes {
+			return protocol.CloseUnsupported
+		}
+		to.Binary(text)
 	case !utf8.Valid(text):
 		return protocol.CloseInvalidData
 	default:

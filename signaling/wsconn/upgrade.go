@@ -27,8 +27,9 @@ type Config struct {
 
 	// CheckOrigin says which pages may connect.
 	CheckOrigin func(*http.Request) bool
-	// Encode appends a text as this kind of client reads it; nil: as it is. What is queued stays shared by all who get it.
-	Encode func(b, text []byte) []byte
+	// Encode appends a frame's text as this kind of client reads it; nil: as it is. What is queued stays shared by all who
+	// get it.
+	Encode func(b []byte, f *protocol.Frame) []byte
 }
 
 // Upgrader makes connections.

@@ -1,0 +1,64 @@
+package protocol
+
+// This file reads the same messages as they come by Socket.IO: the type is the event's name, the fields are its argument.
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// CheckEvent looks at the JSON of an event, which is a list. What is not valid is no JSON at all; what is valid but not
+// clean breaks the rules that [Parse] has for a frame.
+func CheckEvent(list []byte) (valid, clean bool) {
+	if jsontext.Value(list).IsValid() {
+		return true, shallow(list, maxLevels+1) // the list is one more
+	}
+	return jsontext.Value(list).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), false
+}
+
+// ParseEvent is [Parse] for an event that [CheckEvent] found valid: its name and its first argument, nil without one. A
+// type within the argument means nothing, and neither do seq and ack, which the transport does without.
+func ParseEvent(name, arg []byte, clean bool, into Fields) (Header, Fields, Refusal) {
+	h := Header{Number: -1}
+	if !clean || arg != nil && arg[0] != '{' {
+		return h, nil, BadJSON
+	}
+	if arg != nil {
+		members(arg, func(key, value []byte) bool {
+			into = append(into, Member{key, value})
+			return true
+		})
+	}
+	if h.Type, h.Number = typeName(name); h.Type == "resume" {
+		h.Number = -1 // sessions come back with CONNECT
+	}
+	h.Ref = echo(into.get("ref"))
+	if name[0] != '"' {
+		return h, into, BadMessage.Because("an event's name must be a string")
+	}
+	return h, into, OK
+}
+
+// ParseRecovery reads what a client sends with CONNECT to have its session back. It is false for one that does not.
+func ParseRecovery(auth []byte) (pid string, offset uint64, ok bool) {
+	if !validObject(auth) {
+		return "", 0, false
+	}
+	good := true
+	members(auth, func(key, value []byte) bool {
+		switch text, _ := unquoted(value); string(key) {
+		case "pid":
+			pid = string(bytes.Clone(text))
+		case "offset":
+			if len(text) > 0 { // a client that had no event has none
+				var err error
+				offset, err = strconv.ParseUint(string(text), 10, 64)
+				good = err == nil
+			}
+		}
+		return true
+	})
+	return pid, offset, good && pid != ""
+}
