@@ -164,7 +164,7 @@ func (l *leg) describe(pc *webrtc.PeerConnection, sections []section) *plane.Leg
 				st.Out, st.OutRTX = uint32(e.SSRC), uint32(e.RTX.SSRC)
 			}
 		}
-		if !s.sends {
+		if st.RecvOnly = !s.sends; st.RecvOnly {
 			st.Source, st.SourceRTX = 0, 0
 		}
 		out.Streams[s.kind] = st

@@ -96,6 +96,10 @@ func (o *offer) read(before []section) error {
 	if len(o.sections) == 0 {
 		return errors.New("the offer has no audio or video")
 	}
+	camera, screen := find(o.sections, plane.Video), find(o.sections, plane.Screen)
+	if len(before) == 0 && screen != nil && screen.asks && !camera.asks { // it sends on one and receives on the other
+		camera.kind, screen.kind = plane.Screen, plane.Video
+	}
 	text, err := carried.Marshal()
 	if err != nil {
 		return fmt.Errorf("write the offer again: %w", err)

@@ -275,3 +275,17 @@ func FuzzOffer(f *testing.F) {
 		_, _ = engine(o.sections)
 	})
 }
+
+// A client that sends on its first video line and receives on its second: that is where it is shown a camera.
+func TestLinesForEachDirection(t *testing.T) {
+	fine := strings.ReplaceAll(chromeOffer, "\n", "\r\n")
+	at := strings.Index(fine, "m=video")
+	video := fine[at:]
+	o, err := parseOffer(fine[:at] + strings.Replace(strings.Replace(video, "a=recvonly", "a=sendonly", 1), "a=mid:1", "a=mid:out", 1) + video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := find(o.sections, plane.Video).mid + " " + find(o.sections, plane.Screen).mid; got != "1 out" {
+		t.Errorf("camera and screen are %s", got)
+	}
+}

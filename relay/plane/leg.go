@@ -37,6 +37,7 @@ type Stream struct {
 
 	// What the client sends under, as far as its offer says; 0 is unknown.
 	Source, SourceRTX uint32
+	RecvOnly          bool // the client sends nothing here
 	// What we send to it under.
 	Out, OutRTX uint32
 }

@@ -47,6 +47,7 @@ type Translator struct {
 	wanted [2][Kinds]bool  // by sender: a key frame should be asked for
 	counts [2]Counts
 
+	second           [2]bool      // by sender: its second video line has the pictures, see lines.go
 	transports       [2]transport // by sender
 	buckets          [2]bucket
 	totals           *Totals // of all calls; nil: not counted
@@ -121,6 +122,7 @@ func (t *Translator) SetLeg(side Side, leg *Leg) {
 		t.transports[side.Other()] = transport{} // what is sent to a fresh leg is counted anew
 	}
 	for _, from := range []Side{side, side.Other()} {
+		t.choose(from)
 		for k := range Kinds {
 			// Into a fresh leg numbers start anew: it has fresh keys. Out of one they go on.
 			t.link(from, k, fresh && from != side, fresh && from == side)
@@ -130,7 +132,7 @@ func (t *Translator) SetLeg(side Side, leg *Leg) {
 
 // link rebuilds the mapping of one stream. A fresh receiver, or one that reads other SSRCs, has seen no numbers yet.
 func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
-	in, out := stream(t.legs[from], k), stream(t.legs[from.Other()], k)
+	in, out := t.source(from, k), stream(t.legs[from.Other()], k)
 	old := t.flows[from][k]
 	if out == nil && old != nil && t.legs[from.Other()] == nil {
 		t.flows[from][k] = nil // the receiving leg is gone, and its keys with it
@@ -147,6 +149,7 @@ func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
 	if f == nil || fresh || f.out.Out != out.Out {
 		f = &flow{}
 	}
+	moved := f.in != nil && f.in.Mid != in.Mid
 	f.in, f.out = in, out
 	f.pt, f.rtx, f.ext, f.mid, f.twcc = [128]uint8{}, [128]bool{}, [256]uint8{}, 0, 0
 	for _, c := range in.Codecs {
@@ -169,7 +172,7 @@ func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
 			f.twcc = id
 		}
 	}
-	if renewed || f.source == 0 || in.Source != 0 && in.Source != f.source {
+	if renewed || moved || f.source == 0 || in.Source != 0 && in.Source != f.source {
 		f.take(in.Source, in.SourceRTX)
 	}
 	if in.SourceRTX != 0 {
@@ -199,6 +202,11 @@ func (t *Translator) SetOn(from Side, k Kind, on bool) {
 		before[k] = t.passes(from, k)
 	}
 	t.on[from][k] = on
+	was := t.second[from]
+	t.second[from] = was && k != Screen // turned finds it again
+	if t.choose(from) != was {
+		t.link(from, Video, false, false)
+	}
 	for k := range Kinds {
 		f, now := t.flows[from][k], t.passes(from, k)
 		if f == nil || before[k] == now {
@@ -209,9 +217,9 @@ func (t *Translator) SetOn(from Side, k Kind, on bool) {
 	}
 }
 
-// passes reports whether a stream is let through. A client without a third section shows its screen on the second.
+// passes reports whether a stream is let through. Where either end has one video line alone, the screen is shown there.
 func (t *Translator) passes(from Side, k Kind) bool {
-	if k == Video && stream(t.legs[from], Screen) == nil {
+	if k == Video && (stream(t.legs[from], Screen) == nil || stream(t.legs[from.Other()], Screen) == nil) {
 		return t.on[from][Video] || t.on[from][Screen]
 	}
 	return t.on[from][k]
@@ -343,11 +351,17 @@ func (t *Translator) find(from Side, p packet, now time.Duration) (Kind, *flow) 
 	ssrc, pt := p.ssrc(), p.payloadType()
 	for k, f := range t.flows[from] {
 		if f != nil && (f.source == ssrc || f.sourceRTX == ssrc) && ssrc != 0 {
+			if Kind(k) == Screen && t.turned(from, p, now) {
+				return Video, t.flows[from][Video]
+			}
 			return Kind(k), f
 		}
 	}
 	if t.legs[from] == nil {
 		return 0, nil
+	}
+	if t.turned(from, p, now) {
+		return Video, t.flows[from][Video]
 	}
 	for k, f := range t.flows[from] {
 		if f == nil || f.pt[pt] == 0 || !f.names(p) {
