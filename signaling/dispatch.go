@@ -3,6 +3,7 @@ package signaling
 // This file takes a client's frames to what they ask for.
 
 import (
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,53 +23,58 @@ type message struct {
 	protocol.Header
 	req           protocol.Request
 	why, fieldWhy protocol.Refusal
-	wait          time.Duration // for the rate
+	wait          time.Duration       // for the rate
+	fields        [16]protocol.Member // room for usually all of them
 }
+
+// messages are used over and over: their fields go where the compiler cannot follow.
+var messages = sync.Pool{New: func() any { return new(message) }}
 
 // receive takes a message of c's: what can be said of it without the lock, is.
 func (h *Hub) receive(c *conn, data []byte) { h.take(c, data, nil) }
 
 // take takes a message: data, or else an event of Socket.IO.
 func (h *Hub) take(c *conn, data []byte, e *socketio.Event) {
-	m := message{Header: protocol.Header{Number: -1}, wait: c.limited()}
-	h.read(&m, data, e)
+	m := messages.Get().(*message)
+	m.wait = c.limited()
+	h.read(m, data, e)
 	h.do(func(st *step) {
 		st.reader, st.asker, st.asked = c, c, m.Header
-		st.handle(c, &m)
+		st.handle(c, m)
 	})
+	*m = message{}
+	messages.Put(m)
 }
 
 // read decodes a message, and verifies what is signed in it.
 func (h *Hub) read(m *message, data []byte, e *socketio.Event) {
-	m.why = protocol.Internal // unless what follows says otherwise
-	h.apart("read a message", func() {
-		var room [16]protocol.Member
-		var f protocol.Fields
-		var why protocol.Refusal
-		if e != nil {
-			m.Header, f, why = protocol.ParseEvent(e.Name, e.Arg, e.Clean, room[:0])
-		} else {
-			m.Header, f, why = protocol.Parse(data, room[:0])
-		}
-		if m.wait > 0 {
-			why = protocol.RateLimited
-		}
-		if why == protocol.OK {
-			m.req, m.fieldWhy = m.Decode(f)
-			switch req := m.req.(type) {
-			case protocol.JoinRequest:
-				if m.fieldWhy == protocol.OK {
-					m.fieldWhy = h.tokens.Check(&req)
-					m.req = req
-				}
-			case protocol.ResumeRequest:
-				resume := resumeRequest{ResumeRequest: req}
-				resume.claims, resume.signed = h.signer.verify(req.Session)
-				m.req = resume
+	m.why, m.Number = protocol.Internal, -1 // unless what follows says otherwise
+	defer h.endFault("read a message")
+	var fields protocol.Fields
+	var why protocol.Refusal
+	if e != nil {
+		m.Header, fields, why = protocol.ParseEvent(e.Name, e.Arg, e.Clean, m.fields[:0])
+	} else {
+		m.Header, fields, why = protocol.Parse(data, m.fields[:0])
+	}
+	if m.wait > 0 {
+		why = protocol.RateLimited
+	}
+	if why == protocol.OK {
+		m.req, m.fieldWhy = m.Decode(fields)
+		switch req := m.req.(type) {
+		case protocol.JoinRequest:
+			if m.fieldWhy == protocol.OK {
+				m.fieldWhy = h.tokens.Check(&req)
+				m.req = req
 			}
+		case protocol.ResumeRequest:
+			resume := resumeRequest{ResumeRequest: req}
+			resume.claims, resume.signed = h.signer.verify(req.Session)
+			m.req = resume
 		}
-		m.why = why
-	})
+	}
+	m.why = why
 }
 
 // handle takes a message through what may be wrong with it, in the order in which

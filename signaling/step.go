@@ -121,12 +121,15 @@ func (st *step) reset() {
 
 // apart does something without the lock and ends a fault of ours there.
 func (h *Hub) apart(what string, f func()) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			h.log.Error("something could not be done", "what", what, "fault", fault, "stack", string(debug.Stack()))
-		}
-	}()
+	defer h.endFault(what)
 	f()
+}
+
+// endFault, deferred, ends a fault of ours.
+func (h *Hub) endFault(what string) {
+	if fault := recover(); fault != nil {
+		h.log.Error("something could not be done", "what", what, "fault", fault, "stack", string(debug.Stack()))
+	}
 }
 
 // touch notes that c has something to be written.
