@@ -37,6 +37,8 @@ type Config struct {
 	TURN turn.Config `yaml:"turn"`
 	// Forwards media when the two browsers cannot reach each other.
 	Relay relay.Config `yaml:"relay"`
+
+	renamed []string // what Load has to say of keys under old names
 }
 
 // HTTP says where the page and the signaling are served.

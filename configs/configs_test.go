@@ -23,7 +23,7 @@ func write(t *testing.T, text string) string {
 }
 
 func TestDefaultsNeedNoFile(t *testing.T) {
-	cfg, _, err := Load("", nil)
+	cfg, err := Load("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestDefaultsNeedNoFile(t *testing.T) {
 }
 
 func TestManualEqualsDefaults(t *testing.T) {
-	cfg, _, err := Load("duet.yaml", nil)
+	cfg, err := Load("duet.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestEveryKeyHasANameAndATypeThatTextCanSet(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	path := write(t, "http:\n  listen: \":1\"\n  admin_listen: \":2\"\n  drain_timeout: 3s\n")
 	secret := write(t, "a token from a file\n")
-	cfg, _, err := Load(path, []string{
+	cfg, err := Load(path, []string{
 		"DUET_HTTP_LISTEN=:9", "DUET_HTTP_ALLOWED_ORIGINS=https://a.example, https://b.example",
 		"DUET_HTTP_API_TOKEN_FILE=" + secret, "DUET_SERVICE_HOST=10.0.0.1", "DUET_PORT=tcp://10.0.0.1:80", "PATH=/bin",
 	})
@@ -140,7 +140,7 @@ func TestFaults(t *testing.T) {
 		{"no network", "http:\n  proxy_protocol: [10.0.0.1]\n", nil, []string{`http.proxy_protocol: "10.0.0.1" is not a network`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := Load(write(t, tt.file), tt.environ)
+			_, err := Load(write(t, tt.file), tt.environ)
 			if err == nil {
 				t.Fatal("got no error")
 			}
@@ -169,14 +169,14 @@ func TestInjectedVariables(t *testing.T) {
 			"NAME=/app/duet", "ENV_PATH=/bin", "ENV_SECRET_FILE=x",
 		} {
 			entry := "DUET_" + name + rest
-			cfg, warnings, err := Load("", []string{entry})
-			if err != nil || warnings != nil || !reflect.DeepEqual(cfg, Default()) {
+			cfg, err := Load("", []string{entry})
+			if warnings := cfg.Warnings(); err != nil || warnings != nil || !reflect.DeepEqual(cfg, Default()) {
 				t.Errorf("%s: %v, %v", entry, err, warnings)
 			}
 		}
 	}
 	for _, mistyped := range []string{"DUET_PORT=8080", "DUET_HTTP_PORT=443", "DUET_TURN_NAME=call.example.org", "DUET_SERVICE=1", "DUET_TURN_PORTS=1-2", "DUET_HTTP_LISTEM=:1"} {
-		if _, _, err := Load("", []string{mistyped}); err == nil || !strings.Contains(err.Error(), "no such key") {
+		if _, err := Load("", []string{mistyped}); err == nil || !strings.Contains(err.Error(), "no such key") {
 			t.Errorf("%s: %v, want no such key", mistyped, err)
 		}
 	}
@@ -203,16 +203,17 @@ func TestOldNames(t *testing.T) {
 			{"", []string{envName(old) + "=123456"}, envName(old)},
 			{"", []string{envName(old) + "_FILE=" + write(t, "123456\n")}, envName(old) + "_FILE"},
 		} {
-			cfg, warnings, err := Load(write(t, in.file), in.environ)
+			cfg, err := Load(write(t, in.file), in.environ)
+			warnings := cfg.Warnings()
 			if err != nil || value(cfg) != "123456" || len(warnings) != 1 || !strings.HasPrefix(warnings[0], in.old+" is now ") {
 				t.Errorf("%s: got %s, %v, %v", in.old, value(cfg), warnings, err)
 			}
 		}
 		both := file + "  " + strings.TrimPrefix(now, group+".") + ": 123456\n"
-		if _, _, err := Load(write(t, both), nil); err == nil || !strings.Contains(err.Error(), now+": given twice") {
+		if _, err := Load(write(t, both), nil); err == nil || !strings.Contains(err.Error(), now+": given twice") {
 			t.Errorf("%s and %s: %v", old, now, err)
 		}
-		if _, _, err := Load("", []string{envName(old) + "=1", envName(now) + "=1"}); err == nil || !strings.Contains(err.Error(), "is given by") {
+		if _, err := Load("", []string{envName(old) + "=1", envName(now) + "=1"}); err == nil || !strings.Contains(err.Error(), "is given by") {
 			t.Errorf("%s and %s: %v", envName(old), envName(now), err)
 		}
 	}
@@ -236,7 +237,8 @@ func TestWarnings(t *testing.T) {
 		{"DUET_HTTP_ADMIN_LISTEN=localhost:9080", ""},
 		{"DUET_HTTP_ADMIN_LISTEN=", ""},
 	} {
-		_, warnings, err := Load("", strings.Fields(tt.entry))
+		cfg, err := Load("", strings.Fields(tt.entry))
+		warnings := cfg.Warnings()
 		if err != nil || strings.Contains(fmt.Sprint(warnings), "sixteen") || tt.want == "" && warnings != nil ||
 			tt.want != "" && (len(warnings) != 1 || !strings.HasPrefix(warnings[0], tt.want)) {
 			t.Errorf("%s: got %q, %v, want %q", tt.entry, warnings, err, tt.want)
@@ -297,9 +299,9 @@ func TestPrintMasksSecretsAndLeavesTheRest(t *testing.T) {
 	}
 	text := show(t, cfg)
 	// The mask is in this source for everybody to read.
-	_, _, err := Load(write(t, text), nil)
+	_, err := Load(write(t, text), nil)
 	for _, l := range leaves(reflect.ValueOf(&cfg).Elem(), "") {
-		if _, _, fromEnv := Load("", []string{envName(l.key) + "=" + Masked}); l.secret {
+		if _, fromEnv := Load("", []string{envName(l.key) + "=" + Masked}); l.secret {
 			for _, err := range []error{err, fromEnv} {
 				if l.value.Kind() == reflect.Map && err == fromEnv { // no name:value pairs anyway
 					continue
@@ -331,7 +333,7 @@ func TestPrintMasksSecretsAndLeavesTheRest(t *testing.T) {
 
 // What print shows of a configuration without secrets loads as the same configuration.
 func TestPrintLoads(t *testing.T) {
-	cfg, _, err := Load(write(t, show(t, Default())), nil)
+	cfg, err := Load(write(t, show(t, Default())), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +361,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spin.Watch(t)
 		cfg := Default()
-		if faults := layFile(&cfg, "f", data, func(string) {}); len(faults) == 0 {
+		if faults := layFile(&cfg, "f", data); len(faults) == 0 {
 			if _, err := cfg.Print(); err != nil {
 				t.Errorf("accepted, but cannot be printed: %v", err)
 			}

@@ -16,7 +16,7 @@ import (
 // FileVariable names the variable that holds the configuration file's path.
 const FileVariable = "DUET_CONFIG"
 
-func layEnv(cfg *Config, environ []string, warn func(string)) []error {
+func layEnv(cfg *Config, environ []string) []error {
 	var faults []error
 	byName := map[string]leaf{}
 	for _, l := range leaves(reflect.ValueOf(cfg).Elem(), "") {
@@ -52,7 +52,7 @@ func layEnv(cfg *Config, environ []string, warn func(string)) []error {
 			value = strings.TrimRight(string(data), "\r\n")
 		}
 		if plain != envName(l.key) {
-			warn(renamedWarning(name, strings.Replace(name, plain, envName(l.key), 1)))
+			cfg.warn(renamedWarning(name, strings.Replace(name, plain, envName(l.key), 1)))
 		}
 		if other, twice := given[l.key]; twice {
 			faults = append(faults, fmt.Errorf("%s: %s is given by %s too", name, l.key, other))

@@ -18,25 +18,24 @@ import (
 
 // Load lays the file at path (none when empty) and the environment, given as
 // "NAME=value" strings, over [Default] and validates the whole. The error joins
-// all faults found; the warnings are what works, but not as it should be left.
-func Load(path string, environ []string) (cfg Config, warnings []string, err error) {
-	cfg = Default()
+// all faults found; what works, but not as it should be left, [Config.Warnings] tells.
+func Load(path string, environ []string) (Config, error) {
+	cfg := Default()
 	var faults []error
-	warn := func(text string) { warnings = append(warnings, text) }
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return cfg, nil, fmt.Errorf("read the configuration: %w", err)
+			return cfg, fmt.Errorf("read the configuration: %w", err)
 		}
-		faults = append(faults, layFile(&cfg, path, data, warn)...)
+		faults = append(faults, layFile(&cfg, path, data)...)
 	}
-	faults = append(faults, layEnv(&cfg, environ, warn)...)
+	faults = append(faults, layEnv(&cfg, environ)...)
 	faults = append(faults, masked(&cfg)...)
 	faults = append(faults, cfg.Validate())
-	return cfg, append(warnings, cfg.warnings()...), errors.Join(faults...)
+	return cfg, errors.Join(faults...)
 }
 
-func layFile(cfg *Config, path string, data []byte, warn func(string)) []error {
+func layFile(cfg *Config, path string, data []byte) []error {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
@@ -50,7 +49,7 @@ func layFile(cfg *Config, path string, data []byte, warn func(string)) []error {
 	var faults []error
 	layNode(reflect.ValueOf(cfg).Elem(), doc.Content[0], "", func(line int, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("%s:%d: %s", path, line, fmt.Sprintf(format, args...)))
-	}, warn)
+	}, cfg.warn)
 	return faults
 }
 

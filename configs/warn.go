@@ -21,9 +21,11 @@ func renamedWarning(old, now string) string {
 	return fmt.Sprintf("%s is now %s: rename it, the old name will go", old, now)
 }
 
-// warnings are what an operator should change, although the configuration is valid.
-func (c Config) warnings() []string {
-	var all []string
+func (c *Config) warn(text string) { c.renamed = append(c.renamed, text) }
+
+// Warnings are what an operator should change, although the configuration is valid.
+func (c Config) Warnings() []string {
+	all := slices.Clone(c.renamed)
 	warn := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for key, secret := range map[string]string{"turn.secret": c.TURN.Secret, "turn.secret_previous": c.TURN.SecretPrevious} {
 		if c.TURN.Enabled && secret != "" && len(secret) < 32 {

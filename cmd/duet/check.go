@@ -28,7 +28,7 @@ func checkCommand(args, environ []string, stdout, stderr io.Writer) error {
 	page := flags.String("url", "", "")
 	onlyTURN := flags.Bool("turn", false, "")
 	insecure := flags.Bool("insecure", false, "")
-	cfg, _, err := load(flags, args, environ)
+	cfg, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}

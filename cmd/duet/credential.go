@@ -89,7 +89,7 @@ func turnCredentialCommand(args, environ []string, stdout, stderr io.Writer) err
 	flags := flag.NewFlagSet("turn-credential", flag.ContinueOnError)
 	user := flags.String("user", "", "")
 	ttl := flags.Duration("ttl", 8*time.Hour, "")
-	cfg, _, err := load(flags, args, environ)
+	cfg, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}

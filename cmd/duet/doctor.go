@@ -33,7 +33,7 @@ func doctorCommand(args, environ []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	page := flags.String("url", "", "")
 	insecure := flags.Bool("insecure", false, "")
-	cfg, warnings, err := load(flags, args, environ)
+	cfg, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func doctorCommand(args, environ []string, stdout, stderr io.Writer) error {
 	}
 	report := checkReport{w: stdout}
 	ctx := context.Background()
-	for _, w := range warnings {
+	for _, w := range cfg.Warnings() {
 		report.note("configuration", w, "")
 	}
 	examineFiles(&report, cfg)

@@ -101,11 +101,11 @@ type usageError string
 func (e usageError) Error() string { return string(e) }
 
 func configCommand(args, environ []string, stdout, stderr io.Writer) error {
-	cfg, warnings, err := load(flag.NewFlagSet("config", flag.ContinueOnError), args, environ)
+	cfg, err := load(flag.NewFlagSet("config", flag.ContinueOnError), args, environ)
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
+	for _, w := range cfg.Warnings() {
 		fmt.Fprintf(stderr, "duet: %s\n", w)
 	}
 	text, err := cfg.Print()
@@ -119,7 +119,7 @@ func configCommand(args, environ []string, stdout, stderr io.Writer) error {
 func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	replace := flags.Bool("replace", false, "")
-	cfg, warnings, err := load(flags, args, environ)
+	cfg, err := load(flags, args, environ)
 	if err != nil {
 		return err
 	}
@@ -134,12 +134,12 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 	level := new(slog.LevelVar)
 	level.Set(logLevel(cfg.Log))
 	log := loggerAt(level, cfg.Log.Format, stderr)
-	for _, w := range warnings {
+	for _, w := range cfg.Warnings() {
 		log.Warn("the configuration asks for a change", "what", w)
 	}
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log) }()
-	read := func() (configs.Config, []string, error) {
+	read := func() (configs.Config, error) {
 		return configs.Load(flags.Lookup("config").Value.String(), environ)
 	}
 	reloads := reloader{cfg, read, level, log}
@@ -165,16 +165,16 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 }
 
 // load parses a command's flags, to which it adds -config, and reads the configuration.
-func load(flags *flag.FlagSet, args, environ []string) (cfg configs.Config, warnings []string, err error) {
+func load(flags *flag.FlagSet, args, environ []string) (cfg configs.Config, err error) {
 	flags.SetOutput(io.Discard)
 	path := flags.String("config", lookup(environ, configs.FileVariable), "")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return cfg, nil, err
+		return cfg, err
 	} else if err != nil {
-		return cfg, nil, usageError(err.Error())
+		return cfg, usageError(err.Error())
 	}
 	if flags.NArg() > 0 {
-		return cfg, nil, usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+		return cfg, usageError(fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
 	}
 	return configs.Load(*path, environ)
 }

@@ -14,19 +14,19 @@ import (
 // reloader knows what runs.
 type reloader struct {
 	running configs.Config
-	read    func() (configs.Config, []string, error)
+	read    func() (configs.Config, error)
 	level   *slog.LevelVar
 	log     *slog.Logger
 }
 
 // reload takes up log.level and names the other keys that have changed. Certificate files need no signal.
 func (r *reloader) reload() {
-	cfg, warnings, err := r.read()
+	cfg, err := r.read()
 	if err != nil {
 		r.log.Error("the configuration has faults, nothing is changed", "error", err)
 		return
 	}
-	for _, w := range warnings {
+	for _, w := range cfg.Warnings() {
 		r.log.Warn("the configuration asks for a change", "what", w)
 	}
 	r.level.Set(logLevel(cfg.Log))
