@@ -16,6 +16,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -67,6 +68,7 @@ func Handler(embedders ...string) http.Handler {
 		for key, value := range headers {
 			h.Set(key, value)
 		}
+		h.Set("Content-Security-Policy", strings.Replace(headers["Content-Security-Policy"], "connect-src 'self'", "connect-src 'self'"+sockets(r), 1))
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
@@ -92,6 +94,21 @@ func Handler(embedders ...string) http.Handler {
 		h.Set("ETag", `"`+tag+`"`)
 		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(body))
 	})
+}
+
+// hostSource is what a policy can name: no IPv6 address.
+var hostSource = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
+
+// sockets names the WebSockets of the host that was asked for, which 'self' did not cover in Safari before 15.5. A proxy in
+// front may speak TLS for us.
+func sockets(r *http.Request) string {
+	switch {
+	case !hostSource.MatchString(r.Host):
+		return ""
+	case r.TLS != nil:
+		return " wss://" + r.Host
+	}
+	return " wss://" + r.Host + " ws://" + r.Host
 }
 
 // load reads the embedded files. What is embedded is there: an error here is a broken build.

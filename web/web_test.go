@@ -4,6 +4,7 @@ package web
 
 import (
 	"compress/gzip"
+	"crypto/tls"
 	"io"
 	"io/fs"
 	"net/http"
@@ -65,6 +66,7 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("got type %q, want %q", kind, tt.kind)
 			}
 			for key, want := range headers {
+				want = strings.Replace(want, "connect-src 'self'", "connect-src 'self' wss://example.com ws://example.com", 1)
 				if value := got.Header.Get(key); value != want {
 					t.Errorf("got %s %q, want %q", key, value, want)
 				}
@@ -73,6 +75,32 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("got Allow %q", got.Header.Get("Allow"))
 			}
 		})
+	}
+}
+
+// Old Safaris need the page's WebSocket by name; nothing that a policy cannot name gets into it.
+func TestPolicyNamesTheSocket(t *testing.T) {
+	for _, tt := range []struct {
+		host string
+		tls  bool
+		want string
+	}{
+		{"call.example.org", true, "connect-src 'self' wss://call.example.org;"},
+		{"call.example.org:8443", false, "connect-src 'self' wss://call.example.org:8443 ws://call.example.org:8443;"},
+		{"[2001:db8::1]:8080", false, "connect-src 'self';"},
+		{"a b; script-src *", false, "connect-src 'self';"},
+		{"", false, "connect-src 'self';"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = tt.host
+		if tt.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, r)
+		if got := w.Result().Header.Get("Content-Security-Policy"); !strings.Contains(got, tt.want) {
+			t.Errorf("%q: got %s, want %s", tt.host, got, tt.want)
+		}
 	}
 }
 

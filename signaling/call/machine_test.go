@@ -63,9 +63,9 @@ func (st *stage) say(step string) string {
 	switch f[1] {
 	case "call":
 		e = Received{p, protocol.CallRequest{Target: arg(2), HasTarget: arg(2) != ""}}
-	case "accept", "refuse":
+	case "accept", "refuse", "cannot":
 		a.Target = arg(2)
-		e = Received{p, protocol.CallResponseRequest{CallRef: a, Accepted: f[1] == "accept"}}
+		e = Received{p, protocol.CallResponseRequest{CallRef: a, Accepted: f[1] == "accept", Unable: f[1] == "cannot"}}
 	case "offer":
 		a.Target = arg(2)
 		e = Received{p, protocol.OfferRequest{CallRef: a, Offer: []byte(`{}`), SDP: "sdp", At: protocol.Addresses{IPs: []string{"192.0.2.1"}}}}
@@ -238,6 +238,7 @@ func TestRules(t *testing.T) {
 		{"by id", steps{"ann call u_bob", rings}},
 		{"by name in another case", steps{"ann call BoB", rings}},
 		{"decline", steps{"ann call bob", rings, "bob refuse", "ann<callAnswered declined c1, (declined)", "bob refuse", ""}},
+		{"a client that cannot take calls", steps{"ann call bob", rings, "bob cannot", "ann<callAnswered unavailable c1, (unavailable)"}},
 		{"decline by endCall", steps{"ann call bob", rings, "bob end", "ann<callAnswered declined c1, (declined)"}},
 		{"cancel", steps{"ann call bob", rings, "ann end", "bob<callEnded cancelled by ann, (cancelled)", "bob accept", ""}},
 		{"ring timeout", steps{"ann call bob", rings, "ann timeout", "ann<callAnswered timeout c1, bob<callEnded timeout by ann, (timeout)"}},

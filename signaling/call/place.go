@@ -60,19 +60,23 @@ func (m *Machine) rings(c *Call) {
 	}
 }
 
-func (m *Machine) respond(c *Call, p *User, yes bool) {
+func (m *Machine) respond(c *Call, p *User, response protocol.CallResponseRequest) {
 	switch {
 	case c.phase != ringing && p.Side == 1:
 		// A second answer, or one that follows a call of one's own.
 	case p.Side == 0:
 		m.refuse(p, protocol.NotYourCall.Because("only the other party can answer this call"))
-	case yes:
+	case response.Accepted:
 		m.rings(c) // or it could not answer, even if the writer has not said so yet
 		m.accept(c)
 	default:
 		m.rings(c)
-		m.answered(c, "declined")
-		m.end(c, "declined")
+		reason := "declined"
+		if response.Unable {
+			reason = "unavailable"
+		}
+		m.answered(c, reason)
+		m.end(c, reason)
 	}
 }
 

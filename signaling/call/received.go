@@ -37,7 +37,7 @@ func (m *Machine) received(p *User, msg protocol.Request) {
 	}
 	switch msg := msg.(type) {
 	case protocol.CallResponseRequest:
-		m.respond(c, p, msg.Accepted)
+		m.respond(c, p, msg)
 	case protocol.EndCallRequest:
 		m.hangUp(c, p)
 	case protocol.MediaStateChangeRequest:

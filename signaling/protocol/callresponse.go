@@ -6,6 +6,7 @@ package protocol
 type CallResponseRequest struct {
 	CallRef
 	Accepted bool
+	Unable   bool // the client cannot take calls, whatever its user wants
 }
 
 func decodeCallResponse(f Fields) (Request, Refusal) {
@@ -17,5 +18,9 @@ func decodeCallResponse(f Fields) (Request, Refusal) {
 	if r == OK && !given {
 		r = BadMessage.Because("accepted is missing")
 	}
-	return CallResponseRequest{ref, accepted}, r
+	if r != OK {
+		return nil, r
+	}
+	reason, r := f.word("reason")
+	return CallResponseRequest{ref, accepted, reason == "unavailable"}, r
 }

@@ -45,6 +45,7 @@ const remembered = memory.get("language");
 /** @type {import("./view/view.js").Model} */
 const model = {
   page: "login",
+  able: true,
   language: remembered === "zh" || remembered === "en" ? remembered : preferred(navigator.languages ?? [navigator.language]),
   joining: false,
   loginError: "",
@@ -71,6 +72,7 @@ const duet = new Duet({
   force: /** @type {import("./protocol.js").PathName | null} */ (choice("path", ["direct", "turn", "relay"])),
   transport: choice("transport", ["udp", "tcp", "tls"]),
 });
+model.able = duet.able;
 const connection = "connection" in navigator && navigator.connection instanceof EventTarget ? navigator.connection : undefined;
 duet.watch({ window, document, connection });
 
@@ -169,7 +171,10 @@ view.on("leave", () => {
   duet.leave();
   signOut("");
 });
-view.on("dial", (user) => void duet.dial(user));
+view.on("dial", (user) => {
+  if (duet.able) duet.dial(user);
+  else view.notice("unable", { tone: "warn" });
+});
 view.on("accept", () => duet.call?.accept());
 view.on("refuse", () => duet.call?.refuse());
 view.on("hang-up", () => duet.call?.hangUp());

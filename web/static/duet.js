@@ -98,9 +98,14 @@ export class Duet extends Emitter {
     this.#closed("");
   }
 
+  /** Whether this browser can make calls at all. */
+  get able() {
+    return typeof (this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection) === "function";
+  }
+
   /** Calls somebody. @param {User} user */
   dial(user) {
-    if (this.#call || !this.#welcome) return null;
+    if (this.#call || !this.#welcome || !this.able) return null;
     const call = this.#begin({ role: "caller", peer: user.username, peerId: user.id });
     const { audio, video } = this.#media.state;
     this.send({ type: "call", target: user.id || user.username, media: { audio, video } });
@@ -189,6 +194,10 @@ export class Duet extends Emitter {
     if (call) {
       // A call that the server has forgotten, or should not have let through; the older one is the user's.
       this.send({ type: "callResponse", accepted: false, callId });
+      return;
+    }
+    if (!this.able) {
+      this.send({ type: "callResponse", accepted: false, reason: "unavailable", callId });
       return;
     }
     const next = this.#begin({ role: "callee", peer, peerId, callId });

@@ -18,7 +18,7 @@
  *   | {type: "resume", session: string, ack: number}
  *   | {type: "leave"}
  *   | {type: "call", target: string, media?: {audio: boolean, video: boolean}}
- *   | {type: "callResponse", accepted: boolean, callId?: string, target?: string}
+ *   | {type: "callResponse", accepted: boolean, reason?: "unavailable", callId?: string, target?: string}
  *   | {type: "offer", offer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "answer", answer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "iceCandidate", candidate: RTCIceCandidateInit | null, target?: string, callId?: string}

@@ -315,3 +315,18 @@ test("credentials are renewed before they end", async () => {
   }
   assert.equal(types().filter((type) => type === "iceServers").length, 1);
 });
+
+test("a browser that cannot make calls makes none, and says so to whoever calls", async () => {
+  web.FakePeerConnection = null;
+  const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
+  duet = new Duet({ url: "", media, socket, RTCPeerConnection: /** @type {any} */ ("missing"), now });
+  duet.on("call", (call) => calls.push(call));
+  void duet.join("alice");
+  net.newest().accept();
+  net.newest().say(welcome());
+  assert.equal(duet.able, false);
+  assert.equal(duet.dial(BOB), null);
+  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  const { accepted, reason, callId } = last("callResponse");
+  assert.deepEqual([accepted, reason, callId, calls, types().includes("call")], [false, "unavailable", "c_1", [], false]);
+});

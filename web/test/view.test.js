@@ -77,3 +77,12 @@ test("the other side's screen is told in words", async () => {
   await show({ page: "chat", call: call("accepted", { theirs: { audio: true, video: true, screen: true } }) });
   assert.equal(at("status").textContent, "bob is sharing the screen");
 });
+
+test("a browser that cannot make calls is told so at login, and for as long as it stays", async () => {
+  await show({ able: false });
+  assert.equal(at("login-unable").shown, true);
+  assert.equal(at("login-unable").textContent, TEXTS.en.unable);
+  await show({ page: "chat" });
+  await advance(60_000, 1_000);
+  assert.equal(at("faults").textContent, TEXTS.en.unable);
+});

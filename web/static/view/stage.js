@@ -68,7 +68,7 @@ export class Stage {
   }
 
   /** @param {Model} model */
-  #drawControls({ call, local }) {
+  #drawControls({ call, local, able }) {
     const page = this.#page;
     const { wishes, faults } = local;
     const heard = wishes.audio && !faults.audio;
@@ -83,15 +83,15 @@ export class Stage {
     page.button("screen").hidden = !local.screens || !live;
     page.button("hang-up").hidden = !call || call.phase === "incoming";
     page.label(page.button("hang-up"), page.t(live ? "hangUp" : "cancel"));
-    this.#drawFaults(faults);
+    this.#drawFaults(faults, able);
   }
 
-  /** What keeps others from hearing or seeing, for as long as it does. @param {Model["local"]["faults"]} faults */
-  #drawFaults({ audio, video }) {
+  /** What keeps others from hearing or seeing, for as long as it does. @param {Model["local"]["faults"]} faults @param {boolean} able */
+  #drawFaults({ audio, video }, able) {
     const page = this.#page;
     const both = audio === video && (audio === "asking" || audio === "insecure");
     const codes = both ? [`both-${audio}`] : [audio && `audio-${audio}`, video && `video-${video}`].filter(Boolean);
-    const lines = codes.map((code) => explain(page.language, "fault", code));
+    const lines = able ? codes.map((code) => explain(page.language, "fault", code)) : [page.t("unable")];
     for (const [i, id] of ["fault-1", "fault-2"].entries()) {
       page.text(page.at(id), lines[i] ?? "");
       page.at(id).hidden = !lines[i];

@@ -17,6 +17,7 @@ import { Stage } from "./stage.js";
 /**
  * @typedef {object} Model
  * @property {"login" | "chat"} page
+ * @property {boolean} able this browser can make calls
  * @property {import("../i18n.js").Language} language
  * @property {boolean} joining
  * @property {string} loginError a code
@@ -138,6 +139,7 @@ export class View extends Emitter {
     page.doc.body.dataset.page = this.#model.page;
     page.at("login").hidden = this.#model.page !== "login";
     page.at("chat").hidden = this.#model.page !== "chat";
+    page.at("login-unable").hidden = this.#model.able;
     page.text(page.at("login-error"), loginError ? explain(language, "login", loginError) : "");
     page.input("login-name").setAttribute("aria-invalid", String(/username/.test(loginError)));
     page.text(page.at("login-label"), page.t(joining ? "joining" : "join"));
