@@ -28,7 +28,7 @@ func mute(b *testing.B, h *Hub, name, features string) *conn {
 	return c
 }
 
-func (c *conn) drop() { c.shelf().queue, c.owed = c.shelf().queue[:0], c.owed[:0] }
+func (c *conn) drop() { c.shelf().queue, c.pending = c.shelf().queue[:0], c.pending[:0] }
 
 func benchHub(b *testing.B) *Hub {
 	b.Helper()
@@ -64,7 +64,7 @@ func BenchmarkForward(b *testing.B) {
 				a.drop()
 				bob.drop()
 				if s := bob.session; c.features != "" {
-					s.acknowledge(s.sent)
+					s.acknowledge(s.sentSeq)
 				}
 			}
 		})
@@ -104,7 +104,7 @@ func BenchmarkHold(b *testing.B) {
 	enter := func(name, features string) *conn {
 		c := &conn{hub: h, wire: sink{}, limit: rate.NewLimiter(rate.Inf, 1), budget: rate.NewLimiter(rate.Inf, 1), joinBy: time.NewTimer(time.Hour)}
 		h.receive(c, fmt.Appendf(nil, `{"type":"join","username":%q,"features":[%s]}`, name, features))
-		c.owed = c.owed[:0]
+		c.pending = c.pending[:0]
 		return c
 	}
 	var all []*conn
@@ -121,10 +121,10 @@ func BenchmarkHold(b *testing.B) {
 	say := func(c *conn, text string) {
 		if c.session != nil && c.session.Features.Has(protocol.FeatureResume) {
 			seq[c]++
-			text = fmt.Sprintf(`%s,"seq":%d,"ack":%d}`, text[:len(text)-1], seq[c], c.session.sent)
+			text = fmt.Sprintf(`%s,"seq":%d,"ack":%d}`, text[:len(text)-1], seq[c], c.session.sentSeq)
 		}
 		h.receive(c, []byte(text))
-		c.owed = c.owed[:0]
+		c.pending = c.pending[:0]
 	}
 	tick := time.NewTicker(time.Second / setups)
 	defer tick.Stop()

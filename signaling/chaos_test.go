@@ -180,10 +180,10 @@ func (p *play) check() {
 		switch {
 		case s == nil:
 			fault("%s has lost its session", c.name)
-		case s.heard != uint64(c.sent):
-			fault("%s said %d things, %d were processed", c.name, c.sent, s.heard)
-		case s.sent != uint64(c.seen):
-			fault("%s was told %d things and heard %d", c.name, s.sent, c.seen)
+		case s.recvSeq != uint64(c.sent):
+			fault("%s said %d things, %d were processed", c.name, c.sent, s.recvSeq)
+		case s.sentSeq != uint64(c.seen):
+			fault("%s was told %d things and heard %d", c.name, s.sentSeq, c.seen)
 		default:
 			// What the client concludes from all it heard is what the server knows; a
 			// caller may not know the id of its call while it rings.

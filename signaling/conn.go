@@ -30,12 +30,12 @@ type conn struct {
 	limit   *rate.Limiter // of the session, once there is one
 	refused int           // rate refusals in a row
 	proved  bool          // the pong to the welcome's ping has come
-	owed    []*conn       // have something to be written, once no more messages wait to be read
+	pending []*conn       // have something to be written, once no more messages wait to be read
 
 	// Guarded by Hub.mu.
 	session *session
 	joinBy  *time.Timer
-	touched bool // is in Hub.touched
+	marked  bool // is in step.pending
 
 	// Of Socket.IO, guarded by Hub.mu.
 	early     earlyID
@@ -76,13 +76,13 @@ func (c *conn) Pong(data []byte) {
 
 // Idle writes to everybody whom this client's messages reached: once for all the messages that came together.
 func (c *conn) Idle() {
-	for i, to := range c.owed {
+	for i, to := range c.pending {
 		to.flush()
-		c.owed[i] = nil
+		c.pending[i] = nil
 	}
-	c.owed = c.owed[:0]
-	if cap(c.owed) > 16 {
-		c.owed = nil
+	c.pending = c.pending[:0]
+	if cap(c.pending) > 16 {
+		c.pending = nil
 	}
 }
 

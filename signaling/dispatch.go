@@ -117,13 +117,13 @@ func (s *session) count(hd *protocol.Header, why protocol.Refusal) (repeated boo
 	}
 	if hd.HasSeq {
 		switch {
-		case hd.Seq <= s.heard:
+		case hd.Seq <= s.recvSeq:
 			s.acknowledge(hd.Ack)
 			return true, protocol.OK
-		case hd.Seq > s.heard+1:
+		case hd.Seq > s.recvSeq+1:
 			return false, protocol.BadMessage.Because("a message before this one is missing: seq has a gap")
 		}
-		s.heard = hd.Seq
+		s.recvSeq = hd.Seq
 	}
 	if !s.acknowledge(hd.Ack) && why == protocol.OK {
 		why = protocol.BadMessage.Because("ack was never sent")
@@ -229,7 +229,7 @@ func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 	case protocol.PingRequest:
 		pong := protocol.PongMessage{T: req.T}
 		if s != nil && s.Features.Has(protocol.FeatureResume) {
-			pong.Ack, pong.HasAck = s.heard, true
+			pong.Ack, pong.HasAck = s.recvSeq, true
 		}
 		st.sendLoose(c, pong)
 	case protocol.JoinRequest:

@@ -45,10 +45,10 @@ type Hub struct {
 	relayMode  string
 	relayAfter time.Duration
 
-	roster     *presence.Roster
-	conns      conns
-	posts      posts      // what the relay says
-	relayCalls relayCalls // what it is asked
+	roster      *presence.Roster
+	conns       conns
+	relayEvents relayEvents // what the relay says
+	relayCalls  relayCalls  // what it is asked
 
 	watchHolds func(since time.Time) // a benchmark's; nil: nobody measures how long mu is held
 
@@ -70,22 +70,22 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		cfg:        cfg,
-		began:      time.Now(),
-		log:        deps.Log,
-		relay:      deps.Relay,
-		turn:       deps.TURN,
-		about:      protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
-		relayMode:  "off",
-		relayAfter: 8 * time.Second,
-		roster:     presence.New(cfg.ListInterval, cfg.PresenceInterval),
-		limits:     join.NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.Rate, cfg.Burst),
-		conns:      conns{all: map[*conn]struct{}{}},
-		posts:      posts{wake: make(chan struct{}, 1)},
-		past:       newPast(cfg.RestoreWindow),
-		sessions:   map[string]*session{},
-		timers:     map[*call.Call]*time.Timer{},
-		offers:     map[*call.Call][]pendingOffer{},
+		cfg:         cfg,
+		began:       time.Now(),
+		log:         deps.Log,
+		relay:       deps.Relay,
+		turn:        deps.TURN,
+		about:       protocol.ServerAbout{Name: deps.ServerName, Version: deps.Version, Protocol: 1},
+		relayMode:   "off",
+		relayAfter:  8 * time.Second,
+		roster:      presence.New(cfg.ListInterval, cfg.PresenceInterval),
+		limits:      join.NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerIP, cfg.Rate, cfg.Burst),
+		conns:       conns{all: map[*conn]struct{}{}},
+		relayEvents: relayEvents{wake: make(chan struct{}, 1)},
+		past:        newPast(cfg.RestoreWindow),
+		sessions:    map[string]*session{},
+		timers:      map[*call.Call]*time.Timer{},
+		offers:      map[*call.Call][]pendingOffer{},
 
 		recoverable: map[string]*session{},
 	}
@@ -218,7 +218,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer stop()
 	work.Go(func() { h.roster.Run(roster) })
 	work.Go(func() { h.tick(ctx) })
-	work.Go(func() { h.takePosts(roster) })
+	work.Go(func() { h.takeRelayEvents(roster) })
 	work.Go(func() { h.tokens.Run(ctx, h.log) })
 	<-ctx.Done()
 	h.drain()

@@ -60,7 +60,7 @@ func (c *ioConn) Name() string { return c.early.id }
 func (c *ioConn) Connect(space string, auth []byte) {
 	c.hub.do(func(st *step) {
 		st.reader = &c.conn
-		st.touch(&c.conn)
+		st.markPending(&c.conn)
 		st.connect(c, space, auth)
 	})
 }
@@ -111,7 +111,7 @@ func (c *ioConn) Event(e socketio.Event) {
 	c.hub.take(&c.conn, nil, &e)
 	if e.ID != nil {
 		c.io.Acknowledge(e, "[]")
-		c.owed = append(c.owed, &c.conn)
+		c.pending = append(c.pending, &c.conn)
 	}
 }
 

@@ -51,5 +51,5 @@ func (h ruleLimits) MayRing(u *call.User) bool {
 // the server's own messages, which cannot be refused.
 func (h ruleLimits) MayDeliver(u *call.User) bool {
 	s := h.sessions[u.ID]
-	return s == nil || len(s.outbox) <= h.cfg.OutboxMessages/2 && s.kept <= h.cfg.OutboxBytes/2
+	return s == nil || len(s.outbox) <= h.cfg.OutboxMessages/2 && s.outboxBytes <= h.cfg.OutboxBytes/2
 }

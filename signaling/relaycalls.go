@@ -70,7 +70,7 @@ func (st *step) OpenRelay(e call.OpenRelay) {
 	}
 	// tell is called on a goroutine of the relay's, which may hold locks of its own.
 	tell := func(event, user, detail string) {
-		h.post(func(st *step) { st.relayTold(c, gen, event, user, detail) })
+		h.relayEvent(func(st *step) { st.relayTold(c, gen, event, user, detail) })
 	}
 	st.relayCalls.add(func() {
 		failed := ""
@@ -132,7 +132,7 @@ func (st *step) Negotiate(e call.Negotiate) {
 	st.relayCalls.add(func() {
 		if err := h.relay.Offer(c.ID, e.By.ID, e.SDP); err != nil {
 			// Behind what the relay has told of the offers before.
-			h.post(func(st *step) { st.relayTold(c, gen, "refused", e.By.ID, err.Error()) })
+			h.relayEvent(func(st *step) { st.relayTold(c, gen, "refused", e.By.ID, err.Error()) })
 		}
 	})
 }

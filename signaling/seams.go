@@ -70,7 +70,7 @@ type TURN interface {
 	// UserStatus tells how user fares: the transports (udp, tcp, tls) of its
 	// allocations, whether anything has come to one of them from a peer, and the
 	// STUN error codes with which it was refused in the last two minutes.
-	UserStatus(user string) (allocations []string, heard bool, refusals []int)
+	UserStatus(user string) (allocations []string, peerDataSeen bool, refusals []int)
 	// Announced are the addresses of allocations.
 	Announced() []netip.Addr
 }

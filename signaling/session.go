@@ -28,18 +28,18 @@ type session struct {
 	rings   pace // of its own calls
 	rung    pace // of those to it
 
-	epoch   uint64 // numbers start anew in each
-	sent    uint64 // the last number given
-	heard   uint64 // the last number processed from the client
-	outbox  []kept // sent, not acknowledged
-	kept    int    // bytes of it
-	expires *time.Timer
+	epoch       uint64        // numbers start anew in each
+	sentSeq     uint64        // the last number given
+	recvSeq     uint64        // the last number processed from the client
+	outbox      []outboxEntry // sent, not acknowledged
+	outboxBytes int           // bytes of it
+	expires     *time.Timer
 
 	pid string // by which a Socket.IO client has its session back; "": it cannot, or is none
 }
 
-// kept is a numbered message.
-type kept struct {
+// outboxEntry is a numbered message.
+type outboxEntry struct {
 	seq    uint64
 	unsent bool // no connection has been given it
 	protocol.Frame
@@ -57,16 +57,16 @@ func (st *step) send(s *session, m protocol.Message) {
 	o := m.Append(st.scratch[:0])
 	numbered := s.keeps()
 	if numbered {
-		s.sent++
+		s.sentSeq++
 	}
 	if s.Features.Has(protocol.FeatureResume) {
-		o = o.Uint("seq", s.sent).Uint("ack", s.heard)
+		o = o.Uint("seq", s.sentSeq).Uint("ack", s.recvSeq)
 	}
 	o = append(o, '}')
 	st.scratch = o
 	f := protocol.Frame{Data: append(make([]byte, 0, len(o)), o...), Size: len(o)}
 	if numbered {
-		f.Seq = s.sent
+		f.Seq = s.sentSeq
 	}
 	if in, is := m.(protocol.IncomingCallMessage); is {
 		f.Rings = in.CallID
@@ -77,11 +77,11 @@ func (st *step) send(s *session, m protocol.Message) {
 			st.overflow(s)
 			return
 		}
-		s.outbox = append(s.outbox, kept{s.sent, s.conn == nil, f})
-		s.kept += f.Size
+		s.outbox = append(s.outbox, outboxEntry{s.sentSeq, s.conn == nil, f})
+		s.outboxBytes += f.Size
 	}
 	if c := s.conn; c != nil {
-		st.touch(c)
+		st.markPending(c)
 		if !c.push(f) {
 			st.tooSlow(s)
 			return
@@ -98,7 +98,7 @@ func (st *step) send(s *session, m protocol.Message) {
 // the server itself has to say goes on until the third, which a connection takes
 // in one replay.
 func (h *Hub) fills(s *session, halves int) bool {
-	return len(s.outbox) >= halves*h.cfg.OutboxMessages/2 || s.kept >= halves*h.cfg.OutboxBytes/2
+	return len(s.outbox) >= halves*h.cfg.OutboxMessages/2 || s.outboxBytes >= halves*h.cfg.OutboxBytes/2
 }
 
 // unring takes back an incomingCall that no connection was given, when its call
@@ -108,9 +108,9 @@ func (s *session) unring(call string) (done bool) {
 	if last < 0 || !s.outbox[last].unsent || s.outbox[last].Rings != call {
 		return false
 	}
-	s.sent--
-	s.kept -= s.outbox[last].Size
-	s.outbox[last] = kept{}
+	s.sentSeq--
+	s.outboxBytes -= s.outbox[last].Size
+	s.outbox[last] = outboxEntry{}
 	s.outbox = s.outbox[:last]
 	return true
 }
@@ -126,18 +126,18 @@ func (st *step) sendUnnumbered(s *session, m protocol.Unnumbered) {
 func (st *step) sendLoose(c *conn, m protocol.Message) {
 	o := append(m.Append(nil), '}')
 	c.push(protocol.Frame{Data: o, Size: len(o)})
-	st.touch(c)
+	st.markPending(c)
 }
 
 // acknowledge forgets what the client has. It reports whether that was ever sent.
 func (s *session) acknowledge(ack uint64) bool {
-	if ack > s.sent {
+	if ack > s.sentSeq {
 		return false
 	}
 	n := 0
 	for n < len(s.outbox) && s.outbox[n].seq <= ack {
-		s.kept -= s.outbox[n].Size
-		s.outbox[n] = kept{}
+		s.outboxBytes -= s.outbox[n].Size
+		s.outbox[n] = outboxEntry{}
 		n++
 	}
 	if s.outbox = s.outbox[n:]; len(s.outbox) == 0 {
@@ -148,7 +148,7 @@ func (s *session) acknowledge(ack uint64) bool {
 
 // begun reports whether the client has taken part in this epoch's numbering.
 func (s *session) begun() bool {
-	return s.heard > 0 || s.sent > uint64(len(s.outbox))
+	return s.recvSeq > 0 || s.sentSeq > uint64(len(s.outbox))
 }
 
 // replay gives a new connection everything that is not acknowledged.

@@ -28,7 +28,7 @@ type step struct {
 	stepping bool
 	dirty    []*session // their tokens are older than their state
 
-	touched  []*conn // have something to be written
+	pending  []*conn // have something to be written
 	records  []record
 	evidence []*call.Call // to be gathered
 	scratch  []byte
@@ -63,8 +63,8 @@ func (st *step) locked(act func(*step)) {
 	}
 	st.guarded(act)
 	st.guarded((*step).renewDirty)
-	for _, c := range st.touched {
-		c.touched = false
+	for _, c := range st.pending {
+		c.marked = false
 	}
 }
 
@@ -92,9 +92,9 @@ func (st *step) finish() {
 		st.log.Log(context.Background(), r.level, r.words, r.attrs...)
 	}
 	if st.reader != nil {
-		st.reader.owed = append(st.reader.owed, st.touched...)
+		st.reader.pending = append(st.reader.pending, st.pending...)
 	} else {
-		for _, c := range st.touched {
+		for _, c := range st.pending {
 			c.flush()
 		}
 	}
@@ -110,11 +110,11 @@ func (st *step) finish() {
 func (st *step) reset() {
 	clear(st.events)
 	clear(st.dirty)
-	clear(st.touched)
+	clear(st.pending)
 	clear(st.records)
 	clear(st.evidence)
 	*st = step{
-		events: st.events[:0], dirty: st.dirty[:0], touched: st.touched[:0],
+		events: st.events[:0], dirty: st.dirty[:0], pending: st.pending[:0],
 		records: st.records[:0], evidence: st.evidence[:0], scratch: st.scratch[:0],
 	}
 }
@@ -132,11 +132,11 @@ func (h *Hub) endFault(what string) {
 	}
 }
 
-// touch notes that c has something to be written.
-func (st *step) touch(c *conn) {
-	if !c.touched {
-		c.touched = true
-		st.touched = append(st.touched, c)
+// markPending notes that c has something to be written.
+func (st *step) markPending(c *conn) {
+	if !c.marked {
+		c.marked = true
+		st.pending = append(st.pending, c)
 	}
 }
 

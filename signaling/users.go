@@ -179,7 +179,7 @@ func (st *step) end(s *session, code uint16, words string) {
 func (st *step) welcome(s *session, resumed, restored bool) {
 	m := protocol.WelcomeMessage{
 		ID: s.ID, Username: s.Name, ICE: st.iceServers(s), Relay: st.relayMode, RelayAfterMs: st.relayAfter.Milliseconds(),
-		Resumed: resumed, Restored: restored, Ack: s.heard, Features: s.Features, Server: st.about,
+		Resumed: resumed, Restored: restored, Ack: s.recvSeq, Features: s.Features, Server: st.about,
 	}
 	if s.Features.Has(protocol.FeatureResume) {
 		m.Session, m.GraceMs = st.token(s), st.cfg.ResumeGrace.Milliseconds()
