@@ -41,6 +41,7 @@ var keepers = map[string][]string{
 	"github.com/pion/turn/v3":              {"turn"},
 	"github.com/pion/webrtc/v4":            {"relay"},
 	"github.com/pion/stun/v4":              {"internal/netaddr"},
+	"github.com/pion/stun/v2":              {}, // pion/turn's, which a fuzz target reads with
 	"github.com/pion/interceptor":          {"relay"},
 	"go.yaml.in/yaml/v3":                   {"configs"},
 	"github.com/chromedp/chromedp":         {},
@@ -60,6 +61,20 @@ var exempt = []string{"internal/e2e", "internal/natlab", "internal/bench", "inte
 
 func within(dir string, folders []string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool { return dir == f || strings.HasPrefix(dir, f+"/") })
+}
+
+// TestPionStaysInItsFiles: the rest of turn can be read without knowing the library.
+func TestPionStaysInItsFiles(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test || f.dir != "turn" || strings.HasPrefix(path.Base(f.path), "pion_") {
+			continue
+		}
+		for _, imp := range f.imports() {
+			if strings.HasPrefix(imp, "github.com/pion/") {
+				t.Errorf("%s imports %s, which is for pion_*.go", f.path, imp)
+			}
+		}
+	}
 }
 
 func TestImportsPointDown(t *testing.T) {

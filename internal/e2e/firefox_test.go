@@ -2,7 +2,11 @@
 
 package e2e
 
-import "testing"
+import (
+	"net"
+	"os"
+	"testing"
+)
 
 // TestFirefox: a call between browsers of two makers.
 func TestFirefox(t *testing.T) {
@@ -31,6 +35,49 @@ func TestFirefox(t *testing.T) {
 			bob.Click("hang-up")
 			for _, b := range []*Browser{alice, bob} {
 				b.Eventually("the call is over", patience, func() bool { return !b.InCall() && len(b.Stats()) == 0 })
+			}
+		})
+	}
+}
+
+// TestFirefoxOverTURN: Firefox binds no channel, but sends indications. Its packets go around the library as others do, with
+// another Firefox and with Chromium, which does bind channels. (Over TLS: internal/natlab/calls.)
+func TestFirefoxOverTURN(t *testing.T) {
+	cases := []struct {
+		name  string
+		other func(testing.TB, *Server, string, BrowserOptions) *Browser
+	}{
+		{"with Firefox", StartFirefox},
+		{"with Chromium", StartBrowser},
+	}
+	if os.Getenv("DUET_TEST_ALL") == "" {
+		cases = cases[:1]
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			admin := net.JoinHostPort("127.0.0.1", freePort(t))
+			s := StartServer(t, "http.admin_listen="+admin)
+			o := BrowserOptions{Scripts: []string{turnOver("udp")}}
+			alice, bob := StartFirefox(t, s, "alice", o), tc.other(t, s, "bob", o)
+			both := []*Browser{alice, bob}
+			connect(alice, bob, "?path=turn")
+			for _, b := range both {
+				b.Eventually("media takes the path turn", patience, func() bool { return b.Path() == "turn" })
+				b.Sees(10)
+				b.Hears()
+			}
+			count := func(path string) float64 {
+				return metric(t, admin, `duet_turn_packets_total{direction="up",path="`+path+`"}`)
+			}
+			fast, library := count("fast"), count("library")
+			for _, b := range both {
+				b.Sees(50)
+			}
+			if n := count("library") - library; n != 0 {
+				t.Errorf("%v packets went through the library", n)
+			}
+			if n := count("fast") - fast; n < 100 {
+				t.Errorf("%v packets went around the library, and 100 pictures came", n)
 			}
 		})
 	}

@@ -81,9 +81,9 @@ for kind in $kinds; do
 	if [ -n "${BASE:-}" ]; then compare cpu %.2f $kind.duet $kind.base "  CPU, and that of BASE"; fi
 done
 for mode in relay peer; do
-	case " $kinds " in *" $mode.channels "*" $mode.indications "*)
-		compare cpu %.2f $mode.indications.duet $mode.channels.duet "$mode, Duet: indications, and channels" ;;
-	esac
+	if [ -e "$out/$mode.channels.duet.results" ] && [ -e "$out/$mode.indications.duet.results" ]; then
+		compare cpu %.2f $mode.indications.duet $mode.channels.duet "$mode, Duet: indications, and channels"
+	fi
 done
 compare kib %.1f idle.duet idle.coturn "KiB for each of $idle idle allocations"
 if [ -n "${SEARCH:-}" ]; then compare search %.0f search.duet search.coturn "calls on one core"; fi
