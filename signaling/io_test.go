@@ -239,6 +239,32 @@ func TestRecovery(t *testing.T) {
 	})
 }
 
+// TestReloadedPage: it has forgotten by what it could have its session back, and gets its name at once.
+func TestReloadedPage(t *testing.T) {
+	forEachWay(t, func(t *testing.T, way string) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			a, b := w.joinsBy(way, "Ann"), w.join("Bob")
+			connect(a, b)
+			c := w.comes(way, "")
+			c.send(msg{"type": "join", "username": "Ann"})
+			c.refused("username-taken") // she is here
+			a.io.cut()
+			synctest.Wait()
+			elsewhere := w.comes(way, "", fromIP("192.0.2.9"))
+			elsewhere.send(msg{"type": "join", "username": "Ann"})
+			elsewhere.refused("username-taken")
+			c.joins("Ann")
+			if m := b.expect("callEnded"); m.str("reason") != "disconnected" {
+				t.Errorf("got %v", m)
+			}
+			if a.io.again(ioWS).io.recovered {
+				t.Error("the old session came back")
+			}
+		})
+	})
+}
+
 // TestNoRecovery: of a session that has ended, whoever ended it, and of one that another server had.
 func TestNoRecovery(t *testing.T) {
 	forEachWay(t, func(t *testing.T, way string) {

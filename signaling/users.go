@@ -21,8 +21,10 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 	if holder := st.machine.Named(key); holder != nil {
 		// A client whose first connection broke before its welcome came has no
 		// token to come back with. Its place is nobody's, so it may have it.
+		// Neither has a page of Socket.IO that was reloaded.
 		s := st.sessions[holder.ID]
-		if s.proven || s.conn != nil || s.Call != nil || s.from != c.ip {
+		reloaded := s.pid != "" && s.conn == nil && s.from == c.ip
+		if !reloaded && (s.proven || s.conn != nil || s.Call != nil || s.from != c.ip) {
 			return protocol.UsernameTaken
 		}
 		st.end(s, 0, "")
