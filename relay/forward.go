@@ -130,7 +130,7 @@ func (l *leg) forward(b []byte) {
 	if len(b) > mtu {
 		return
 	}
-	l.hear()
+	l.mediaArrived()
 	other := l.r.leg(l.side.Other())
 	if other == nil || !other.connected.Load() {
 		return
@@ -138,8 +138,8 @@ func (l *leg) forward(b []byte) {
 	buf := buffers.Get().(*[mtu]byte)
 	defer buffers.Put(buf)
 	p := buf[:copy(buf[:], b)] // pion still reads its own
-	verdict, ask := l.r.tr.RTP(l.side, p, l.r.s.now())
-	if verdict == plane.Forward {
+	result, ask := l.r.tr.RTP(l.side, p, l.r.s.now())
+	if result == plane.Forward {
 		other.write(p)
 	}
 	if ask {

@@ -20,8 +20,8 @@ import (
 
 const (
 	// RFC 7675: consent expires 30 s after the last check. Before that a leg counts as disturbed.
-	disturbedAfter = 5 * time.Second
-	failedAfter    = 25 * time.Second
+	disconnectedTimeout = 5 * time.Second
+	failedTimeout       = 25 * time.Second
 	// replayWindow is how many packets back a late one may come (RFC 3711, 3.3.2; the minimum is 64).
 	replayWindow = 512
 )
@@ -53,7 +53,7 @@ type leg struct {
 
 func newLeg(r *room, side plane.Side, identity string) *leg {
 	l := &leg{r: r, side: side, id: r.s.legs.Add(1), identity: identity, dead: make(chan struct{}), keys: &plane.Keys{}}
-	l.port = r.s.plane.NewPort(r.tr, side, l.hear)
+	l.port = r.s.plane.NewPort(r.tr, side, l.mediaArrived)
 	return l
 }
 
@@ -96,7 +96,7 @@ func (l *leg) answer(o *offer) (answer string, err error) {
 			return "", fmt.Errorf("add %s: %w", s.kind, err)
 		}
 		l.tracks[s.kind].Store(t)
-		l.whenOrdinary(func() { l.readRTCP(tc.Sender().Read) })
+		l.whenPion(func() { l.readRTCP(tc.Sender().Read) })
 	}
 	gathered := webrtc.GatheringCompletePromise(pc)
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
@@ -119,7 +119,7 @@ func (l *leg) answer(o *offer) (answer string, err error) {
 	text := pc.LocalDescription().SDP
 	l.port.Expect(ufrag(text))
 	onPlane := l.answered(ufrag(text))
-	if !l.r.install(l, l.describe(pc, sections)) {
+	if !l.r.install(l, l.legDescription(pc, sections)) {
 		return "", errLegLost
 	}
 	l.r.askKeyFrames(plane.Side(0))
@@ -151,8 +151,8 @@ func (l *leg) dropTCPLocked() {
 	l.r.s.wg.Go(func() { mux.RemoveConnByUfrag(ufrag) })
 }
 
-// describe is what was negotiated, in the plane's words.
-func (l *leg) describe(pc *webrtc.PeerConnection, sections []section) *plane.Leg {
+// legDescription is what was negotiated, in the plane's words.
+func (l *leg) legDescription(pc *webrtc.PeerConnection, sections []section) *plane.Leg {
 	out := &plane.Leg{ID: l.id}
 	for _, s := range sections {
 		st := s.stream()
@@ -191,7 +191,7 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	set.SetIncludeLoopbackCandidate(true)
 	set.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	set.DisableActiveTCP(true)
-	set.SetICETimeouts(disturbedAfter, failedAfter, 2*time.Second)
+	set.SetICETimeouts(disconnectedTimeout, failedTimeout, 2*time.Second)
 	set.SetSRTPReplayProtectionWindow(replayWindow)
 	set.SetSRTCPReplayProtectionWindow(replayWindow)
 	set.SetFireOnTrackBeforeFirstRTP(true)
@@ -201,7 +201,7 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	}
 	// GCM first: the plane is measurably cheaper with it.
 	set.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
-	if !s.slow {
+	if !s.forcePion {
 		set.SetDTLSKeyLogWriter(l.keys)
 		set.SetDTLSServerHelloMessageHook(l.keys.ServerHello)
 	}
@@ -218,8 +218,8 @@ func (l *leg) connection(sections []section) (*webrtc.PeerConnection, error) {
 	}
 	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		// The tap sees the packets; reading is what makes them come.
-		l.whenOrdinary(func() { l.readRTCP(receiver.Read) })
-		l.whenOrdinary(func() { l.drain(remote) })
+		l.whenPion(func() { l.readRTCP(receiver.Read) })
+		l.whenPion(func() { l.drain(remote) })
 	})
 	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(l.moved)
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
@@ -246,8 +246,8 @@ func (l *leg) up() {
 	if why == nil {
 		l.dropTCPLocked()
 	} else {
-		l.path = pathOrdinary
-		run := l.port.Ordinary(l.fromPlane)
+		l.path = pathPion
+		run := l.port.LeaveToPion(l.fromPlane)
 		l.r.s.wg.Go(run)
 		for _, f := range l.readers {
 			l.r.s.wg.Go(f)
@@ -273,8 +273,8 @@ func (l *leg) up() {
 
 // The paths a leg can have.
 const (
-	pathPlane    = "plane"
-	pathOrdinary = "ordinary"
+	pathPlane = "plane"
+	pathPion  = "ordinary"
 )
 
 // onPlane puts the leg on the plane, or says why that cannot be.
@@ -316,23 +316,23 @@ func (l *leg) moved(pair *webrtc.ICECandidatePair) {
 	}
 }
 
-// hear is called when the leg has sent its first packet.
-func (l *leg) hear() {
+// mediaArrived is called when the leg has sent its first packet.
+func (l *leg) mediaArrived() {
 	if !l.mediaSeen.Swap(true) {
 		l.spawn(l.r.progress)
 	}
 }
 
-// whenOrdinary starts a reader of pion's once the leg is known to be pion's; on the plane it would wait for nothing, with a
+// whenPion starts a reader of pion's once the leg is known to be pion's; on the plane it would wait for nothing, with a
 // stack and a buffer.
-func (l *leg) whenOrdinary(f func()) {
+func (l *leg) whenPion(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.isDead():
 	case l.path == "":
 		l.readers = append(l.readers, f)
-	case l.path == pathOrdinary:
+	case l.path == pathPion:
 		l.r.s.wg.Go(f)
 	}
 }

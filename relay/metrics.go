@@ -100,8 +100,8 @@ func (t traffic) Collect(to chan<- prometheus.Metric) {
 	for d := range plane.Drops {
 		add(droppedDesc(), s.Dropped[d], d.String())
 	}
-	for v := plane.Forward + 1; v < plane.Verdicts; v++ {
-		add(droppedDesc(), t.totals.Verdicts[v].Load(), v.String())
+	for v := plane.Forward + 1; v < plane.Results; v++ {
+		add(droppedDesc(), t.totals.Results[v].Load(), v.String())
 	}
 	add(keysDesc(), t.totals.KeyRequests.Load())
 }

@@ -53,7 +53,7 @@ func TestSilentHooks(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	var logged lines
 	s := startWith(t, nil, Deps{Log: slog.New(slog.NewTextHandler(&logged, nil)), Metrics: registry})
-	s.slow = true
+	s.forcePion = true
 	a, b, e := pair(t, s, clientOptions{})
 	talk(t, a, b)
 	until(t, "ready", func() bool { return e.has("ready") })

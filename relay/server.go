@@ -44,23 +44,23 @@ type Deps struct {
 // Server relays calls. Its methods may be called from any goroutine; all but Run return at once and make no system call.
 type Server struct {
 	// Fixed after New.
-	cfg      Config
-	log      *slog.Logger
-	pion     pionlog.Factory
-	udp      net.Addr
-	tcp      net.Listener
-	plane    *plane.Plane
-	udpMux   ice.UDPMux
-	tcpMux   ice.TCPMux
-	net      *anyNet
-	certs    []webrtc.Certificate
-	bound    netip.Addr
-	families []bool   // that pion knows; true is IPv6
-	port     uint16   // of UDP
-	streams  []uint16 // ports of TCP
-	began    time.Time
-	metrics  metrics
-	slow     bool // tests: no leg is for the plane
+	cfg       Config
+	log       *slog.Logger
+	pion      pionlog.Factory
+	udp       net.Addr
+	tcp       net.Listener
+	plane     *plane.Plane
+	udpMux    ice.UDPMux
+	tcpMux    ice.TCPMux
+	net       *anyNet
+	certs     []webrtc.Certificate
+	bound     netip.Addr
+	families  []bool   // that pion knows; true is IPv6
+	port      uint16   // of UDP
+	streams   []uint16 // ports of TCP
+	began     time.Time
+	metrics   metrics
+	forcePion bool // tests: no leg is for the plane
 
 	ips  atomic.Pointer[[]netip.Addr] // that answers carry; never changed, only replaced
 	legs atomic.Uint64                // the last leg's number

@@ -31,20 +31,20 @@ func (p *Plane) NewCall() *Call {
 const (
 	undecided = iota
 	onPlane   // opened and sealed here
-	ordinary  // opened and sealed by pion
+	pionPath  // opened and sealed by pion
 	closed
 )
 
 // Port is one leg's place in the plane. It exists from the first offer on.
 type Port struct {
-	plane *Plane
-	call  *Call
-	side  Side
-	heard func() // called once, at the first authentic packet
+	plane         *Plane
+	call          *Call
+	side          Side
+	onFirstPacket func() // called once, at the first authentic packet
 
 	state  atomic.Int32
 	target atomic.Pointer[confirmed]
-	told   bool // of the loop: heard was called
+	told   bool // of the loop: onFirstPacket was called
 
 	// Of the loop, once the state is onPlane.
 	open    *srtp.Context
@@ -71,10 +71,10 @@ type outgoing struct {
 // queueLimit is what may wait for pion in a mixed call: a quarter of a second of video.
 const queueLimit = 64
 
-// NewPort gives a leg its place and makes it the one that the call's other leg sends to. heard is called once, from the
+// NewPort gives a leg its place and makes it the one that the call's other leg sends to. onFirstPacket is called once, from the
 // loop, when the first authentic packet arrives; it must not block.
-func (p *Plane) NewPort(c *Call, side Side, heard func()) *Port {
-	t := &Port{plane: p, call: c, side: side, heard: heard}
+func (p *Plane) NewPort(c *Call, side Side, onFirstPacket func()) *Port {
+	t := &Port{plane: p, call: c, side: side, onFirstPacket: onFirstPacket}
 	c.ports[side].Store(t)
 	return t
 }
@@ -89,6 +89,7 @@ func (t *Port) Activate(k *Keys, target netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	t.Retarget(target)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state.Load() != undecided {
@@ -96,18 +97,17 @@ func (t *Port) Activate(k *Keys, target netip.AddrPort) error {
 	}
 	t.open, t.seal = open, seal
 	t.sources = [2]map[uint32]struct{}{{}, {}}
-	t.Retarget(target)
 	t.state.Store(onPlane)
 	return nil
 }
 
-// Ordinary leaves the leg to pion. What the other leg sends is given to write from a goroutine of its own, which the
+// LeaveToPion leaves the leg to pion. What the other leg sends is given to write from a goroutine of its own, which the
 // returned function runs until the port is closed.
-func (t *Port) Ordinary(write func(rtcp bool, b []byte)) (run func()) {
+func (t *Port) LeaveToPion(write func(rtcp bool, b []byte)) (run func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.queue = make(chan outgoing, queueLimit)
-	t.state.CompareAndSwap(undecided, ordinary)
+	t.state.CompareAndSwap(undecided, pionPath)
 	if t.state.Load() == closed {
 		close(t.queue)
 	}
@@ -142,7 +142,7 @@ func (t *Port) Close() {
 	t.mu.Lock()
 	before := t.state.Swap(closed)
 	t.seal = nil
-	if before == ordinary {
+	if before == pionPath {
 		close(t.queue)
 	}
 	t.mu.Unlock()
@@ -164,7 +164,7 @@ func (t *Port) Send(rtcp bool, b []byte) {
 		if sealed, to, ok := t.sealTo(buf.b[:0], rtcp, b); ok {
 			t.plane.write(sealed, to)
 		}
-	case ordinary:
+	case pionPath:
 		t.enqueue(rtcp, b)
 	}
 }
@@ -173,7 +173,7 @@ func (t *Port) Send(rtcp bool, b []byte) {
 func (t *Port) enqueue(rtcp bool, b []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state.Load() != ordinary {
+	if t.state.Load() != pionPath {
 		return
 	}
 	select {

@@ -1,8 +1,8 @@
 // Package plane translates and carries the packets of a relayed call.
 //
 // A relayed call has two legs, and the relay is a translator between them (RFC 3550, section 7.1): every packet that one
-// end sends reaches the other with other names (SSRC, payload type, header-extension ids), and what the other end says
-// about it (NACK, PLI, receiver reports, REMB, transport-wide feedback) comes back with the names the sender knows.
+// end sends reaches the other with other identifiers (SSRC, payload type, header-extension ids), and what the other end says
+// about it (NACK, PLI, receiver reports, REMB, transport-wide feedback) comes back with those the sender knows.
 // Recovery and congestion control are thus the browsers' own over the whole path; nothing is stored here.
 //
 // pion decides, the plane forwards. Signalling, ICE and DTLS are pion's, which reads and writes the same UDP port through
@@ -19,8 +19,10 @@
 // keys, cannot write media to an address of a leg that is not its own; a leg is decided once, before media, and keys can be
 // derived once; reports, too, are sealed only here.
 //
-// Goroutines: Plane.Run is the loop, and the only reader; one for each ordinary Port, which gives pion what the loop
-// queued. Locks, all leaves and none held while another is taken, but Port.mu, under which Plane.mu may not be taken
-// either: Translator.mu guards a call's streams, Port.mu the sealing of one leg's packets, Plane.mu whose an address is,
-// Keys.mu what was heard so far. What opens a leg's packets belongs to the loop alone.
+// Goroutines: Plane.Run is the loop, and the only reader; one for each Port that is pion's, which gives pion what the loop
+// queued.
+//
+// Locks, all of the level Leaf, so that nobody takes one while holding another (builds with -race check it): Translator.mu
+// guards a call's streams, Port.mu the sealing of one leg's packets, Plane.mu whose an address is, Keys.mu what the hooks
+// said. What opens a leg's packets belongs to the loop alone, and so does what a worker keeps.
 package plane

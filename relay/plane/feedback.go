@@ -1,6 +1,6 @@
 package plane
 
-// RTCP from one leg becomes RTCP for the other: names change, meaning stays.
+// RTCP from one leg becomes RTCP for the other: identifiers change, meaning stays.
 
 import (
 	"encoding/binary"
@@ -23,7 +23,7 @@ const (
 
 // RTCP translates a compound packet and appends the result to dst; nothing appended means nothing to send. What names a
 // stream that the other leg does not know is left out; so are BYE (the numbering outlives a source) and whatever is not
-// understood, for it would carry the wrong names.
+// understood, for it would carry the wrong identifiers.
 func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,9 +49,9 @@ func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 		case typeSR:
 			dst = t.senderReport(from, one, dst, now)
 		case typeRR:
-			dst = t.receiverReport(from, one[8:], format, t.speaker(from, binary.BigEndian.Uint32(one[4:])), dst, false, now)
+			dst = t.receiverReport(from, one[8:], format, t.senderSSRC(from, binary.BigEndian.Uint32(one[4:])), dst, false, now)
 		case typeSDES:
-			dst = t.describe(from, one, dst)
+			dst = t.translateSDES(from, one, dst)
 		case typeRTPFB:
 			switch format {
 			case fmtNACK:
@@ -75,12 +75,12 @@ func (t *Translator) AppendPLI(to Side, source uint32, dst []byte) []byte {
 
 func (t *Translator) appendPLILocked(to Side, source uint32, dst []byte) []byte {
 	dst = append(dst, 0x80|fmtPLI, typePSFB, 0, 2)
-	dst = binary.BigEndian.AppendUint32(dst, t.speaker(to.Other(), 0))
+	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(to.Other(), 0))
 	return binary.BigEndian.AppendUint32(dst, source)
 }
 
-// sent finds the stream that leg from sends under ssrc.
-func (t *Translator) sent(from Side, ssrc uint32) (f *flow, k Kind, rtx bool) {
+// sentStream finds the stream that leg from sends under ssrc.
+func (t *Translator) sentStream(from Side, ssrc uint32) (f *flow, k Kind, rtx bool) {
 	for k, f := range t.flows[from] {
 		if f == nil || ssrc == 0 {
 			continue
@@ -95,8 +95,8 @@ func (t *Translator) sent(from Side, ssrc uint32) (f *flow, k Kind, rtx bool) {
 	return nil, 0, false
 }
 
-// heard finds the stream that leg from receives under ssrc: one of the other leg's.
-func (t *Translator) heard(from Side, ssrc uint32) (f *flow, rtx bool) {
+// receivedStream finds the stream that leg from receives under ssrc: one of the other leg's.
+func (t *Translator) receivedStream(from Side, ssrc uint32) (f *flow, rtx bool) {
 	for _, f := range t.flows[from.Other()] {
 		if f == nil || ssrc == 0 {
 			continue
@@ -111,9 +111,10 @@ func (t *Translator) heard(from Side, ssrc uint32) (f *flow, rtx bool) {
 	return nil, false
 }
 
-// speaker is the name under which the other leg hears leg from: the stream's, or any of its streams'.
-func (t *Translator) speaker(from Side, ssrc uint32) uint32 {
-	if f, _, rtx := t.sent(from, ssrc); f != nil {
+// senderSSRC is the SSRC of packet sender (RFC 4585, section 6.1) by which the other leg knows leg from: the stream's, or any of
+// its streams'.
+func (t *Translator) senderSSRC(from Side, ssrc uint32) uint32 {
+	if f, _, rtx := t.sentStream(from, ssrc); f != nil {
 		if rtx {
 			return f.out.OutRTX
 		}
@@ -144,9 +145,9 @@ func (t *Translator) senderReport(from Side, b, dst []byte, now time.Duration) [
 		return dst
 	}
 	ssrc, count := binary.BigEndian.Uint32(b[4:]), b[0]&0x1f
-	f, k, rtx := t.sent(from, ssrc)
+	f, k, rtx := t.sentStream(from, ssrc)
 	if f == nil || rtx || !f.begun || !t.passes(from, k) {
-		return t.receiverReport(from, b[28:], count, t.speaker(from, ssrc), dst, false, now)
+		return t.receiverReport(from, b[28:], count, t.senderSSRC(from, ssrc), dst, false, now)
 	}
 	dst, at := header(dst, 0, typeSR)
 	dst = binary.BigEndian.AppendUint32(dst, f.out.Out)
@@ -163,15 +164,15 @@ func (t *Translator) senderReport(from Side, b, dst []byte, now time.Duration) [
 }
 
 // receiverReport maps report blocks (6.4.1): loss and jitter are the receiver's, the numbers become the source's own.
-func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker uint32, dst []byte, bare bool, now time.Duration) []byte {
+func (t *Translator) receiverReport(from Side, b []byte, count uint8, senderSSRC uint32, dst []byte, bare bool, now time.Duration) []byte {
 	at := len(dst)
 	if !bare {
 		dst, at = header(dst, 0, typeRR)
-		dst = binary.BigEndian.AppendUint32(dst, speaker)
+		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 	}
 	blocks := byte(0)
 	for ; count > 0 && len(b) >= 24; count, b = count-1, b[24:] {
-		f, rtx := t.heard(from, binary.BigEndian.Uint32(b))
+		f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b))
 		if f == nil {
 			continue
 		}
@@ -180,9 +181,9 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker ui
 		}
 		n, source := &f.media, f.source
 		if rtx {
-			n, source = &f.repair, f.sourceRTX
+			n, source = &f.rtxSeqs, f.sourceRTX
 		}
-		high, ok := n.back(uint16(binary.BigEndian.Uint32(b[8:])), f.turn)
+		high, ok := n.unmap(uint16(binary.BigEndian.Uint32(b[8:])), f.sourceGen)
 		if !ok {
 			continue
 		}
@@ -199,8 +200,8 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, speaker ui
 	return seal(dst, at)
 }
 
-// describe maps an SDES packet (6.5): only canonical names pass.
-func (t *Translator) describe(from Side, b, dst []byte) []byte {
+// translateSDES maps an SDES packet (6.5): only canonical names pass.
+func (t *Translator) translateSDES(from Side, b, dst []byte) []byte {
 	dst, at := header(dst, 0, typeSDES)
 	chunks := byte(0)
 	for body, count := b[4:], b[0]&0x1f; count > 0 && len(body) >= 8; count-- {
@@ -217,7 +218,7 @@ func (t *Translator) describe(from Side, b, dst []byte) []byte {
 			}
 			i += 2 + n
 		}
-		if f, _, rtx := t.sent(from, ssrc); f != nil && name != nil {
+		if f, _, rtx := t.sentStream(from, ssrc); f != nil && name != nil {
 			out := f.out.Out
 			if rtx {
 				out = f.out.OutRTX
@@ -248,16 +249,16 @@ func (t *Translator) nack(from Side, b, dst []byte) []byte {
 	if len(b) < 16 {
 		return dst
 	}
-	f, rtx := t.heard(from, binary.BigEndian.Uint32(b[8:]))
+	f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b[8:]))
 	if f == nil || rtx {
 		return dst
 	}
 	dst, at := header(dst, fmtNACK, typeRTPFB)
-	dst = binary.BigEndian.AppendUint32(dst, t.speaker(from, binary.BigEndian.Uint32(b[4:])))
+	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(from, binary.BigEndian.Uint32(b[4:])))
 	dst = binary.BigEndian.AppendUint32(dst, f.source)
 	some := false
 	for i := 12; i+4 <= len(b); i += 4 {
-		if in, ok := f.media.back(binary.BigEndian.Uint16(b[i:]), f.turn); ok {
+		if in, ok := f.media.unmap(binary.BigEndian.Uint16(b[i:]), f.sourceGen); ok {
 			dst = binary.BigEndian.AppendUint16(dst, uint16(in))
 			dst = append(dst, b[i+2:i+4]...)
 			some = true
@@ -274,23 +275,23 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 	if len(b) < 12 {
 		return dst
 	}
-	speaker := t.speaker(from, binary.BigEndian.Uint32(b[4:]))
+	senderSSRC := t.senderSSRC(from, binary.BigEndian.Uint32(b[4:]))
 	switch {
 	case format == fmtPLI:
-		f, _ := t.heard(from, binary.BigEndian.Uint32(b[8:]))
+		f, _ := t.receivedStream(from, binary.BigEndian.Uint32(b[8:]))
 		if f == nil || f.source == 0 {
 			return dst
 		}
 		dst = append(dst, 0x80|fmtPLI, typePSFB, 0, 2)
-		dst = binary.BigEndian.AppendUint32(dst, speaker)
+		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 		return binary.BigEndian.AppendUint32(dst, f.source)
 	case format == fmtFIR:
 		dst, at := header(dst, fmtFIR, typePSFB)
-		dst = binary.BigEndian.AppendUint32(dst, speaker)
+		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		some := false
 		for i := 12; i+8 <= len(b); i += 8 {
-			if f, _ := t.heard(from, binary.BigEndian.Uint32(b[i:])); f != nil && f.source != 0 {
+			if f, _ := t.receivedStream(from, binary.BigEndian.Uint32(b[i:])); f != nil && f.source != 0 {
 				dst = binary.BigEndian.AppendUint32(dst, f.source)
 				dst = append(dst, b[i+4], 0, 0, 0)
 				some = true
@@ -302,12 +303,12 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 		return seal(dst, at)
 	case format == fmtREMB && len(b) >= 20 && string(b[12:16]) == "REMB":
 		dst, at := header(dst, fmtREMB, typePSFB)
-		dst = binary.BigEndian.AppendUint32(dst, speaker)
+		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		dst = append(dst, b[12:20]...)
 		count := byte(0)
 		for i := 20; i+4 <= len(b) && count < b[16]; i += 4 {
-			f, rtx := t.heard(from, binary.BigEndian.Uint32(b[i:]))
+			f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b[i:]))
 			if f == nil {
 				continue
 			}

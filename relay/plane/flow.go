@@ -1,6 +1,6 @@
 package plane
 
-// One stream in one direction: its names on both legs, its numbers and its state.
+// One stream in one direction: its identifiers on both legs, its numbers and its state.
 
 import (
 	"encoding/binary"
@@ -20,13 +20,13 @@ type flow struct {
 	mid, twcc uint8
 
 	source, sourceRTX uint32
-	turn              uint32 // counts the sources: one that comes back is another
-	media, repair     numbering
+	sourceGen         uint32 // counts the sources: one that comes back is another
+	media, rtxSeqs    seqMap
 	begun             bool // the current source has sent something that went on
 	open              bool // not muted, and past its key frame
 	waitUntil         time.Duration
 	askedAt           time.Duration
-	heardAt           time.Duration // last packet of the current source
+	lastPacketAt      time.Duration // last packet of the current source
 	tsDelta           uint32
 	lastTS            uint32
 	sentAt            time.Duration
@@ -42,13 +42,13 @@ type flow struct {
 func (f *flow) take(source, rtx uint32) {
 	f.stop()
 	f.source, f.sourceRTX, f.begun = source, rtx, false
-	f.turn++
+	f.sourceGen++
 }
 
 // stop closes the stream: the next packet begins a new run of numbers, and a picture.
 func (f *flow) stop() {
 	f.media.close()
-	f.repair.close()
+	f.rtxSeqs.close()
 	f.open, f.waitUntil = false, 0
 }
 
@@ -67,30 +67,30 @@ func (t *Translator) begins(from Side, k Kind, f *flow, p packet, now time.Durat
 	return now > f.waitUntil
 }
 
-// repairPacket translates a retransmission (RFC 4588), or the padding that browsers send under the same SSRC.
-func (t *Translator) repairPacket(from Side, f *flow, p packet, pt uint8) Verdict {
+// retransmission translates a retransmission (RFC 4588), or the padding that browsers send under the same SSRC.
+func (t *Translator) retransmission(from Side, f *flow, p packet, pt uint8) Result {
 	if !f.open || f.out.OutRTX == 0 {
 		return Waiting
 	}
 	if p.end-p.payload >= 2 {
-		osn, ok := f.media.peek(binary.BigEndian.Uint16(p.b[p.payload:]))
+		osn, ok := f.media.lookup(binary.BigEndian.Uint16(p.b[p.payload:]))
 		if !ok {
 			return Stale
 		}
 		binary.BigEndian.PutUint16(p.b[p.payload:], osn)
 	}
-	seq, ok := f.repair.next(p.sequence(), f.turn)
+	seq, ok := f.rtxSeqs.mapNext(p.sequence(), f.sourceGen)
 	if !ok {
 		return Stale
 	}
-	t.rename(from, f, p, pt, seq, f.out.OutRTX)
+	t.rewrite(from, f, p, pt, seq, f.out.OutRTX)
 	return Forward
 }
 
-// rename writes the receiver's names into a packet.
-func (t *Translator) rename(from Side, f *flow, p packet, pt uint8, seq uint16, ssrc uint32) {
+// rewrite writes the receiver's identifiers into a packet.
+func (t *Translator) rewrite(from Side, f *flow, p packet, pt uint8, seq uint16, ssrc uint32) {
 	if f.fam[p.payloadType()] == RED {
-		f.renameRED(p.b[p.payload:p.end])
+		f.rewriteRED(p.b[p.payload:p.end])
 	}
 	p.setPayloadType(pt)
 	p.setSequence(seq)
@@ -104,15 +104,15 @@ func (t *Translator) rename(from Side, f *flow, p packet, pt uint8, seq uint16, 
 			copy(value, f.out.Mid)
 		}
 		if id == f.twcc && f.twcc != 0 && len(value) == 2 {
-			tr := &t.transports[from]
-			binary.BigEndian.PutUint16(value, tr.out(binary.BigEndian.Uint16(value), true))
+			tr := &t.twccMaps[from]
+			binary.BigEndian.PutUint16(value, tr.mapSeq(binary.BigEndian.Uint16(value), true))
 		}
 		return f.ext[id]
 	})
 }
 
-// renameRED maps the payload types of the blocks (RFC 2198, section 3).
-func (f *flow) renameRED(b []byte) {
+// rewriteRED maps the payload types of the blocks (RFC 2198, section 3).
+func (f *flow) rewriteRED(b []byte) {
 	for at := 0; at < len(b); at += 4 {
 		if out := f.pt[b[at]&0x7f]; out != 0 {
 			b[at] = b[at]&0x80 | (out - 1)
@@ -123,8 +123,8 @@ func (f *flow) renameRED(b []byte) {
 	}
 }
 
-// names reports whether a packet's mid, if it has one, is this stream's.
-func (f *flow) names(p packet) bool {
+// hasMid reports whether a packet's mid, if it has one, is this stream's.
+func (f *flow) hasMid(p packet) bool {
 	same := true
 	if f.mid != 0 {
 		p.extensions(func(id uint8, value []byte) uint8 {

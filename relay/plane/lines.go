@@ -43,11 +43,11 @@ func (t *Translator) turned(from Side, p packet, now time.Duration) bool {
 	if t.second[from] {
 		line = first
 	}
-	if f.heardAt != 0 && now-f.heardAt < sourceSilence || !line.sends(p) {
+	if f.lastPacketAt != 0 && now-f.lastPacketAt < sourceSilence || !line.sends(p) {
 		return false
 	}
-	if f.heardAt == 0 { // the first line has its time to begin
-		f.heardAt = now
+	if f.lastPacketAt == 0 { // the first line has its time to begin
+		f.lastPacketAt = now
 		return false
 	}
 	t.second[from] = !t.second[from]

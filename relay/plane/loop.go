@@ -126,7 +126,7 @@ func (w *worker) media(b []byte, from netip.AddrPort, now time.Duration) {
 		return
 	}
 	switch t.state.Load() {
-	case ordinary:
+	case pionPath:
 		p.handUp(b, from)
 	case onPlane:
 		if len(b) >= 2 && b[1] >= 192 && b[1] < 224 { // RFC 5761, section 4
@@ -166,7 +166,7 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 		return
 	}
 	t.sources[0][ssrc] = struct{}{}
-	w.hear(t)
+	w.firstPacket(t)
 	other := t.call.ports[t.side.Other()].Load()
 	if other == nil {
 		return
@@ -175,9 +175,9 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 	if state == undecided {
 		return // it will ask for a key frame when it is there
 	}
-	verdict, ask := t.call.RTP(t.side, plain, now)
-	if verdict == Forward {
-		if state == ordinary {
+	result, ask := t.call.RTP(t.side, plain, now)
+	if result == Forward {
+		if state == pionPath {
 			other.enqueue(false, plain)
 		} else if sealed, to, ok := other.sealTo(plain[:0], false, plain); ok {
 			w.out.Add(to, sealed)
@@ -225,7 +225,7 @@ func (w *worker) sendReport(to *Port, plain []byte) {
 	case len(plain) == 0:
 	case len(plain) > largest:
 		w.p.drop(DropOversize)
-	case to.state.Load() == ordinary:
+	case to.state.Load() == pionPath:
 		to.enqueue(true, plain)
 	case w.used == len(w.rtcp):
 		w.p.drop(DropQueue)
@@ -237,10 +237,10 @@ func (w *worker) sendReport(to *Port, plain []byte) {
 	}
 }
 
-// hear tells once that a leg has sent something authentic.
-func (w *worker) hear(t *Port) {
+// firstPacket tells once that a leg has sent something authentic.
+func (w *worker) firstPacket(t *Port) {
 	if !t.told {
 		t.told = true
-		t.heard()
+		t.onFirstPacket()
 	}
 }

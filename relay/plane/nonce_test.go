@@ -99,7 +99,7 @@ func TestNoncePionMayNotWrite(t *testing.T) {
 	if n := p.Stats().Dropped[DropBypass]; n != 4 {
 		t.Error("pion may write before the leg is decided")
 	}
-	run := e.port.Ordinary(func(bool, []byte) {})
+	run := e.port.LeaveToPion(func(bool, []byte) {})
 	done := make(chan struct{})
 	go func() { run(); close(done) }()
 	_, _ = p.WriteToAddrPort(rtp, e.addr())
@@ -116,7 +116,7 @@ func TestNonceDecidedOnce(t *testing.T) {
 	if err := a.port.Activate(greeting(10), a.addr()); err == nil {
 		t.Error("a leg was activated a second time")
 	}
-	run := a.port.Ordinary(func(bool, []byte) { t.Error("a leg of the plane was given to pion") })
+	run := a.port.LeaveToPion(func(bool, []byte) { t.Error("a leg of the plane was given to pion") })
 	a.port.Send(false, make1(t, 96, 1, 1, 1, key))
 	if !a.port.OnPlane() {
 		t.Error("the leg left the plane")

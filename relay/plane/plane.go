@@ -36,7 +36,7 @@ const (
 // Drop is why a packet was dropped before the translator saw it, or after.
 type Drop uint8
 
-// The reasons. Those of the translator are Verdicts.
+// The reasons. Those of the translator are Results.
 const (
 	DropStranger    Drop = iota // a Binding request for no ufrag of ours, or nothing that belongs here
 	DropUnconfirmed             // media from an address that ICE has not confirmed
@@ -278,7 +278,7 @@ func (p *Plane) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	switch {
 	case len(b) > 0 && b[0]>>6 == 2:
-		if t := p.owner(to); t == nil || t.state.Load() != ordinary {
+		if t := p.owner(to); t == nil || t.state.Load() != pionPath {
 			p.drop(DropBypass)
 			return len(b), nil
 		}

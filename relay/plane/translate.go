@@ -10,23 +10,23 @@ import (
 	"duet/internal/lock"
 )
 
-// Verdict is what became of a packet.
-type Verdict uint8
+// Result is what became of a packet.
+type Result uint8
 
-// The verdicts: the first is the only one that sends.
+// The results: the first is the only one that sends.
 const (
-	Forward Verdict = iota
+	Forward Result = iota
 	Malformed
 	Unknown // no stream, payload type or leg for it
 	Muted
 	Waiting // for a key frame
 	Stale   // a repeated number, or one from before the source's beginning
 	Excess  // more than one end of a call may send
-	Verdicts
+	Results
 )
 
-func (v Verdict) String() string {
-	return [...]string{"forward", "malformed", "unknown", "muted", "waiting", "stale", "excess", "?"}[min(v, Verdicts)]
+func (v Result) String() string {
+	return [...]string{"forward", "malformed", "unknown", "muted", "waiting", "stale", "excess", "?"}[min(v, Results)]
 }
 
 const (
@@ -47,8 +47,8 @@ type Translator struct {
 	wanted [2][Kinds]bool  // by sender: a key frame should be asked for
 	counts [2]Counts
 
-	second           [2]bool      // by sender: its second video line has the pictures, see lines.go
-	transports       [2]transport // by sender
+	second           [2]bool    // by sender: its second video line has the pictures, see lines.go
+	twccMaps         [2]twccMap // by sender
 	buckets          [2]bucket
 	totals           *Totals // of all calls; nil: not counted
 	statuses, filled []uint8 // scratch of transportFeedback
@@ -57,7 +57,7 @@ type Translator struct {
 // Counts is what one leg sent, and what became of it.
 type Counts struct {
 	Packets, Bytes uint64 // forwarded
-	Dropped        [Verdicts]uint64
+	Dropped        [Results]uint64
 	KeyRequests    uint64        // by the relay itself
 	Lost           int           // of those forwarded, as the other end reports it
 	RTT            time.Duration // between the relay and the other end, as last reported; 0 is unknown
@@ -65,7 +65,7 @@ type Counts struct {
 
 // Totals are the sums over all calls, for metrics.
 type Totals struct {
-	Verdicts    [Verdicts]atomic.Uint64
+	Results     [Results]atomic.Uint64
 	KeyRequests atomic.Uint64
 }
 
@@ -118,8 +118,8 @@ func (t *Translator) SetLeg(side Side, leg *Leg) {
 	t.legs[side] = leg
 	fresh := old == nil || leg == nil || old.ID != leg.ID
 	if fresh {
-		t.transports[side].renew()
-		t.transports[side.Other()] = transport{} // what is sent to a fresh leg is counted anew
+		t.twccMaps[side].resync()
+		t.twccMaps[side.Other()] = twccMap{} // what is sent to a fresh leg is counted anew
 	}
 	for _, from := range []Side{side, side.Other()} {
 		t.choose(from)
@@ -264,8 +264,8 @@ func (t *Translator) Counts(from Side) Counts {
 }
 
 // RTP turns a packet of one leg into one for the other, in place; the padding and all lengths stay. Send it only if the
-// verdict is Forward. now is the caller's monotonic clock. ask reports that Wanted has something.
-func (t *Translator) RTP(from Side, b []byte, now time.Duration) (v Verdict, ask bool) {
+// result is Forward. now is the caller's monotonic clock. ask reports that Wanted has something.
+func (t *Translator) RTP(from Side, b []byte, now time.Duration) (v Result, ask bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v = t.rtpLocked(from, b, now)
@@ -276,12 +276,12 @@ func (t *Translator) RTP(from Side, b []byte, now time.Duration) (v Verdict, ask
 		t.counts[from].Dropped[v]++
 	}
 	if t.totals != nil {
-		t.totals.Verdicts[v].Add(1)
+		t.totals.Results[v].Add(1)
 	}
 	return v, t.wanted[from] != [Kinds]bool{}
 }
 
-func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
+func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Result {
 	p, ok := parse(b)
 	if !ok {
 		return Malformed
@@ -297,7 +297,7 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 	if v != Forward && f.twcc != 0 {
 		p.extensions(func(id uint8, value []byte) uint8 {
 			if id == f.twcc && len(value) == 2 {
-				t.transports[from].out(binary.BigEndian.Uint16(value), false)
+				t.twccMaps[from].mapSeq(binary.BigEndian.Uint16(value), false)
 			}
 			return id
 		})
@@ -306,7 +306,7 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Verdict {
 }
 
 // pass decides about a packet of a known stream and renames it.
-func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duration) Verdict {
+func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duration) Result {
 	pt := p.payloadType()
 	out := f.pt[pt]
 	if out == 0 {
@@ -316,18 +316,18 @@ func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duratio
 		if !t.passes(from, k) {
 			return Muted
 		}
-		return t.repairPacket(from, f, p, out-1)
+		return t.retransmission(from, f, p, out-1)
 	}
-	f.heardAt = now
+	f.lastPacketAt = now
 	if !t.passes(from, k) {
-		f.media.drop(p.sequence(), f.turn)
+		f.media.drop(p.sequence(), f.sourceGen)
 		return Muted
 	}
 	if !f.open && !t.begins(from, k, f, p, now) {
-		f.media.drop(p.sequence(), f.turn)
+		f.media.drop(p.sequence(), f.sourceGen)
 		return Waiting
 	}
-	seq, ok := f.media.next(p.sequence(), f.turn)
+	seq, ok := f.media.mapNext(p.sequence(), f.sourceGen)
 	if !ok {
 		return Stale
 	}
@@ -342,7 +342,7 @@ func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duratio
 	f.lastTS, f.sentAt = p.timestamp()+f.tsDelta, now
 	f.packets++
 	f.octets += uint32(p.end - p.payload)
-	t.rename(from, f, p, out-1, seq, f.out.Out)
+	t.rewrite(from, f, p, out-1, seq, f.out.Out)
 	return Forward
 }
 
@@ -364,18 +364,18 @@ func (t *Translator) find(from Side, p packet, now time.Duration) (Kind, *flow) 
 		return Video, t.flows[from][Video]
 	}
 	for k, f := range t.flows[from] {
-		if f == nil || f.pt[pt] == 0 || !f.names(p) {
+		if f == nil || f.pt[pt] == 0 || !f.hasMid(p) {
 			continue
 		}
 		if f.rtx[pt] {
 			if f.sourceRTX == 0 {
-				f.repair.close()
+				f.rtxSeqs.close()
 				f.sourceRTX = ssrc
 				return Kind(k), f
 			}
 			continue
 		}
-		if f.source != 0 && now-f.heardAt < sourceSilence && f.heardAt != 0 {
+		if f.source != 0 && now-f.lastPacketAt < sourceSilence && f.lastPacketAt != 0 {
 			continue
 		}
 		f.take(ssrc, 0)

@@ -15,8 +15,8 @@ type section struct {
 	id    uint32 // the source it belongs to
 }
 
-// numbering gives out the sequence numbers of one outgoing SSRC. Extended numbers (RFC 3711's index) are int64.
-type numbering struct {
+// seqMap gives out the sequence numbers of one outgoing SSRC. Extended numbers (RFC 3711's index) are int64.
+type seqMap struct {
 	used    bool  // anything ever sent
 	open    bool  // the current section accepts packets
 	newest  int64 // our newest number
@@ -34,7 +34,7 @@ func unwrap(seq uint16, near int64) int64 {
 }
 
 // close ends the current section: the next packet begins a new one directly after the newest number.
-func (n *numbering) close() {
+func (n *seqMap) close() {
 	if !n.open {
 		return
 	}
@@ -46,9 +46,9 @@ func (n *numbering) close() {
 	n.pasts = min(n.pasts+1, sections)
 }
 
-// next maps a source's sequence number to ours. It reports false for a number that was given out before, that is too
+// mapNext maps a source's sequence number to ours. It reports false for a number that was given out before, that is too
 // old, or that lies before the current section's beginning.
-func (n *numbering) next(seq uint16, source uint32) (uint16, bool) {
+func (n *seqMap) mapNext(seq uint16, source uint32) (uint16, bool) {
 	if !n.open {
 		in, start := int64(seq), n.newest+1
 		if n.current.id == source && n.used {
@@ -79,7 +79,7 @@ func (n *numbering) next(seq uint16, source uint32) (uint16, bool) {
 }
 
 // lastOf is the newest number known of a source that goes on, or less than any.
-func (n *numbering) lastOf(source uint32) int64 {
+func (n *seqMap) lastOf(source uint32) int64 {
 	if n.current.id == source {
 		return n.in
 	}
@@ -87,14 +87,14 @@ func (n *numbering) lastOf(source uint32) int64 {
 }
 
 // drop notes that a packet of the current source was held back, so that its numbers can be followed over a long pause.
-func (n *numbering) drop(seq uint16, source uint32) {
+func (n *seqMap) drop(seq uint16, source uint32) {
 	if n.used && !n.open && n.current.id == source {
 		n.in = max(n.in, unwrap(seq, n.in))
 	}
 }
 
 // mark notes that number out is used now; false if it was, or is too old to know.
-func (n *numbering) mark(out int64) bool {
+func (n *seqMap) mark(out int64) bool {
 	if out <= n.newest-window {
 		return false
 	}
@@ -116,8 +116,8 @@ func (n *numbering) mark(out int64) bool {
 	return true
 }
 
-// peek maps a number of the current section without using it up: the original number inside a retransmission.
-func (n *numbering) peek(seq uint16) (uint16, bool) {
+// lookup maps a number of the current section without using it up: the original number inside a retransmission.
+func (n *seqMap) lookup(seq uint16) (uint16, bool) {
 	if !n.open {
 		return 0, false
 	}
@@ -128,8 +128,8 @@ func (n *numbering) peek(seq uint16) (uint16, bool) {
 	return uint16(n.current.start + in - n.current.in), true
 }
 
-// back maps one of our numbers to the source's, where source is the one that sends now.
-func (n *numbering) back(seq uint16, source uint32) (in int64, ok bool) {
+// unmap maps one of our numbers to the source's, where source is the one that sends now.
+func (n *seqMap) unmap(seq uint16, source uint32) (in int64, ok bool) {
 	if !n.used {
 		return 0, false
 	}

@@ -8,51 +8,51 @@ const (
 	transportURI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 	fmtTransport = 15
 
-	// heldWindow is how many numbers back a report may look; at 1,000 packets a second it is four seconds.
-	heldWindow = 4096
+	// suppressedWindow is how many numbers back a report may look; at 1,000 packets a second it is four seconds.
+	suppressedWindow = 4096
 	// maxStatuses bounds a report: more packets than this between two reports (50 to 250 ms) is no honest one.
 	maxStatuses = 4096
 )
 
-// transport maps one sender's transport-wide numbers to those that the other leg sees. The two run in parallel, so that a
+// twccMap maps one sender's transport-wide numbers to those that the other leg sees. The two run in parallel, so that a
 // number that the relay held back leaves a hole; reports say that it arrived, since it was not the path that lost it.
-type transport struct {
-	used, renewed bool
-	delta, newest uint16 // newest as the receiver counts
-	held          [heldWindow / 64]uint64
+type twccMap struct {
+	used, resyncing bool
+	delta, newest   uint16 // newest as the receiver counts
+	suppressed      [suppressedWindow / 64]uint64
 }
 
-// renew is called when another association sends: its numbers start anywhere, the receiver's go on.
-func (t *transport) renew() { t.renewed = true }
+// resync is called when another association sends: its numbers start anywhere, the receiver's go on.
+func (t *twccMap) resync() { t.resyncing = true }
 
-// out maps a number and notes whether its packet goes on.
-func (t *transport) out(n uint16, forwarded bool) uint16 {
-	if !t.used || t.renewed {
+// mapSeq maps a number and notes whether its packet goes on.
+func (t *twccMap) mapSeq(n uint16, forwarded bool) uint16 {
+	if !t.used || t.resyncing {
 		if t.used {
 			t.delta = t.newest + 1 - n
 		}
-		t.used, t.renewed = true, false
+		t.used, t.resyncing = true, false
 		t.newest = n + t.delta - 1
 	}
 	n += t.delta
 	if ahead := int16(n - t.newest); ahead > 0 {
 		for i := t.newest + 1; i != n+1; i++ {
-			t.held[i%heldWindow/64] &^= 1 << (i % 64)
+			t.suppressed[i%suppressedWindow/64] &^= 1 << (i % 64)
 		}
 		t.newest = n
-	} else if ahead <= -heldWindow {
+	} else if ahead <= -suppressedWindow {
 		return n
 	}
 	if !forwarded {
-		t.held[n%heldWindow/64] |= 1 << (n % 64)
+		t.suppressed[n%suppressedWindow/64] |= 1 << (n % 64)
 	}
 	return n
 }
 
-// holds reports whether the relay held back number n of the receiver's count.
-func (t *transport) holds(n uint16) bool {
+// isSuppressed reports whether the relay held back number n of the receiver's count.
+func (t *twccMap) isSuppressed(n uint16) bool {
 	behind := t.newest - n
-	return behind < heldWindow && t.held[n%heldWindow/64]&(1<<(n%64)) != 0
+	return behind < suppressedWindow && t.suppressed[n%suppressedWindow/64]&(1<<(n%64)) != 0
 }
 
 // Packet statuses of a report.
@@ -67,9 +67,9 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 	if len(b) < 20 {
 		return dst
 	}
-	tr := &t.transports[from.Other()]
+	tr := &t.twccMaps[from.Other()]
 	var source uint32
-	if f, rtx := t.heard(from, binary.BigEndian.Uint32(b[8:])); f != nil && !rtx {
+	if f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b[8:])); f != nil && !rtx {
 		source = f.source
 	}
 	for _, f := range t.flows[from.Other()] {
@@ -82,13 +82,13 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 		return dst
 	}
 	dst, at := header(dst, fmtTransport, typeRTPFB)
-	dst = binary.BigEndian.AppendUint32(dst, t.speaker(from, binary.BigEndian.Uint32(b[4:])))
+	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(from, binary.BigEndian.Uint32(b[4:])))
 	dst = binary.BigEndian.AppendUint32(dst, source)
 	dst = binary.BigEndian.AppendUint16(dst, base-tr.delta)
 	dst = append(dst, b[14:20]...)
 	held := false
 	for i := range count {
-		held = held || tr.holds(base+uint16(i))
+		held = held || tr.isSuppressed(base+uint16(i))
 	}
 	if !held {
 		dst = append(dst, b[20:]...)
@@ -99,7 +99,7 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 	if !ok {
 		return dst[:at]
 	}
-	fill := func(i int) bool { return statuses[i] == notReceived && tr.holds(base+uint16(i)) }
+	fill := func(i int) bool { return statuses[i] == notReceived && tr.isSuppressed(base+uint16(i)) }
 	filled := t.filled[:0]
 	for i, s := range statuses {
 		if fill(i) {
