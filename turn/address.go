@@ -62,10 +62,7 @@ func (s *Server) forgetFormer() {
 	if len(before.former) == 0 {
 		return
 	}
-	used := map[netip.Addr]bool{}
-	for _, a := range s.relays.all() {
-		used[a.relay.Addr()] = true
-	}
+	used := s.relays.addresses()
 	after := &announced{now: before.now}
 	for _, ip := range before.former {
 		if used[ip] {

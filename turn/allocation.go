@@ -5,10 +5,10 @@ package turn
 import (
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/udp"
 )
 
@@ -41,7 +41,7 @@ type allocation struct {
 	seen   uint64
 	seenAt time.Time
 
-	mu     sync.Mutex // a leaf; guards what follows, and whoever replaces a list
+	mu     lock.Mutex[lock.Leaf] // guards what follows, and whoever replaces a list
 	closed bool
 	timer  *time.Timer
 }

@@ -5,9 +5,9 @@ package turn
 import (
 	"hash/maphash"
 	"net/netip"
-	"sync"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/peraddr"
 )
 
@@ -18,7 +18,7 @@ type budget struct {
 	perIP int
 	seed  maphash.Seed
 
-	mu    sync.Mutex // a leaf; guards slots
+	mu    lock.Mutex[lock.Leaf] // guards slots
 	slots []budgetSlot
 }
 

@@ -5,8 +5,9 @@ package turn
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
+
+	"duet/internal/lock"
 )
 
 // maxCandidates bounds the addresses of one member in one call; browsers have a dozen.
@@ -14,7 +15,7 @@ const maxCandidates = 64
 
 // callPeers is told by signaling; see CallStarted, Candidate and CallEnded.
 type callPeers struct {
-	mu    sync.Mutex // a leaf; guards all that is not atomic
+	mu    lock.Mutex[lock.Leaf] // guards all that is not atomic
 	users map[string]*member
 	calls map[string][2]*member
 }

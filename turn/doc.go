@@ -36,6 +36,6 @@
 //
 // # Locks
 //
-// All locks are leaves, but those of the sockets (package udp). A packet that is forwarded takes none but its loop's
+// All locks are leaves, but a loop's, which is held while its sockets are closed (package udp). A packet that is forwarded takes none but its loop's
 // sockets', once for each batch.
 package turn

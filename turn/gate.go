@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"duet/internal/lock"
 )
 
 // gate lets the messages of one transport's clients pass to its authority.
@@ -22,7 +24,7 @@ type gate struct {
 	in      [headroom + maxFrame + 1 + tailroom]byte
 	scratch []byte
 
-	mu          sync.Mutex // a leaf; guards allocations
+	mu          lock.Mutex[lock.Leaf] // guards allocations
 	allocations map[netip.AddrPort]*allocation
 }
 

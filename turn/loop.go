@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/udp"
 )
 
@@ -46,7 +46,7 @@ type loop struct {
 	ready []*loopSocket
 	now   int64
 
-	mu      sync.Mutex // a leaf; guards what follows
+	mu      lock.Mutex[lock.Leg] // guards what follows, and is held while the loop is closed
 	closed  bool
 	serving bool
 }

@@ -7,10 +7,11 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	pion "github.com/pion/turn/v3"
+
+	"duet/internal/lock"
 )
 
 // library is an authority, and the net.PacketConn of one server of pion's.
@@ -25,7 +26,7 @@ type library struct {
 	nonce   []byte      // for that; empty: not known yet
 	asked   bool        // for a nonce
 
-	mu      sync.Mutex // a leaf; guards expired
+	mu      lock.Mutex[lock.Leaf] // guards expired
 	expired []*allocation
 }
 

@@ -16,7 +16,7 @@ func TestOldAllocationDoesNotTakeTheNewOneAlong(t *testing.T) {
 		over, returned := make(chan struct{}), false
 		go func() {
 			defer close(over)
-			newRelayConn(old).ReadFrom(make([]byte, 1600))
+			(&relayConn{allocation: old}).ReadFrom(make([]byte, 1600))
 			returned = true
 		}()
 		<-over

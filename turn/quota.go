@@ -5,10 +5,10 @@ package turn
 import (
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/peraddr"
 )
 
@@ -65,7 +65,7 @@ type quotas struct {
 	bytes, packets        int64
 	all                   trafficLimit
 
-	mu    sync.Mutex            // a leaf; guards what follows
+	mu    lock.Mutex[lock.Leaf] // guards what follows
 	users map[string]*userQuota // of ours
 	byIP  peraddr.Counter       // allocations, and ports that are reserved
 	open  int                   // of them in all

@@ -4,15 +4,16 @@ package turn
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
+
+	"duet/internal/lock"
 )
 
 // relayTable knows the relayed addresses in use.
 type relayTable struct {
 	epoch atomic.Uint64 // grows with every claim; from 1
 
-	mu     sync.RWMutex                   // a leaf; guards relays
+	mu     lock.RWMutex[lock.Leaf]        // guards relays
 	relays map[netip.AddrPort]*allocation // nil: reserved
 }
 
@@ -71,6 +72,17 @@ func (t *relayTable) all() []*allocation {
 		}
 	}
 	return out
+}
+
+// addresses are those that allocations have relayed addresses on. An allocation that is being made does not know its own yet.
+func (t *relayTable) addresses() map[netip.Addr]bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	used := map[netip.Addr]bool{}
+	for at := range t.relays {
+		used[at.Addr()] = true
+	}
+	return used
 }
 
 // countByTransport counts by transport and family.

@@ -4,8 +4,9 @@ package turn
 
 import (
 	"net/netip"
-	"sync"
 	"time"
+
+	"duet/internal/lock"
 )
 
 // reservationLifetime is how long a port is kept, as long as the library keeps its token.
@@ -16,7 +17,7 @@ type reservations struct {
 	relays *relayTable
 	quotas *quotas
 
-	mu      sync.Mutex // a leaf; guards byToken
+	mu      lock.Mutex[lock.Leaf] // guards byToken
 	byToken map[string]reservation
 }
 

@@ -4,8 +4,9 @@ package turn
 
 import (
 	"slices"
-	"sync"
 	"time"
+
+	"duet/internal/lock"
 )
 
 const (
@@ -15,7 +16,7 @@ const (
 
 // refusals are the last ones, of users of ours; strangers who claim to be one can push others out, and no more.
 type refusals struct {
-	mu   sync.Mutex // a leaf; guards what follows
+	mu   lock.Mutex[lock.Leaf] // guards what follows
 	ring [refusalsKept]refusal
 	next int
 }

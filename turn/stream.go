@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"duet/internal/lock"
 	"duet/internal/peraddr"
 	"duet/internal/udp"
 )
@@ -26,7 +27,7 @@ var errFrame = errors.New("not a STUN or TURN frame")
 
 // streams are those that exist, to bound them. When there are too many, the oldest without an allocation gives way.
 type streams struct {
-	mu     sync.Mutex // a leaf; guards what follows
+	mu     lock.Mutex[lock.Leaf] // guards what follows
 	places *peraddr.Places[*stream]
 }
 
@@ -153,7 +154,7 @@ type stream struct {
 
 	seen atomic.Bool // a whole frame has come
 
-	mu     sync.Mutex // a leaf; guards what follows
+	mu     lock.Mutex[lock.Leaf] // guards what follows
 	out    sendQueue
 	closed bool
 	holds  bool // an allocation
