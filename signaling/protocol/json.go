@@ -12,15 +12,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const maxLevels = 16
-
-// validObject reports whether b is one JSON object of at most 16 levels without
-// duplicate keys.
-func validObject(b []byte) bool {
-	i := skipSpace(b, 0)
-	return i < len(b) && b[i] == '{' && shallow(b, maxLevels) && jsontext.Value(b).IsValid()
-}
-
 // shallow reports whether no bracket outside of strings is nested too deeply.
 func shallow(b []byte, levels int) bool {
 	if bytes.Count(b, []byte{'{'})+bytes.Count(b, []byte{'['}) <= levels {
