@@ -23,7 +23,7 @@ bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratio
 bench-relay: ## this relay and Janus's VideoCall in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=20)
 	@internal/bench/relay/compare.sh
 
-bench-signaling: ## joins, calls, churn and memory of this server at thousands of users (ROUNDS=3 USERS=20000 ONLINE=5000)
+bench-signaling: ## joins, calls, churn and memory at thousands of users; BASE=older duet compares, with a Node server too (ROUNDS=3 USERS=20000 ONLINE=5000)
 	@internal/bench/signaling/measure.sh
 
 deps: ## only installs what the tests need
