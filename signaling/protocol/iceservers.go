@@ -41,11 +41,11 @@ func (s ICEServers) fields(o Object) Object {
 		o = append(o, '}')
 	}
 	o = append(o, ']')
-	expires := int64(0)
-	if !s.Expires.IsZero() {
-		expires = s.Expires.UnixMilli()
+	if s.Expires.IsZero() {
+		return o.Int("iceExpiresAt", 0)
 	}
-	return o.Int("iceExpiresAt", expires)
+	// Clients' clocks are often wrong, by hours.
+	return o.Int("iceExpiresAt", s.Expires.UnixMilli()).Int("iceExpiresInMs", max(time.Until(s.Expires).Milliseconds(), 0))
 }
 
 // ICEServersMessage is the server's form.

@@ -16,19 +16,20 @@ import { Wake } from "./wake.js";
 /** @typedef {import("./call.js").Call} Call */
 
 const query = new URLSearchParams(location.search);
+/** @typedef {"localStorage" | "sessionStorage"} Shelf */
 const memory = {
-  /** @param {string} key */
-  get(key) {
+  /** @param {string} key @param {Shelf} [shelf] */
+  get(key, shelf = "localStorage") {
     try {
-      return localStorage.getItem(`duet.${key}`) ?? "";
+      return window[shelf].getItem(`duet.${key}`) ?? "";
     } catch {
       return ""; // storage may be forbidden; the page works without
     }
   },
-  /** @param {string} key @param {string} value */
-  set(key, value) {
+  /** @param {string} key @param {string} value @param {Shelf} [shelf] */
+  set(key, value, shelf = "localStorage") {
     try {
-      localStorage.setItem(`duet.${key}`, value);
+      window[shelf].setItem(`duet.${key}`, value);
     } catch {
       // As above.
     }
@@ -39,6 +40,23 @@ const memory = {
 function choice(name, allowed) {
   const value = query.get(name);
   return value && allowed.includes(value) ? value : null;
+}
+
+/**
+ * The operator's invitation, as somebody else's page links to this one: #token=, or ?token= where a fragment will not do. It
+ * is taken out of the address, which people copy, and kept for a reload.
+ */
+function invitation() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const bare = /^#[\w-]+\.[\w-]+\.[\w-]+$/.test(location.hash) ? location.hash.slice(1) : "";
+  const given = fragment.get("token") || bare || query.get("token") || query.get("jwt") || "";
+  if (given) {
+    memory.set("token", given, "sessionStorage");
+    const rest = new URLSearchParams(query);
+    for (const name of ["token", "jwt"]) rest.delete(name);
+    history.replaceState(history.state, "", location.pathname + (String(rest) ? `?${rest}` : ""));
+  }
+  return given || memory.get("token", "sessionStorage");
 }
 
 const remembered = memory.get("language");
@@ -60,6 +78,7 @@ const url = new URL("ws", location.href);
 url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 url.search = url.hash = "";
 
+const token = invitation();
 const keep = new Keep();
 const audio = new PageAudio();
 const media = new LocalMedia({ audio });
@@ -123,7 +142,7 @@ view.on("login", ({ name, source: chosen }) => {
   void enter(async () => {
     const left = await found; // one's own name may be held by a page that is gone
     found = Promise.resolve(null);
-    return left?.session && left.username === name.trim() ? duet.resume(left) : duet.join(name.trim());
+    return left?.session && left.username === name.trim() ? duet.resume(left, token) : duet.join(name.trim(), token);
   });
 });
 
@@ -158,7 +177,7 @@ async function goOn() {
   // Whoever was muted stays so.
   void media.setAudio(left.audio);
   void media.setVideo(left.video);
-  await enter(() => (left.session ? duet.resume(left) : duet.join(left.username)));
+  await enter(() => (left.session ? duet.resume(left, token) : duet.join(left.username, token)));
   if (duet.call?.phase === "accepted") view.notice("pickedUp", { values: { name: duet.call.peer } });
 }
 

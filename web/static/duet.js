@@ -138,7 +138,7 @@ export class Duet extends Emitter {
   /** @param {Welcome} welcome */
   #welcomed(welcome) {
     this.#welcome = welcome;
-    this.#refreshAt(welcome.iceExpiresAt);
+    this.#refreshBefore(welcome);
     this.#call?.setIceServers(welcome.iceServers ?? []);
     if (this.#call) this.#call.resumed(welcome);
     else if (welcome.call && welcome.resumed && !this.#known) {
@@ -148,11 +148,11 @@ export class Duet extends Emitter {
     this.#known = true;
   }
 
-  /** Asks for new TURN credentials well before the old ones end. @param {number | undefined} expiresAt */
-  #refreshAt(expiresAt) {
+  /** Asks for new TURN credentials well before the old ones end: by how long they last, as this clock may be wrong. @param {{iceExpiresAt?: number, iceExpiresInMs?: number}} lasting */
+  #refreshBefore({ iceExpiresAt = 0, iceExpiresInMs = iceExpiresAt - Date.now() }) {
     clearTimeout(this.#credentials);
-    if (!expiresAt) return;
-    const wait = Math.min(Math.max((expiresAt - Date.now()) * 0.8, 30_000), 2 ** 31 - 1);
+    if (!iceExpiresAt) return;
+    const wait = Math.min(Math.max(iceExpiresInMs * 0.8, 30_000), 2 ** 31 - 1);
     this.#credentials = setTimeout(() => this.send({ type: "iceServers" }), wait);
   }
 
@@ -166,7 +166,7 @@ export class Duet extends Emitter {
     switch (message.type) {
       case "iceServers":
         if (this.#welcome) this.#welcome = { ...this.#welcome, iceServers: message.iceServers };
-        this.#refreshAt(message.iceExpiresAt);
+        this.#refreshBefore(message);
         call?.setIceServers(message.iceServers);
         return;
       case "incomingCall":

@@ -36,7 +36,7 @@
 /**
  * The first message after join or resume.
  * @typedef {{type: "welcome", id: string, username: string, session: string, iceServers: RTCIceServer[],
- *   iceExpiresAt?: number, relay: "off" | "fallback" | "prefer" | "always", relayAfterMs?: number, resumeGraceMs: number,
+ *   iceExpiresAt?: number, iceExpiresInMs?: number, relay: "off" | "fallback" | "prefer" | "always", relayAfterMs?: number, resumeGraceMs: number,
  *   resumed: boolean, restored: boolean, ack: number, call: CallSnapshot | null, features: string[],
  *   server?: {name: string, version: string, protocol: number}}} Welcome
  */
@@ -61,7 +61,7 @@
  *   | {type: "iceCandidate", candidate: RTCIceCandidateInit | null, sender: string, senderId: string, callId: string}
  *   | {type: "mediaStateChange", audio: boolean, video: boolean, screen: boolean, sender: string, senderId: string, callId: string, mediaType?: Kind, enabled?: boolean}
  *   | {type: "callEnded", caller: string, callerId: string, callId: string, reason: EndReason}
- *   | {type: "iceServers", iceServers: RTCIceServer[], iceExpiresAt?: number}
+ *   | {type: "iceServers", iceServers: RTCIceServer[], iceExpiresAt?: number, iceExpiresInMs?: number}
  *   | {type: "relayStart", callId: string, reason: string}
  *   | {type: "relayReady", callId: string}
  *   | {type: "relayStop", callId: string}

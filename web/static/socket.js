@@ -20,7 +20,8 @@ import { CLOSE, FEATURES } from "./protocol.js";
 export const TIMES = Object.freeze({
   firstRetry: 250, // the first try comes within this time, at random
   maxRetry: 5_000,
-  open: 4_000, // a connection attempt without an answer is given up; a new one may take another way
+  open: 4_000, // a connection attempt without an answer is given up: a new one may take another way
+  openMost: 16_000, // and has twice the time, up to this: the way may just be slow
   idle: { ping: 15_000, pong: 10_000 },
   busy: { ping: 2_000, pong: 3_000 },
   probe: 1_500, // after waking up: is the other end still there?
@@ -71,6 +72,7 @@ export class Socket extends Emitter {
   #adopting = false; // the session is another page's, which may have heard more than we know
 
   #attempt = 0;
+  #hung = 0; // attempts in a row that had no answer at all
   #openedAt = 0;
   #pongDue = Infinity; // when an answer must have come
   #lostAt = 0;
@@ -207,7 +209,7 @@ export class Socket extends Emitter {
     this.#session = "";
     this.#granted = new Set();
     this.#welcomed = false;
-    this.#attempt = this.#lostAt = 0;
+    this.#attempt = this.#lostAt = this.#hung = 0;
     this.#forget();
   }
 
@@ -243,7 +245,7 @@ export class Socket extends Emitter {
       return;
     }
     this.#ws = ws;
-    this.#timers.open = setTimeout(() => this.#lost(0), TIMES.open);
+    this.#timers.open = setTimeout(() => this.#slow(), Math.min(TIMES.open * 2 ** this.#hung, TIMES.openMost));
     ws.onopen = () => ws === this.#ws && this.#hello();
     ws.onmessage = (event) => ws === this.#ws && this.#receive(event.data);
     ws.onclose = (event) => ws === this.#ws && this.#lost(event.code);
@@ -353,7 +355,7 @@ export class Socket extends Emitter {
     } else if (this.#adopting) this.#sent = Number(welcome.ack) || 0;
     else this.#acknowledged(Number(welcome.ack) || 0);
     this.#ready = this.#welcomed = true;
-    this.#attempt = this.#lostAt = 0;
+    this.#attempt = this.#lostAt = this.#hung = 0;
     this.#username = welcome.username || this.#username;
     for (const message of [...this.#unacked]) this.#write(message);
     this.#beat();
@@ -379,6 +381,13 @@ export class Socket extends Emitter {
       return;
     }
     this.#end(code, text);
+  }
+
+  /** An attempt had no answer in its time. */
+  #slow() {
+    const more = TIMES.open * 2 ** this.#hung++ < TIMES.openMost;
+    if (!this.#welcomed && more) this.#open();
+    else this.#lost(0);
   }
 
   /** The connection is gone, or never came. @param {number} code */

@@ -307,6 +307,18 @@ test("a server of the twelve messages: a whole call", async () => {
   assert.equal(call.reason, "hangup");
 });
 
+for (const hours of [-1, 9]) {
+  test(`a clock that is wrong by ${hours} h does not keep credentials from being renewed in time`, async () => {
+    await online({ iceExpiresAt: Date.now() - hours * 3_600_000 + 100_000, iceExpiresInMs: 100_000 });
+    for (let seconds = 0; seconds < 82; seconds++) {
+      await advance(1_000, 1_000);
+      net.newest().say({ type: "pong" });
+      if (seconds === 70) assert.equal(types().includes("iceServers"), false);
+    }
+    assert.equal(types().filter((type) => type === "iceServers").length, 1);
+  });
+}
+
 test("credentials are renewed before they end", async () => {
   await online({ iceExpiresAt: Date.now() + 100_000 });
   for (let seconds = 0; seconds < 82; seconds++) {

@@ -62,8 +62,29 @@ for (const [what, play, code] of [
 test("join rejects when nothing answers at all", async () => {
   const promise = socket.join("alice");
   const refused = assert.rejects(promise, { code: "unreachable" });
-  await advance(5_000);
+  await advance(29_000, 500);
   await refused;
+  assert.equal(net.sockets.length, 3, "4, 8 and 16 s");
+});
+
+test("a way that is slow is slow, not impossible: an attempt has twice the time of the one before", async () => {
+  const promise = socket.join("alice");
+  await advance(4_500);
+  assert.equal(net.sockets.length, 2);
+  await advance(7_000);
+  net.newest().accept();
+  net.newest().say(welcome());
+  await promise;
+  net.newest().drop();
+  await advance(300);
+  const opened = [];
+  const before = net.sockets.length;
+  for (let i = 0; i < 100; i++) {
+    if (net.sockets.length - before > opened.length) opened.push(now());
+    await advance(1_000, 500);
+  }
+  const gaps = opened.slice(1).map((at, i) => Math.round((at - opened[i]) / 1_000));
+  assert.ok(gaps[0] >= 8 && gaps.slice(1).every((gap) => gap >= 16 && gap < 23), String(gaps));
 });
 
 test("a server without welcome is a server of the twelve messages", async () => {
