@@ -3,6 +3,7 @@ package turn
 // This file is allocations (RFC 8656 sections 6 to 8): how a client gets a relayed address, how long it has it, and its end.
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -94,15 +95,8 @@ func (g *gate) judgeAllocate() int {
 // judgeQuota refuses an allocation that is one too many. Of a user of ours the one whose client is gone gives way.
 func (g *gate) judgeQuota() int {
 	r, s := &g.req, g.server
-	more := 1
-	switch {
-	case r.asksForPair():
-		more = 2
-	case r.carries(hasReservation): // which is counted already
-		more = 0
-	}
 	for {
-		code, bound := s.quotas.admits(r.who, r.from.Addr(), more)
+		code, bound := s.quotas.admits(r.who, r.from.Addr(), r.ports())
 		if bound == boundUser {
 			if old := s.quotas.longestSilent(r.who, s.clockAt(r.now)); old != nil {
 				old.expire()
@@ -114,6 +108,17 @@ func (g *gate) judgeQuota() int {
 		}
 		return code
 	}
+}
+
+// ports is how many relayed addresses an Allocate request asks for that are not counted yet.
+func (r *request) ports() int {
+	switch {
+	case r.asksForPair():
+		return 2
+	case r.carries(hasReservation):
+		return 0
+	}
+	return 1
 }
 
 // asksForPair says whether the port after the even one is to be reserved, too (RFC 8656 section 18.5).
@@ -137,6 +142,8 @@ func (g *gate) clampLifetime() {
 	g.req.lifetime = min(max(g.req.lifetime, limits.minLifetime), limits.maxLifetime)
 }
 
+var errQuota = errors.New("the quota is reached")
+
 // allocate makes the allocation for the current request, with a relayed address.
 func (g *gate) allocate() (*allocation, error) {
 	r, s := &g.req, g.server
@@ -146,10 +153,12 @@ func (g *gate) allocate() (*allocation, error) {
 	}
 	a.bindings.Store(new([]*binding))
 	a.permissions.Store(new([]*permission))
-	if a.who.id != "" && s.cfg.Permissions == "call" {
+	if a.quota = s.quotas.enter(a.who, a.client.Addr(), a, min(r.ports(), 1)); a.quota == nil {
+		return nil, errQuota
+	}
+	if a.who.own() && s.cfg.Permissions == "call" {
 		a.member = s.callPeers.hold(a.who.id)
 	}
-	a.quota = s.quotas.enter(a.who, a.client.Addr(), a)
 	if err := s.giveRelay(a, r); err != nil {
 		s.released(a)
 		return nil, err

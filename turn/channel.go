@@ -13,6 +13,7 @@ import (
 // binding is one channel of one allocation.
 type binding struct {
 	number uint16
+	of     *allocation
 	destination
 	until atomic.Int64 // on the server's clock
 }
@@ -52,7 +53,7 @@ func (a *allocation) bind(number uint16, peer netip.AddrPort, now time.Time) {
 			kept = append(kept, b)
 		}
 	}
-	b := &binding{number: number}
+	b := &binding{number: number, of: a}
 	b.peer = peer
 	b.until.Store(until)
 	kept = append(kept, b)

@@ -121,7 +121,7 @@ func (s *Server) target(d *destination) *allocation {
 // channelBack is the receiver's channel for packets from a, nil if it has none.
 func (d *destination) channelBack(a, to *allocation, now int64) *binding {
 	b := d.back.Load()
-	if b == nil || now >= b.until.Load() || b.peer != a.relay {
+	if b == nil || b.of != to || now >= b.until.Load() || b.peer != a.relay {
 		if b = to.channelTo(a.relay, now); b != nil {
 			d.back.Store(b)
 		}

@@ -156,7 +156,11 @@ func (g *gate) granted(what grant) {
 		a.setLifetime(what.lifetime)
 		if what.token != "" && a.pair {
 			a.pair = false
-			quota := g.server.quotas.enter(a.who, a.client.Addr(), nil)
+			quota := g.server.quotas.enter(a.who, a.client.Addr(), nil, 1)
+			if quota == nil {
+				g.server.relays.release(nextPort(a.relay))
+				return
+			}
 			g.server.reservations.put(what.token, reservation{nextPort(a.relay), quota, a.client.Addr()})
 		}
 	case methodCreatePermission:

@@ -91,6 +91,10 @@ func newQuotas(c Config) *quotas {
 func (q *quotas) admits(who identity, from netip.Addr, more int) (code int, bound string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.admitsLocked(who, from, more)
+}
+
+func (q *quotas) admitsLocked(who identity, from netip.Addr, more int) (code int, bound string) {
 	switch {
 	case q.total > 0 && q.open+more > q.total:
 		return codeCapacity, boundTotal
@@ -151,10 +155,14 @@ func (q *quotas) ofUser(user string) []*allocation {
 	return nil
 }
 
-// enter books an allocation, or a reserved port, which is nil; the userQuota lasts until the last one is over.
-func (q *quotas) enter(who identity, from netip.Addr, a *allocation) *userQuota {
+// enter books an allocation, or a reserved port, which is nil; the userQuota lasts until the last one is over. It is nil if
+// what was admitted has become one too many, because another gate was faster.
+func (q *quotas) enter(who identity, from netip.Addr, a *allocation, more int) *userQuota {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if code, _ := q.admitsLocked(who, from, more); code != 0 {
+		return nil
+	}
 	u := q.users[who.user]
 	if u == nil {
 		u = &userQuota{user: who.user}

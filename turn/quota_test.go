@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -110,7 +112,7 @@ func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
 
 	a := newQuotas(Config{AllocationsPerIP: 1})
 	booked := new(allocation)
-	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"), booked)
+	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"), booked, 1)
 	for ip, want := range map[string]int{"2001:db8::ffff:0:0:1": codeQuota, "2001:db8:0:1::1": 0} {
 		if got, _ := a.admits(identity{user: "b"}, netip.MustParseAddr(ip), 1); got != want {
 			t.Errorf("from %s beside 2001:db8::1: got %d, want %d", ip, got, want)
@@ -222,5 +224,24 @@ func TestSilentAllocationsGiveWay(t *testing.T) {
 	}
 	if all[0].isOver() {
 		t.Error("one that is in use has ended")
+	}
+}
+
+// Many streams that ask at once get no more than one alone would.
+func TestQuotaHoldsForManyGates(t *testing.T) {
+	q := newQuotas(Config{UserAllocations: 8})
+	who := identity{user: ownName("a"), id: "a"}
+	var taken atomic.Int32
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			if q.enter(who, netip.MustParseAddr("192.0.2.1"), new(allocation), 1) != nil {
+				taken.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := taken.Load(); n != 8 {
+		t.Errorf("%d allocations of 8", n)
 	}
 }
