@@ -20,8 +20,12 @@ import (
 	"duet/internal/lock"
 )
 
-// SharesPorts: several sockets on one port share its datagrams.
-const SharesPorts = true
+const (
+	// SharesPorts: several sockets on one port share its datagrams.
+	SharesPorts = true
+	// Tells: where a datagram was sent to, and when it was taken in, can be asked (Options.Local and Times).
+	Tells = true
+)
 
 // Socket is a UDP socket outside Go's poller.
 type Socket struct {

@@ -15,8 +15,12 @@ import (
 	"duet/internal/lock"
 )
 
-// SharesPorts: several sockets on one port would not share its datagrams.
-const SharesPorts = false
+const (
+	// SharesPorts: several sockets on one port would not share its datagrams.
+	SharesPorts = false
+	// Tells: nothing is told of a datagram but who sent it.
+	Tells = false
+)
 
 var errNoSharing = errors.New("this system does not share a port's datagrams among sockets")
 
@@ -307,6 +311,9 @@ func (p *Poller[T]) Wait(ready []T) ([]T, error) {
 		return ready, net.ErrClosed
 	}
 }
+
+// WaitReadable just waits.
+func WaitReadable(timeout time.Duration, _ ...*Socket) { time.Sleep(timeout) }
 
 // Close ends waiting. The sockets stay open.
 func (p *Poller[T]) Close() {

@@ -6,9 +6,8 @@ package bench
 import (
 	"errors"
 	"net/netip"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"duet/internal/udp"
 )
@@ -17,6 +16,8 @@ const (
 	batch      = 64
 	packetSize = 1536
 )
+
+var errLinux = errors.New("the measuring tools need Linux")
 
 // Socket is a UDP socket with batches. It belongs to one goroutine.
 type Socket struct {
@@ -31,6 +32,9 @@ type Socket struct {
 
 // ListenUDP opens a socket on local; port 0 lets the system choose.
 func ListenUDP(local netip.AddrPort) (*Socket, error) {
+	if !udp.Tells {
+		return nil, errLinux
+	}
 	network := "udp4"
 	if !local.Addr().Is4() {
 		network = "udp6"
@@ -98,9 +102,9 @@ func (s *Socket) Receive(each func(p *Packet)) (int, error) {
 		_, n, err := s.sock.Receive(s.in, batch)
 		switch {
 		case err == nil:
-		case errors.Is(err, unix.EAGAIN):
+		case errors.Is(err, syscall.EAGAIN):
 			return total, nil
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNREFUSED): // the latter is an ICMP answer to what was sent
+		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ECONNREFUSED): // the latter is an ICMP answer to what was sent
 			continue
 		default:
 			return total, err
@@ -129,14 +133,3 @@ func WaitReadable(timeout time.Duration, sockets ...*Socket) {
 	}
 	udp.WaitReadable(timeout, all...)
 }
-
-// SleepUntil sleeps on this thread until t, much closer to it than the runtime's timers come.
-func SleepUntil(t time.Time) {
-	if d := time.Until(t); d > 0 {
-		ts := unix.NsecToTimespec(int64(d))
-		_ = unix.Nanosleep(&ts, nil) // waking early is harmless
-	}
-}
-
-// SharpenTimers lets this thread's sleeps end within microseconds; the default slack is 50.
-func SharpenTimers() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) }
