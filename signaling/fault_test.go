@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,10 +99,10 @@ func TestFaultInReading(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.join("Ann"), w.join("Bob")
 		connect(a, b)
-		w.hub.do(func(st *step) { st.tokens = nil })
+		w.hub.do(func(st *step) { st.signer = signer{&sync.Pool{New: func() any { panic("a bug") }}} })
 		c := w.dial()
-		c.send(`{"type":"join","username":"Cat","ref":"x"}`)
-		if m := c.refused("internal"); m.str("ref") != "x" || m.str("request") != "join" {
+		c.send(`{"type":"resume","session":"duet1.e30.","ref":"x"}`)
+		if m := c.refused("internal"); m.str("ref") != "x" || m.str("request") != "resume" {
 			t.Errorf("got %v", m)
 		}
 		a.send(msg{"type": "endCall"})
