@@ -172,6 +172,7 @@ func TestLossesAreCounted(t *testing.T) {
 	a.socket.Store(socket)
 	c.send(channelData(0x4000, "sent"))
 	expectAt(t, outside, "sent")
+	c.mustAsk(methodRefresh) // behind it, so that it is counted
 	if n := s.traffic().up[pathSocket].packets.Load(); n != 1 {
 		t.Errorf("%d packets counted as sent, want 1", n)
 	}
