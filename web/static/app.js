@@ -71,7 +71,7 @@ const model = {
   online: true,
   users: [],
   call: null,
-  local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, screens: false, video: null },
+  local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, screens: false, video: null },
 };
 
 const url = new URL("ws", location.href);
@@ -98,13 +98,13 @@ duet.watch({ window, document, connection });
 function show() {
   const { call } = duet;
   model.call = call && {
-    phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, startedAt: call.acceptedAt,
+    phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt,
     audioOnly: !call.theirs.video,
   };
   model.local = {
-    wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, screens: media.canShareScreen, video: media.tracks.video,
+    wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, screens: media.canShareScreen, video: media.tracks.video,
   };
-  wake.keep(call?.phase === "accepted");
+  wake.keep(call !== null && call.phase !== "incoming"); // from the touch that calls or answers on
   view.show(model);
 }
 
@@ -204,6 +204,7 @@ view.on("audio", () => {
 });
 view.on("video", () => void media.setVideo(!media.wishes.video));
 view.on("screen", () => void media.setScreen(!media.wishes.screen));
+view.on("flip", () => void media.flip());
 view.on("source", () => {
   source = media.isVirtual ? "camera" : "virtual";
   memory.set("source", source);

@@ -36,7 +36,10 @@ export class Call extends Emitter {
   callId = "";
   /** @type {MediaState} */
   theirs = { audio: true, video: true, screen: false };
+  /** By the wall clock, which goes on while a phone sleeps. */
   acceptedAt = 0;
+  /** The other side's picture stands still, on a connection that is up. */
+  still = false;
   /** This page took the call over from one that is gone: the other side still has a connection to that one. */
   #again = false;
   #duet;
@@ -72,6 +75,10 @@ export class Call extends Emitter {
       this.#paths.on("tracks", (tracks) => this.emit("tracks", tracks)),
       this.#paths.on("path", (path) => this.emit("path", path)),
       this.#paths.on("state", (state) => this.emit("state", state)),
+      this.#paths.on("still", (still) => {
+        this.still = still;
+        this.emit("state", this.state);
+      }),
       this.#paths.on("failed", (diagnosis) => duet.has("verdict") && this.#send({ type: "diagnosis", ...diagnosis })),
     );
     this.#paths.setOurs(media.state);
@@ -199,7 +206,7 @@ export class Call extends Emitter {
       return;
     }
     this.role = role;
-    this.acceptedAt = performance.now();
+    this.acceptedAt = Date.now();
     this.#become("accepted");
     this.#tell();
     this.#paths.begin(role, { again: this.#again, relayed });

@@ -5,8 +5,12 @@ import { Emitter } from "./emitter.js";
 /** @typedef {import("./leg.js").Leg} Leg */
 /** @typedef {import("./paths.js").PathInfo} PathInfo */
 
-/** @extends {Emitter<{tracks: import("./peer.js").Tracks, path: PathInfo}>} */
+/** No frame for so long, in milliseconds, and the picture stands still. */
+const STILL = 3_000;
+
+/** @extends {Emitter<{tracks: import("./peer.js").Tracks, path: PathInfo, still: boolean}>} */
 export class Current extends Emitter {
+  #still = false;
   /** @type {Leg | null} */
   leg = null;
   /** @type {PathInfo | null} the last that was known */
@@ -30,6 +34,15 @@ export class Current extends Emitter {
   /** @param {Leg} leg */
   gone(leg) {
     if (this.leg === leg) this.leg = null;
+  }
+
+  /** Says whether the picture stands still; one of a screen may. @param {import("./protocol.js").MediaState} theirs @param {number} now */
+  look(theirs, now) {
+    const flow = this.leg?.flow;
+    const still = !!flow?.shownAt && !theirs.screen && !!this.leg?.expects(theirs).video && now - flow.shownAt > STILL;
+    if (still === this.#still) return;
+    this.#still = still;
+    this.emit("still", still);
   }
 
   /** Says by which path media travels, when that has changed. */

@@ -96,6 +96,10 @@ class Device extends Emitter {
 export class Devices extends Emitter {
   audio = new Device();
   video = new Device();
+  /** Which camera is meant, where there are several. @type {"user" | "environment"} */
+  facing = "user";
+  /** How many cameras there are, as far as the browser says. */
+  cameras = 0;
   #media;
   #permissions;
   #doc;
@@ -165,13 +169,14 @@ export class Devices extends Emitter {
     }
     const began = Date.now();
     try {
-      const stream = await this.#media.getUserMedia(constraints(kinds));
+      const stream = await this.#media.getUserMedia(constraints(kinds, this.facing));
       for (const track of stream.getTracks()) {
         const device = this[track.kind === "audio" ? "audio" : "video"];
         if (life === this.#life && device.wanted) device.take(track);
         else track.stop();
         if (life === this.#life && !device.wanted) device.fail("");
       }
+      void this.#count();
     } catch (error) {
       if (life !== this.#life) return;
       if (kinds.length === 1) return this[kinds[0]].fail(this[kinds[0]].wanted ? cause(error) : "");
@@ -183,6 +188,16 @@ export class Devices extends Emitter {
         if (may === "denied" || (answered && may !== "granted")) this[kind].fail("refused");
         else await this.#question([kind], life);
       }
+    }
+  }
+
+  async #count() {
+    try {
+      const all = (await this.#media?.enumerateDevices?.()) ?? [];
+      this.cameras = all.filter(({ kind }) => kind === "videoinput").length;
+      this.emit("change", "video");
+    } catch {
+      // Then there is no choice.
     }
   }
 
@@ -223,11 +238,11 @@ export class Devices extends Emitter {
   }
 }
 
-/** Wishes only: what cannot be had exactly should come as near as it can. @param {DeviceKind[]} kinds @returns {MediaStreamConstraints} */
-function constraints(kinds) {
+/** Wishes only: what cannot be had exactly should come as near as it can. @param {DeviceKind[]} kinds @param {string} facing @returns {MediaStreamConstraints} */
+function constraints(kinds, facing) {
   return {
     ...(kinds.includes("audio") && { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } }),
-    ...(kinds.includes("video") && { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } } }),
+    ...(kinds.includes("video") && { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 }, facingMode: { ideal: facing } } }),
   };
 }
 

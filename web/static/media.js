@@ -13,6 +13,9 @@ import { virtualAudio, virtualVideo } from "./virtual.js";
 /** How long a question to the user may stand open before stand-ins take over; its answer still counts. */
 const PATIENCE = 3_000;
 
+/** And before it is worth a word: mostly the browser answers for the user. */
+const UNSEEN = 1_000;
+
 /**
  * LocalMedia owns every local track. `wishes` is what the user wants sent, `state` what the other side gets of it, and
  * `faults` why that may be less. A kind that is off has its device released (camera, screen) or sends silence (microphone).
@@ -36,8 +39,9 @@ export class LocalMedia extends Emitter {
   /** @type {ReturnType<typeof virtualAudio> | null} */
   #silence = null;
   #patient = true; // the camera may still come: until then nothing stands in for it
-  /** @type {any} */
-  #patience = 0;
+  #unseen = true; // a question has only just been asked
+  /** @type {any[]} */
+  #timers = [];
   /** @type {{audio: MediaStreamTrack | null, video: MediaStreamTrack | null}} */
   #tracks = { audio: null, video: null };
 
@@ -66,7 +70,9 @@ export class LocalMedia extends Emitter {
   get faults() {
     const { audio, video, screen } = this.#on;
     const asked = video && !screen && this.#source === "camera";
-    return { audio: audio ? this.#devices.audio.fault : "", video: asked ? this.#devices.video.fault : "" };
+    /** @param {Fault} fault @returns {Fault} */
+    const seen = (fault) => (fault === "asking" && this.#unseen ? "" : fault);
+    return { audio: audio ? seen(this.#devices.audio.fault) : "", video: asked ? seen(this.#devices.video.fault) : "" };
   }
 
   get source() {
@@ -76,6 +82,16 @@ export class LocalMedia extends Emitter {
   /** Whether the picture is the virtual one, by choice or for want of a camera. */
   get isVirtual() {
     return this.#source === "virtual" || this.#virtual !== null;
+  }
+
+  /** Whether one's own picture is shown as in a mirror: one's face, but not what one shows others. */
+  get isMirror() {
+    return !this.isVirtual && this.#devices.video.track?.getSettings?.().facingMode !== "environment";
+  }
+
+  /** Whether there is another camera, on the other side of a phone. */
+  get canFlip() {
+    return this.#devices.cameras > 1 && (globalThis.matchMedia?.("(pointer: coarse)").matches ?? false);
   }
 
   get canShareScreen() {
@@ -102,7 +118,7 @@ export class LocalMedia extends Emitter {
 
   stop() {
     this.#started = false;
-    clearTimeout(this.#patience);
+    for (const timer of this.#timers) clearTimeout(timer);
     this.#on = { audio: true, video: true, screen: false };
     this.#devices.stop();
     this.#screen?.stop();
@@ -131,6 +147,18 @@ export class LocalMedia extends Emitter {
   async setSource(source) {
     this.#source = source;
     await this.#choose();
+  }
+
+  /** To the camera on the other side; where that one cannot be had, back. */
+  async flip() {
+    const { video } = this.#devices;
+    if (!video.wanted || video.fault === "asking") return;
+    const was = this.#devices.facing;
+    this.#devices.facing = was === "user" ? "environment" : "user";
+    await this.#ask(["video"]);
+    if (!video.fault) return;
+    this.#devices.facing = was;
+    await this.#ask(["video"]);
   }
 
   /** @param {boolean} on */
@@ -170,12 +198,18 @@ export class LocalMedia extends Emitter {
 
   /** @param {import("./devices.js").DeviceKind[]} kinds */
   async #ask(kinds) {
-    clearTimeout(this.#patience);
-    this.#patient = true;
-    this.#patience = setTimeout(() => {
-      this.#patient = false;
-      this.#settle();
-    }, PATIENCE);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#patient = this.#unseen = true;
+    this.#timers = [
+      setTimeout(() => {
+        this.#unseen = false;
+        this.emit("change", undefined);
+      }, UNSEEN),
+      setTimeout(() => {
+        this.#patient = false;
+        this.#settle();
+      }, PATIENCE),
+    ];
     const asked = this.#devices.ask(kinds);
     this.#settle();
     await asked;

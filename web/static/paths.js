@@ -27,8 +27,9 @@ import { PATHS as TIMES } from "./times.js";
 /** @typedef {{path: PathName, candidateType: string, protocol: string}} PathInfo */
 
 /**
- * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `failed`: no way was found, and what was seen.
- * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, failed: import("./diagnosis.js").Diagnosis}>}
+ * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `still`: whether their picture stands still; `failed`:
+ * no way was found, and what was seen.
+ * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, still: boolean, failed: import("./diagnosis.js").Diagnosis}>}
  */
 export class Paths extends Emitter {
   #role;
@@ -82,6 +83,7 @@ export class Paths extends Emitter {
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
     this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
+    this.#shown.on("still", (still) => this.emit("still", still));
     this.#shown.on("path", (path) => this.emit("path", path));
     this.#legs.on("track", (leg) => this.#shown.arrived(leg) && this.#use(leg));
     this.#legs.on("state", () => this.#decide());
@@ -350,6 +352,7 @@ export class Paths extends Emitter {
     if (this.#closed || !this.#begun) return;
     const now = this.#now();
     this.#shown.name();
+    this.#shown.look(this.#theirs, now);
     this.#choose(now);
     this.#watch(now);
     if (this.#current && this.#room(this.#current)) this.#succession.succeed(this.#current, this.#role);

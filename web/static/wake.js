@@ -4,14 +4,19 @@ export class Wake {
   /** @type {WakeLockSentinel | null} */
   #lock = null;
   #wanted = false;
+  #asking = false;
+  #doc;
+  #wakeLock;
 
-  /** @param {Document} doc whose becoming visible is the moment to ask again */
-  constructor(doc) {
-    // The browser lets go whenever the page is hidden.
-    doc.addEventListener("visibilitychange", () => doc.visibilityState === "visible" && void this.#ask());
+  /** @param {Document} doc @param {WakeLock} [wakeLock] */
+  constructor(doc, wakeLock = globalThis.navigator?.wakeLock) {
+    this.#doc = doc;
+    this.#wakeLock = wakeLock;
+    // The browser lets go whenever the page is hidden; and some give a lock only in a touch.
+    for (const type of ["visibilitychange", "click"]) doc.addEventListener(type, () => void this.#ask());
   }
 
-  /** @param {boolean} on */
+  /** Best called in a touch. @param {boolean} on */
   keep(on) {
     if (this.#wanted === on) return;
     this.#wanted = on;
@@ -23,13 +28,22 @@ export class Wake {
   }
 
   async #ask() {
-    if (!this.#wanted) return;
+    if (!this.#wanted || this.#lock || this.#asking || this.#doc.visibilityState !== "visible") return;
+    this.#asking = true;
     try {
-      const lock = await navigator.wakeLock?.request("screen");
-      if (this.#wanted) this.#lock = lock ?? null;
-      else await lock?.release();
+      const lock = await this.#wakeLock?.request("screen");
+      if (!this.#wanted) await lock?.release();
+      else if (lock) {
+        this.#lock = lock;
+        lock.addEventListener("release", () => {
+          if (this.#lock === lock) this.#lock = null;
+          this.#asking = false;
+          void this.#ask();
+        });
+      }
     } catch {
-      // Low battery, or not allowed: the screen goes dark as always.
+      // Low battery, or not in a touch: the next one may do.
     }
+    this.#asking = false;
   }
 }

@@ -204,3 +204,19 @@ test("media that goes on one way only is no reason to tear the other down", asyn
   untouched(pc);
   assert.equal(to(undefined).length, 1);
 });
+
+test("a picture that stands still on a connection that is up is told, and told back; one of a screen may stand", async () => {
+  const pc = await direct();
+  const still = [];
+  paths.on("still", (on) => still.push(on));
+  await flowing(pc, 5_000, { video: 0 });
+  assert.deepEqual(still, [true]);
+  await flowing(pc, 500);
+  assert.deepEqual(still, [true, false]);
+  paths.setTheirs({ ...ON, screen: true });
+  await flowing(pc, 5_000, { video: 0 });
+  paths.setTheirs({ ...ON, video: false });
+  await flowing(pc, 5_000, { video: 0 });
+  assert.deepEqual(still, [true, false]);
+  untouched(pc);
+});

@@ -53,8 +53,10 @@ for (const [what, change, want] of [
 test("while the user thinks: nothing for three seconds, then stand-ins, and what comes in the end is taken", async () => {
   lab.permission = { audio: "", video: "" };
   await start();
+  assert.deepEqual(faults(), ["", ""], "mostly the browser answers at once");
+  await advance(1_100);
   assert.deepEqual([sent(), told(), faults()], [["silence", "none"], [false, false], ["asking", "asking"]]);
-  await advance(3_100);
+  await advance(2_000);
   assert.deepEqual([sent(), told()], [["silence", "virtual"], [false, true]]);
   lab.answer(true);
   await settle();
@@ -222,4 +224,19 @@ test("leaving stops everything, and an answer that comes later too", async () =>
   lab.answer(true);
   await settle();
   assert.deepEqual([lab.tracks.audio.readyState, lab.tracks.video.readyState, sent()], ["ended", "ended", ["none", "none"]]);
+});
+
+test("the camera towards the user first; the other one on demand; back when that one cannot be had", async () => {
+  await start();
+  assert.deepEqual([lab.facing, media.isMirror], ["user", true]);
+  const first = lab.tracks.video;
+  void media.flip();
+  assert.equal(first.readyState, "ended", "of one kind a phone gives one capture");
+  assert.deepEqual([media.tracks.video, media.state.video], [first, true], "nothing else is shown meanwhile");
+  await settle();
+  assert.deepEqual([lab.facing, media.isMirror, sent()], ["environment", false, ["audio", "video"]]);
+  const { getUserMedia } = lab.media;
+  lab.media.getUserMedia = (constraints) => (constraints.video?.facingMode.ideal === "user" ? Promise.reject(new DOMException("none", "OverconstrainedError")) : getUserMedia(constraints));
+  await media.flip();
+  assert.deepEqual([lab.facing, sent(), faults()], ["environment", ["audio", "video"], ["", ""]]);
 });

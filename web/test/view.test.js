@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { TEXTS, translate } from "../static/i18n.js";
 import { loadPage } from "./dom.js";
 import { advance } from "./fakes.js";
-import { at, button, call, did, doc, show, user, view } from "./screen.js";
+import { at, button, call, did, doc, model, show, user, view } from "./screen.js";
 
 const notices = () => doc.querySelectorAll(".notice").map((line) => line.children[0].textContent);
 
@@ -24,7 +24,7 @@ for (const [state, change] of [["login", { page: "login" }], ["list", { page: "c
 }
 
 test("a fault of a device is said for as long as it lasts, and the button shows it", async () => {
-  const local = { wishes: { audio: true, video: true, screen: false }, faults: { audio: "ended", video: "" }, virtual: false, screens: true, video: null };
+  const local = { wishes: { audio: true, video: true, screen: false }, faults: { audio: "ended", video: "" }, virtual: false, mirror: true, flips: false, screens: true, video: null };
   await show({ page: "chat", local });
   await advance(120_000, 1_000);
   assert.equal(at("faults").textContent, TEXTS.en["fault_audio-ended"]);
@@ -85,4 +85,50 @@ test("a browser that cannot make calls is told so at login, and for as long as i
   await show({ page: "chat" });
   await advance(60_000, 1_000);
   assert.equal(at("faults").textContent, TEXTS.en.unable);
+});
+
+test("what a phone paused plays again, and where it may not, a button asks for the touch", async () => {
+  await show({ page: "chat", call: call("accepted") });
+  view.remote({ audio: null, video: /** @type {any} */ ({ kind: "video", id: "v" }) });
+  await advance(50);
+  const video = at("remote-video");
+  for (let i = 0; i < 10; i++) {
+    video.pause();
+    await advance(400);
+    assert.equal(video.paused, false);
+  }
+  video.refusal = "NotAllowedError";
+  video.pause();
+  await advance(400);
+  assert.deepEqual([video.paused, at("listen").hidden], [true, false]);
+  video.refusal = null;
+  at("listen").press({ isTrusted: true, detail: 1 });
+  await advance(50);
+  assert.deepEqual([video.paused, at("listen").hidden], [false, true]);
+  video.refusal = "NotAllowedError";
+  video.pause();
+  await advance(400);
+  video.refusal = null;
+  doc.dispatch("visibilitychange");
+  await advance(50);
+  assert.equal(video.paused, false, "or the return to the page");
+  view.remote(null);
+  const { plays } = video;
+  video.pause();
+  await advance(400);
+  assert.equal(video.plays, plays, "not when there is nothing to play");
+});
+
+test("a picture that stands still on a connection that is up looks so", async () => {
+  await show({ page: "chat", call: call("accepted", { still: true }) });
+  assert.equal(at("remote").classList.contains("stale"), true);
+});
+
+test("the button for the other camera is there where there is one", async () => {
+  await show({ page: "chat" });
+  assert.equal(button("flip").hidden, true);
+  await show({ local: { ...model.local, flips: true } });
+  assert.equal(button("flip").hidden, false);
+  await show({ local: { ...model.local, virtual: true } });
+  assert.equal(button("flip").hidden, true);
 });

@@ -3,6 +3,9 @@
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./view.js").Model} Model */
 
+/** A video that was paused plays again after so long, in milliseconds: what paused it is over then, or refuses. */
+const AGAIN = 200;
+
 export class Remote {
   #page;
   #stream = new MediaStream();
@@ -15,6 +18,11 @@ export class Remote {
     const video = page.video("remote-video");
     // Turning a phone changes what fits, and nothing else may be drawn then.
     if (typeof ResizeObserver === "function") new ResizeObserver(() => this.draw(this.#call)).observe(page.at("remote"));
+    // Phones pause what plays, for a call or a glance at another page, and leave it so.
+    const again = () => video.srcObject && video.paused && this.play();
+    video.addEventListener("pause", () => setTimeout(again, AGAIN));
+    page.doc.addEventListener("visibilitychange", again);
+    for (const type of ["pageshow", "focus"]) page.doc.defaultView?.addEventListener(type, again);
     for (const type of ["playing", "resize", "loadeddata"]) video.addEventListener(type, () => this.draw(this.#call));
   }
 
@@ -58,7 +66,7 @@ export class Remote {
     const sends = live && (call.theirs.video || call.theirs.screen);
     const arrived = video.videoWidth > 2 && video.readyState >= 2;
     remote.classList.toggle("picture", Boolean(sends && arrived));
-    remote.classList.toggle("stale", Boolean(live && call.state !== "connected"));
+    remote.classList.toggle("stale", Boolean(live && (call.state !== "connected" || call.still)));
     remote.classList.toggle("screen", Boolean(live && call.theirs.screen));
     // A tall picture on a wide stage would lose more than half by filling it.
     const { clientWidth: w, clientHeight: h } = remote;

@@ -12,6 +12,13 @@ export class Stage {
   /** @param {Page} page */
   constructor(page) {
     this.#page = page;
+    // One's own picture has the shape that the camera gives, which turns with a phone.
+    const video = page.video("local-video");
+    for (const type of ["resize", "loadedmetadata"]) {
+      video.addEventListener(type, () => {
+        if (video.videoWidth > 2) page.at("local").style.setProperty("--shape", String(video.videoWidth / video.videoHeight));
+      });
+    }
   }
 
   /** @param {Model} model */
@@ -32,7 +39,7 @@ export class Stage {
 
   /** @param {Model} model */
   clock({ call }) {
-    const seconds = call?.startedAt ? Math.max(0, Math.floor((performance.now() - call.startedAt) / 1_000)) : -1;
+    const seconds = call?.startedAt ? Math.max(0, Math.floor((Date.now() - call.startedAt) / 1_000)) : -1;
     const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
     const hours = Math.floor(seconds / 3_600);
     const text = `${hours > 0 ? `${hours}:` : ""}${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
@@ -83,6 +90,9 @@ export class Stage {
     page.button("screen").hidden = !local.screens || !live;
     page.button("hang-up").hidden = !call || call.phase === "incoming";
     page.label(page.button("hang-up"), page.t(live ? "hangUp" : "cancel"));
+    const flip = page.button("flip");
+    flip.hidden = !local.flips || !wishes.video || local.virtual;
+    page.label(flip, page.t("flip"));
     this.#drawFaults(faults, able);
   }
 
@@ -104,7 +114,7 @@ export class Stage {
     const { wishes } = local;
     const mine = page.at("local");
     mine.classList.toggle("dark", !local.video);
-    mine.classList.toggle("mirror", !local.virtual && !wishes.screen);
+    mine.classList.toggle("mirror", local.mirror && !wishes.screen);
     page.avatar(page.at("my-cover"), username);
     const notes = [!wishes.audio && "youMuted", wishes.screen ? "youSharing" : !wishes.video && "youVideoOff"].filter((key) => key !== false);
     page.text(page.at("my-state"), notes.map((key) => page.t(key)).join(" · "));

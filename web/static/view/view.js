@@ -25,14 +25,14 @@ import { Stage } from "./stage.js";
  * @property {boolean} online
  * @property {User[]} users
  * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
- *   path: import("../paths.js").PathInfo | null, theirs: MediaState, startedAt: number, audioOnly: boolean} | null} call
- * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, screens: boolean,
+ *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean} | null} call
+ * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, mirror: boolean, flips: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
  */
 
 /**
  * @extends {Emitter<{login: {name: string, source: import("../media.js").Source}, dial: User, accept: void, refuse: void,
- *   "hang-up": void, audio: void, video: void, screen: void, source: void, leave: void, language: void}>}
+ *   "hang-up": void, audio: void, video: void, screen: void, source: void, flip: void, leave: void, language: void}>}
  */
 export class View extends Emitter {
   #page;
