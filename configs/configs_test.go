@@ -1,5 +1,7 @@
 package configs
 
+// The file, the environment and the defaults, together: what is read, printed and refused.
+
 import (
 	"fmt"
 	"os"

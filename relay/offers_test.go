@@ -1,5 +1,7 @@
 package relay
 
+// The order of offers, and those that cannot be answered.
+
 import (
 	"context"
 	"fmt"

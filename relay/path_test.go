@@ -1,5 +1,7 @@
 package relay
 
+// Which way media takes inside the relay, the plane or pion, and what is told of it.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package signaling
 
+// Rates of users and addresses, and what the configuration may say.
+
 import (
 	"fmt"
 	"strings"

@@ -1,5 +1,7 @@
 package signaling
 
+// What messages, tokens and steps under the lock cost.
+
 import (
 	"context"
 	"fmt"

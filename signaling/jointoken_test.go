@@ -1,5 +1,7 @@
 package signaling
 
+// Joining with JSON Web Tokens.
+
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"

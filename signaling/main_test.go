@@ -1,5 +1,7 @@
 package signaling
 
+// No test leaves a goroutine behind.
+
 import (
 	"testing"
 

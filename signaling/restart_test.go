@@ -1,5 +1,7 @@
 package signaling
 
+// Sessions and calls over a restart of the server.
+
 import (
 	"testing"
 	"testing/synctest"

@@ -1,5 +1,7 @@
 package main
 
+// A process without file descriptors left.
+
 import (
 	"fmt"
 	"net"

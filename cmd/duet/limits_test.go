@@ -1,5 +1,7 @@
 package main
 
+// What many streams of one customer, or of many, take from others: limit.go, on real ports as well; and the admin port.
+
 import (
 	"bufio"
 	"context"

@@ -1,5 +1,7 @@
 package main
 
+// The PROXY protocol on TURN's ports.
+
 import (
 	"crypto/tls"
 	"errors"

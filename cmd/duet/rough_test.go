@@ -1,5 +1,7 @@
 package main
 
+// Signals and junk, as they come in the world.
+
 import (
 	"bytes"
 	"fmt"

@@ -1,5 +1,7 @@
 package arch
 
+// Links between documents.
+
 import (
 	"os"
 	"path/filepath"

@@ -5,6 +5,7 @@ package arch
 import (
 	"go/ast"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,23 @@ func lockLevel(e ast.Expr) string {
 	return ""
 }
 
-// TestLockLevels: the table has the levels of internal/lock in their order, and each mutex above a leaf in its row.
+// TestLocksHaveLevels: sync's mutexes know none.
+func TestLocksHaveLevels(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test || f.dir == "internal/lock" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if e, ok := n.(ast.Expr); ok && (selector(e, "sync", "Mutex") || selector(e, "sync", "RWMutex")) {
+				t.Errorf("%s: use lock.Mutex of internal/lock, with a level", f.at(n))
+			}
+			return true
+		})
+	}
+}
+
+// TestLockLevels: the table has the levels of internal/lock in their order, and each mutex above a leaf in its row and in
+// no other.
 func TestLockLevels(t *testing.T) {
 	var levels []string         // from the top, as they are declared
 	rows := map[string]string{} // the table's
@@ -60,6 +77,7 @@ func TestLockLevels(t *testing.T) {
 	if at < 0 || at+len(levels) > len(order) || !slices.Equal(order[at:at+len(levels)], levels) {
 		t.Errorf("section 3 has not the levels %v in this order", levels)
 	}
+	named := map[string]bool{}
 	for _, f := range goFiles(t) {
 		if f.test || f.dir == "internal/lock" {
 			continue
@@ -79,12 +97,21 @@ func TestLockLevels(t *testing.T) {
 					continue
 				}
 				for _, name := range field.Names {
-					if full := path.Base(f.dir) + "." + ts.Name.Name + "." + name.Name; !strings.Contains(rows[level], "`"+full+"`") {
+					full := path.Base(f.dir) + "." + ts.Name.Name + "." + name.Name
+					named[level+full] = true
+					if !strings.Contains(rows[level], "`"+full+"`") {
 						t.Errorf("%s: %s is not in the row of %s in ARCHITECTURE.md, section 3", f.at(field), full, level)
 					}
 				}
 			}
 			return true
 		})
+	}
+	for _, level := range levels {
+		for _, full := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(rows[level], -1) {
+			if !named[level+full[1]] {
+				t.Errorf("ARCHITECTURE.md, section 3: %s is not of level %s", full[1], level)
+			}
+		}
 	}
 }

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Whole calls, as two people make them.
+
 import (
 	"crypto/sha256"
 	"crypto/tls"

@@ -2,6 +2,8 @@
 
 package e2e
 
+// The tests' own network and processes.
+
 import "testing"
 
 func TestMain(m *testing.M) { Main(m) }

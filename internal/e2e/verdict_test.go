@@ -2,6 +2,8 @@
 
 package e2e
 
+// What a page says of a call that cannot connect.
+
 import (
 	"slices"
 	"testing"

@@ -1,5 +1,7 @@
 package lock
 
+// Both builds: what a mutex is and costs.
+
 import (
 	"sync"
 	"testing"

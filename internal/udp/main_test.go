@@ -1,5 +1,7 @@
 package udp
 
+// No test leaves a goroutine behind.
+
 import (
 	"net"
 	"net/netip"

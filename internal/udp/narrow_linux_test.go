@@ -2,6 +2,8 @@
 
 package udp
 
+// Paths that take less than a datagram.
+
 import (
 	"fmt"
 	"net/netip"

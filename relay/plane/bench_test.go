@@ -1,5 +1,7 @@
 package plane
 
+// What packets cost, ordinary and hostile ones.
+
 import (
 	"bytes"
 	"testing"

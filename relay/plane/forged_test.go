@@ -1,5 +1,7 @@
 package plane
 
+// Packets that do not authenticate.
+
 import (
 	"encoding/binary"
 	"net/netip"

@@ -2,6 +2,8 @@
 
 package plane
 
+// Packets that the kernel lost.
+
 import (
 	"testing"
 	"time"

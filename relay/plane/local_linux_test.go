@@ -2,6 +2,8 @@
 
 package plane
 
+// Hosts with several addresses.
+
 import (
 	"bytes"
 	"encoding/binary"

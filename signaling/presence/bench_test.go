@@ -1,5 +1,7 @@
 package presence
 
+// What telling who is online costs.
+
 import (
 	"fmt"
 	"testing"

@@ -3,7 +3,6 @@ package socketio
 // This file is one session: what waits to be sent, the heartbeat, and the end.
 
 import (
-	"bytes"
 	"strconv"
 	"time"
 
@@ -392,14 +391,4 @@ func (c *Conn) take(b []byte) bool {
 		return true
 	}
 	return false // a client's close, or garbage
-}
-
-// known reports whether the client is in a namespace. c.in is held.
-func (c *Conn) known(space []byte) int {
-	for i, s := range c.spaces {
-		if bytes.Equal(space, []byte(s)) {
-			return i
-		}
-	}
-	return -1
 }

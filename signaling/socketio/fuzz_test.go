@@ -1,5 +1,7 @@
 package socketio
 
+// Whatever comes from a client, as the parsers see it.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -150,3 +150,13 @@ func (c *Conn) Acknowledge(e Event, args string) {
 func (c *Conn) Disconnect(name string) {
 	c.Push(Message(prefix(typeDisconnect, name)))
 }
+
+// known reports whether the client is in a namespace. c.in is held.
+func (c *Conn) known(space []byte) int {
+	for i, s := range c.spaces {
+		if bytes.Equal(space, []byte(s)) {
+			return i
+		}
+	}
+	return -1
+}

@@ -2,6 +2,8 @@
 
 package calls
 
+// Calls from every kind of network, to every kind of server.
+
 import (
 	"os"
 	"testing"

@@ -2,6 +2,8 @@
 
 package calls
 
+// Firefox through TURN.
+
 import (
 	"fmt"
 	"strconv"

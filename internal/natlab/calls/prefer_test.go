@@ -2,6 +2,8 @@
 
 package calls
 
+// relay.mode: prefer.
+
 import (
 	"testing"
 

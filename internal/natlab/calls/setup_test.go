@@ -2,6 +2,8 @@
 
 package calls
 
+// How long calls take to come up.
+
 import (
 	"fmt"
 	"slices"

@@ -2,6 +2,8 @@
 
 package calls
 
+// The way back to the direct path.
+
 import (
 	"testing"
 	"time"

@@ -2,6 +2,8 @@
 
 package calls
 
+// Why calls do not connect, and who is told.
+
 import (
 	"slices"
 	"strings"

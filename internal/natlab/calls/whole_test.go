@@ -2,6 +2,8 @@
 
 package calls
 
+// What pictures a call has after a move.
+
 import (
 	"testing"
 	"time"
