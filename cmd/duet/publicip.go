@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"duet/configs"
@@ -32,19 +34,8 @@ func publicIPs(ctx context.Context, key, configured string) ([]netaddr.Found, er
 
 // follow tells TURN and the relay when the addresses change that were found at the start.
 func (m mediaParts) follow(p *parts, cfg configs.Config, turnIPs, relayIPs []netaddr.Found, log *slog.Logger) {
-	forTURN := func(found []netaddr.Found) {
-		if m.turn != nil {
-			m.turn.SetPublicIPs(addrs(found))
-		}
-	}
-	forRelay := func(found []netaddr.Found) {
-		if m.relay == nil {
-			return
-		}
-		m.relay.SetPublicIPs(addrs(found))
-		if m.turn != nil {
-			m.turn.SetMediaRelay(m.relay.Reachable())
-		}
+	if m.turn != nil && !slices.ContainsFunc(m.turn.Announced(), netip.Addr.Is4) {
+		log.Warn("TURN announces no IPv4 address: nobody without IPv6 can be reached through it", "key", "turn.public_ip")
 	}
 	add := func(configured string, before []netaddr.Found, changed func([]netaddr.Found)) {
 		p.add(func(ctx context.Context) error {
@@ -54,11 +45,29 @@ func (m mediaParts) follow(p *parts, cfg configs.Config, turnIPs, relayIPs []net
 	}
 	if cfg.TURN.PublicIP == cfg.Relay.PublicIP {
 		add(cfg.TURN.PublicIP, turnIPs, func(found []netaddr.Found) {
-			forTURN(found)
-			forRelay(found)
+			m.turnIs(found)
+			m.relayIs(found)
 		})
 		return
 	}
-	add(cfg.TURN.PublicIP, turnIPs, forTURN)
-	add(cfg.Relay.PublicIP, relayIPs, forRelay)
+	add(cfg.TURN.PublicIP, turnIPs, m.turnIs)
+	add(cfg.Relay.PublicIP, relayIPs, m.relayIs)
+}
+
+// turnIs says at which addresses TURN is reached now.
+func (m mediaParts) turnIs(found []netaddr.Found) {
+	if m.turn != nil {
+		m.turn.SetPublicIPs(addrs(found))
+	}
+}
+
+// relayIs says the same of the relay, to TURN as well, which lets users in a call through to it.
+func (m mediaParts) relayIs(found []netaddr.Found) {
+	if m.relay == nil {
+		return
+	}
+	m.relay.SetPublicIPs(addrs(found))
+	if m.turn != nil {
+		m.turn.SetMediaRelay(m.relay.Reachable())
+	}
 }
