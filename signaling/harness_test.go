@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"duet/signaling/protocol"
 )
 
 // world is one server and its clients.
@@ -397,17 +395,3 @@ func (c *client) expectAfter(typ string, d time.Duration) msg {
 		}
 	}
 }
-
-// shelf is a connection whose frames nobody writes: they are looked at where they lie.
-type shelf struct{ queue []protocol.Frame }
-
-func onShelf(h *Hub) *conn { return &conn{hub: h, wire: &shelf{}} }
-
-func (c *conn) shelf() *shelf { return c.wire.(*shelf) }
-
-func (s *shelf) Push(f protocol.Frame) (room bool) { s.queue = append(s.queue, f); return true }
-func (s *shelf) Flush()                            {}
-func (s *shelf) Close(uint16, string)              {}
-func (s *shelf) Closing() bool                     { return false }
-func (s *shelf) Abort()                            {}
-func (s *shelf) LastFrameAt() time.Time            { return time.Now() }
