@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -230,7 +229,6 @@ func (h *Hub) Run(ctx context.Context) error {
 // tick pings what is due and renews old session tokens.
 func (h *Hub) tick(ctx context.Context) {
 	ticker := time.NewTicker(min(time.Second, h.cfg.PingInterval/4, h.cfg.SessionRenewal/4))
-	var tidy tidying
 	defer ticker.Stop()
 	for {
 		select {
@@ -245,21 +243,6 @@ func (h *Hub) tick(ctx context.Context) {
 			h.renewAged(renew)
 			h.forget()
 			h.limits.Forget(now)
-			tidy.after(h.limits.Len())
 		}
 	}
-}
-
-// tidying gives memory back after many users have come or gone: what serving
-// their handshakes took, and stacks that grew for their joins, would stay with
-// the process until the next collection, which an idle server does not need.
-type tidying struct{ last, tidied int }
-
-func (t *tidying) after(size int) {
-	quiet := max(size-t.last, t.last-size) <= size/100
-	if changed := max(size-t.tidied, t.tidied-size); quiet && changed > max(500, t.tidied/4) {
-		debug.FreeOSMemory()
-		t.tidied = size
-	}
-	t.last = size
 }

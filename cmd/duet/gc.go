@@ -4,11 +4,12 @@ package main
 // keeps a calm one small. Signaling makes megabytes of garbage a second and holds
 // few, so the heap, and with it the stack of every connection, would be collected
 // several times a second. A server that makes little for what it holds needs no
-// room for as much again.
+// room for as much again, and gives back what a busier time took: the garbage of
+// thousands of joins, and stacks that grew for them, would stay with the process
+// until the next collection, which a calm server does not need.
 
 import (
 	"context"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -18,6 +19,7 @@ const (
 	collectPause = 4 * time.Second // between two collections, unless
 	collectAt    = 32 << 20        // so much garbage is there
 	leastHeap    = 4 << 20         // nothing is known to be in use before the first collection
+	tidyAt       = 8 << 20         // a calm server gives back what so much garbage took
 )
 
 // tuneGC follows how much garbage is made, until ctx ends. Who has set
@@ -31,7 +33,7 @@ func tuneGC(ctx context.Context) error {
 	defer debug.SetGCPercent(usual)
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
 	metrics.Read(samples)
-	last, set := samples[0].Value.Uint64(), usual
+	last, set, tidied := samples[0].Value.Uint64(), usual, uint64(0)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -43,13 +45,15 @@ func tuneGC(ctx context.Context) error {
 		metrics.Read(samples)
 		made := samples[0].Value.Uint64() - last
 		last += made
-		percent := gcPercent(made, samples[1].Value.Uint64()+samples[2].Value.Uint64())
+		inUse := samples[1].Value.Uint64() + samples[2].Value.Uint64()
+		percent := gcPercent(made, inUse)
 		if max(percent-set, set-percent) > set/4 { // each change stops the world for a moment
 			debug.SetGCPercent(percent)
-			if set > usual && percent < usual { // what has waited while it was busy
-				runtime.GC()
-			}
 			set = percent
+		}
+		if tidied += made; percent < usual && tidied > max(tidyAt, inUse/2) {
+			debug.FreeOSMemory()
+			tidied = 0
 		}
 	}
 }
