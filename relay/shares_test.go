@@ -129,8 +129,9 @@ func TestFullRelayMakesRoom(t *testing.T) {
 	if err := s.Reserve("c_2", pairOf(2), at("192.0.2.1"), nil); err == nil {
 		t.Fatal("a young room gave way")
 	}
+	first := s.room("c_1")
 	s.shares.mu.Lock()
-	s.room("c_1").lease.idle = time.Now().Add(-idleTime)
+	first.lease.idle = time.Now().Add(-idleTime)
 	s.shares.mu.Unlock()
 	if err := s.Reserve("c_2", pairOf(2), at("192.0.2.1"), nil); err != nil {
 		t.Fatal(err)
