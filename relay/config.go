@@ -43,8 +43,9 @@ type Config struct {
 	// TCP connections from one address (IPv6: one /64; a /56 has 4 and a /48 16 times as many), of 4096 in all; a browser
 	// needs one, where no UDP passes. 0 is no limit.
 	StreamsPerIP int `yaml:"streams_per_ip"`
-	// Bytes a second that one end of a call may send; 1500000 is 12 Mbit/s. What is over is lost, as on a slow line.
-	// Video calls adapt below it; raise it for screens in motion at high resolution.
+	// Bytes a second that one end of a call may send, in at most one packet for each 400 of them and 500 more; 1500000
+	// is 12 Mbit/s. What is over is lost, as on a slow line. Video calls adapt below it; raise it for screens in motion
+	// at high resolution.
 	CallBytesPerSecond int `yaml:"call_bytes_per_second"`
 }
 

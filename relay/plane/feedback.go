@@ -23,14 +23,23 @@ const (
 
 // RTCP translates a compound packet and appends the result to dst; nothing appended means nothing to send. What names a
 // stream that the other leg does not know is left out; so are BYE (the numbering outlives a source) and whatever is not
-// understood, for it would carry the wrong identifiers.
+// understood, for it would carry the wrong identifiers. What would take more than rtcpWork steps is left out.
 func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.buckets[from].take(len(b), now, reportCredit) {
+		t.over[from][overReports].Store(int64(now + excessPause))
+		t.counts[from].Dropped[Excess]++
+		if t.totals != nil {
+			t.totals.Results[Excess].Add(1)
+		}
+		return dst
+	}
 	if t.legs[0] == nil || t.legs[1] == nil {
 		return dst
 	}
-	for len(b) >= 8 && b[0]>>6 == 2 {
+	t.work = rtcpWork
+	for len(b) >= 8 && b[0]>>6 == 2 && t.spend(packetWork) {
 		n := 4 * (int(binary.BigEndian.Uint16(b[2:])) + 1)
 		if n < 8 || n > len(b) {
 			return dst
@@ -171,7 +180,7 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, senderSSRC
 		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 	}
 	blocks := byte(0)
-	for ; count > 0 && len(b) >= 24; count, b = count-1, b[24:] {
+	for ; count > 0 && len(b) >= 24 && t.spend(blockWork); count, b = count-1, b[24:] {
 		f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b))
 		if f == nil {
 			continue
@@ -204,7 +213,7 @@ func (t *Translator) receiverReport(from Side, b []byte, count uint8, senderSSRC
 func (t *Translator) translateSDES(from Side, b, dst []byte) []byte {
 	dst, at := header(dst, 0, typeSDES)
 	chunks := byte(0)
-	for body, count := b[4:], b[0]&0x1f; count > 0 && len(body) >= 8; count-- {
+	for body, count := b[4:], b[0]&0x1f; count > 0 && len(body) >= 8 && t.spend(blockWork); count-- {
 		ssrc := binary.BigEndian.Uint32(body)
 		var name []byte
 		i := 4
@@ -257,7 +266,7 @@ func (t *Translator) nack(from Side, b, dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(from, binary.BigEndian.Uint32(b[4:])))
 	dst = binary.BigEndian.AppendUint32(dst, f.source)
 	some := false
-	for i := 12; i+4 <= len(b); i += 4 {
+	for i := 12; i+4 <= len(b) && t.spend(1); i += 4 {
 		if in, ok := f.media.unmap(binary.BigEndian.Uint16(b[i:]), f.sourceGen); ok {
 			dst = binary.BigEndian.AppendUint16(dst, uint16(in))
 			dst = append(dst, b[i+2:i+4]...)
@@ -290,7 +299,7 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 		dst = binary.BigEndian.AppendUint32(dst, senderSSRC)
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		some := false
-		for i := 12; i+8 <= len(b); i += 8 {
+		for i := 12; i+8 <= len(b) && t.spend(1); i += 8 {
 			if f, _ := t.receivedStream(from, binary.BigEndian.Uint32(b[i:])); f != nil && f.source != 0 {
 				dst = binary.BigEndian.AppendUint32(dst, f.source)
 				dst = append(dst, b[i+4], 0, 0, 0)
@@ -307,7 +316,7 @@ func (t *Translator) payloadFeedback(from Side, b []byte, format uint8, dst []by
 		dst = binary.BigEndian.AppendUint32(dst, 0)
 		dst = append(dst, b[12:20]...)
 		count := byte(0)
-		for i := 20; i+4 <= len(b) && count < b[16]; i += 4 {
+		for i := 20; i+4 <= len(b) && count < b[16] && t.spend(1); i += 4 {
 			f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b[i:]))
 			if f == nil {
 				continue

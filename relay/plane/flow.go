@@ -24,6 +24,7 @@ type flow struct {
 	media, rtxSeqs    seqMap
 	begun             bool // the current source has sent something that went on
 	open              bool // not muted, and past its key frame
+	damaged           bool // a packet was over the limit since a key frame was asked for
 	waitUntil         time.Duration
 	askedAt           time.Duration
 	lastPacketAt      time.Duration // last packet of the current source
@@ -59,9 +60,9 @@ func (t *Translator) begins(from Side, k Kind, f *flow, p packet, now time.Durat
 		return true
 	}
 	if f.waitUntil == 0 {
-		f.waitUntil = now + keyPatience
-		t.wanted[from][k] = now-f.askedAt > keyRepeat || f.askedAt == 0 || t.wanted[from][k]
-	} else if now-f.askedAt > keyRepeat {
+		f.waitUntil = now + keyFrameTimeout
+		t.wanted[from][k] = now-f.askedAt > pliInterval || f.askedAt == 0 || t.wanted[from][k]
+	} else if now-f.askedAt > pliInterval {
 		t.wanted[from][k] = true
 	}
 	return now > f.waitUntil
@@ -113,7 +114,7 @@ func (t *Translator) rewrite(from Side, f *flow, p packet, pt uint8, seq uint16,
 
 // rewriteRED maps the payload types of the blocks (RFC 2198, section 3).
 func (f *flow) rewriteRED(b []byte) {
-	for at := 0; at < len(b); at += 4 {
+	for at := 0; at < min(len(b), 4*maxElements); at += 4 {
 		if out := f.pt[b[at]&0x7f]; out != 0 {
 			b[at] = b[at]&0x80 | (out - 1)
 		}

@@ -82,7 +82,7 @@ func h264Key(p []byte) bool {
 	key := func(nal byte) bool { return nal&0x1f == 5 || nal&0x1f == 7 }
 	switch p[0] & 0x1f {
 	case 24: // STAP-A
-		for at := 1; at+2 < len(p); {
+		for at, units := 1, 0; at+2 < len(p) && units < maxElements; units++ {
 			if key(p[at+2]) {
 				return true
 			}

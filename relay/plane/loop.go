@@ -89,7 +89,7 @@ func (w *worker) take(b []byte, from netip.AddrPort, local netip.Addr, now time.
 		w.media(b, from, now)
 	case b[0] < 4:
 		if ufrag, ok := bindingUser(b); ok {
-			if !p.asked(ufrag, stunTransaction(b), from, local, nominates(b)) {
+			if !p.asked(ufrag, stunTransaction(b), from, local, nominates(b), now) {
 				p.drop(DropStranger)
 				return
 			}
@@ -120,19 +120,20 @@ func (p *Plane) handUp(b []byte, from netip.AddrPort) {
 // media handles a packet that looks like SRTP or SRTCP.
 func (w *worker) media(b []byte, from netip.AddrPort, now time.Duration) {
 	p := w.p
-	t := p.owner(from)
-	if t == nil {
+	c := p.confirmed(from)
+	if c == nil {
 		p.drop(DropUnconfirmed)
 		return
 	}
+	t := c.port
 	switch t.state.Load() {
 	case pionPath:
 		p.handUp(b, from)
 	case onPlane:
 		if len(b) >= 2 && b[1] >= 192 && b[1] < 224 { // RFC 5761, section 4
-			w.report(t, b, now)
+			w.report(c, b, now)
 		} else {
-			w.packet(t, b, now)
+			w.packet(c, b, now)
 		}
 	default:
 		p.drop(DropEarly)
@@ -155,9 +156,10 @@ func (w *worker) known(t *Port, of int, b []byte, at int) (ssrc uint32, ok bool)
 }
 
 // packet forwards RTP.
-func (w *worker) packet(t *Port, b []byte, now time.Duration) {
+func (w *worker) packet(c *confirmed, b []byte, now time.Duration) {
+	t := c.port
 	ssrc, ok := w.known(t, 0, b, 8)
-	if !ok {
+	if !ok || t.call.exceeds(t.side, overMedia, now) {
 		return
 	}
 	plain, err := t.open.DecryptRTP(b[:0], b, &t.opening)
@@ -166,6 +168,7 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 		return
 	}
 	t.sources[0][ssrc] = struct{}{}
+	c.authentic(now)
 	w.firstPacket(t)
 	other := t.call.ports[t.side.Other()].Load()
 	if other == nil {
@@ -189,9 +192,10 @@ func (w *worker) packet(t *Port, b []byte, now time.Duration) {
 }
 
 // report forwards RTCP.
-func (w *worker) report(t *Port, b []byte, now time.Duration) {
+func (w *worker) report(c *confirmed, b []byte, now time.Duration) {
+	t := c.port
 	ssrc, ok := w.known(t, 1, b, 4)
-	if !ok {
+	if !ok || t.call.exceeds(t.side, overReports, now) {
 		return
 	}
 	plain, err := t.open.DecryptRTCP(b[:0], b, nil)
@@ -200,6 +204,7 @@ func (w *worker) report(t *Port, b []byte, now time.Duration) {
 		return
 	}
 	t.sources[1][ssrc] = struct{}{}
+	c.authentic(now)
 	other := t.call.ports[t.side.Other()].Load()
 	if other == nil || other.state.Load() == undecided {
 		return

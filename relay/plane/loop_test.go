@@ -277,10 +277,18 @@ func TestOnlyConfirmedAddresses(t *testing.T) {
 	if got := read(t, a.next()).SequenceNumber; got != 1 {
 		t.Errorf("number %d", got)
 	}
-	// An address belongs to the leg that was confirmed last.
+	// An address whose media is authentic stays its leg's, whoever else is said to be there; after that it belongs to the
+	// leg that was confirmed last.
 	b.port.Expect("again")
+	b.sendFrom(elsewhere, binding("again", 8))
+	dropped(t, p, DropStranger, 6)
+	a.send(a.sealed(aliceVideo, 96, 4, key))
+	if got := read(t, b.next()).SequenceNumber; got != 4 {
+		t.Errorf("number %d", got)
+	}
+	p.confirmed(a.addr()).authenticAt.Store(int64(p.clock() - inUseTime))
 	b.confirm(elsewhere, "again")
-	a.send(a.sealed(aliceVideo, 96, 3, key))
+	a.send(a.sealed(aliceVideo, 96, 5, key))
 	dropped(t, p, DropForged, 1)
 }
 
@@ -307,7 +315,7 @@ func TestAddressesAreBounded(t *testing.T) {
 		t.Errorf("%d ufrags of two legs, want %d", n, maxUfrags+1)
 	}
 	for i := range maxPending + 100 {
-		p.asked([]byte("ufrag20"), stunID{byte(i), byte(i >> 8)}, a.addr(), netip.Addr{}, false)
+		p.asked([]byte("ufrag20"), stunID{byte(i), byte(i >> 8)}, a.addr(), netip.Addr{}, false, time.Second)
 	}
 	a.port.Close()
 	b.port.Close()

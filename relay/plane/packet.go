@@ -14,7 +14,8 @@ type packet struct {
 	end     int    // its end, before padding
 }
 
-// parse finds the parts of b. It accepts exactly what RFC 3550 section 5.1 and RFC 8285 describe.
+// parse finds the parts of b. It accepts what RFC 3550 section 5.1 and RFC 8285 describe,
+// with at most maxExtensions bytes of extensions.
 func parse(b []byte) (packet, bool) {
 	p := packet{b: b}
 	if len(b) < 12 || b[0]>>6 != 2 {
@@ -32,7 +33,7 @@ func parse(b []byte) (packet, bool) {
 		p.profile = binary.BigEndian.Uint16(b[at:])
 		n := 4 * int(binary.BigEndian.Uint16(b[at+2:]))
 		p.extAt, p.extEnd = at+4, at+4+n
-		if p.extEnd > len(b) {
+		if p.extEnd > len(b) || n > maxExtensions {
 			return p, false
 		}
 	}
@@ -59,9 +60,11 @@ func (p packet) setSSRC(v uint32)       { binary.BigEndian.PutUint32(p.b[8:], v)
 func (p packet) setPayloadType(v uint8) { p.b[1] = p.b[1]&0x80 | v&0x7f }
 
 // extensions calls f for each element with its id and its bytes (RFC 8285, both forms). f returns the id to write in its
-// place; 0 removes the element, which becomes padding. An id that the form cannot hold removes it as well.
+// place; 0 removes the element, which becomes padding. An id that the form cannot hold removes it as well, and so does a
+// place behind maxElements others.
 func (p packet) extensions(f func(id uint8, value []byte) uint8) {
 	b := p.b[p.extAt:p.extEnd]
+	left := maxElements
 	switch {
 	case p.profile == 0xbede:
 		for i := 0; i < len(b); {
@@ -70,7 +73,7 @@ func (p packet) extensions(f func(id uint8, value []byte) uint8) {
 				continue
 			}
 			id, n := b[i]>>4, int(b[i]&0x0f)+1
-			if id == 15 || i+1+n > len(b) {
+			if left--; left < 0 || id == 15 || i+1+n > len(b) {
 				clear(b[i:]) // 15 ends the elements; what overruns them is no element
 				return
 			}
@@ -87,7 +90,7 @@ func (p packet) extensions(f func(id uint8, value []byte) uint8) {
 				i++
 				continue
 			}
-			if i+2 > len(b) || i+2+int(b[i+1]) > len(b) {
+			if left--; left < 0 || i+2 > len(b) || i+2+int(b[i+1]) > len(b) {
 				clear(b[i:])
 				return
 			}

@@ -101,12 +101,31 @@ type pending struct {
 }
 
 // confirmed is an address that ICE has confirmed for a port, with the address of ours that the client talks to: a NAT or a
-// firewall between lets nothing in that comes from another one. It is not changed, only replaced.
+// firewall between lets nothing in that comes from another one. It is not changed, only replaced, but for authenticAt.
 type confirmed struct {
-	port     *Port
-	addr     netip.AddrPort
-	local    netip.Addr
-	sockaddr udp.Sockaddr // of both
+	port        *Port
+	addr        netip.AddrPort
+	local       netip.Addr
+	sockaddr    udp.Sockaddr // of both
+	authenticAt atomic.Int64 // when an authentic packet came from there, to inUseStep; 0: never
+}
+
+const (
+	// inUseTime is how long an address stays a leg's after its last authentic packet, whatever checks claim it for another.
+	inUseTime = 5 * time.Second
+	inUseStep = time.Second
+)
+
+// authentic is told of an authentic packet by the loop.
+func (c *confirmed) authentic(now time.Duration) {
+	if int64(now)-c.authenticAt.Load() > int64(inUseStep) {
+		c.authenticAt.Store(int64(now))
+	}
+}
+
+func (c *confirmed) inUse(now time.Duration) bool {
+	at := c.authenticAt.Load()
+	return at != 0 && int64(now)-at < int64(inUseTime) && c.port.state.Load() == onPlane
 }
 
 // New makes a plane on a socket, which it owns from now on. local is what pion is told the socket is bound to. clock is
@@ -188,12 +207,15 @@ func (p *Plane) confirmed(a netip.AddrPort) *confirmed {
 }
 
 // asked notes a Binding request; false if it is for nobody here.
-func (p *Plane) asked(ufrag []byte, id stunID, from netip.AddrPort, local netip.Addr, nominates bool) bool {
+func (p *Plane) asked(ufrag []byte, id stunID, from netip.AddrPort, local netip.Addr, nominates bool, now time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.ufrags[string(ufrag)]
 	if t == nil {
 		return false
+	}
+	if c := p.addrs[from]; c != nil && c.port != t && c.inUse(now) {
+		return false // who says to come from there does not: somebody else's media just did
 	}
 	if len(p.pending) >= maxPending {
 		for old := range p.pending { // any: an honest client asks again
@@ -241,7 +263,7 @@ func (p *Plane) answered(id stunID, to netip.AddrPort) {
 
 // confirm notes whose an address is; p.mu is held.
 func (p *Plane) confirm(t *Port, addr netip.AddrPort, local netip.Addr) {
-	c := &confirmed{t, addr, local, p.sock.Sockaddr(addr, local)}
+	c := &confirmed{port: t, addr: addr, local: local, sockaddr: p.sock.Sockaddr(addr, local)}
 	p.addrs[addr] = c
 	if target := t.target.Load(); target != nil && target.addr == addr {
 		t.target.Store(c)

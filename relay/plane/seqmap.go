@@ -99,20 +99,13 @@ func (n *seqMap) mark(out int64) bool {
 		return false
 	}
 	if out > n.newest {
-		if out-n.newest >= window {
-			clear(n.seen[:])
-		} else {
-			for i := n.newest + 1; i <= out; i++ {
-				n.seen[uint64(i)%window/64] &^= 1 << (uint64(i) % 64)
-			}
-		}
+		ring(n.seen[:]).clear(uint64(n.newest+1), int(min(out-n.newest, window)))
 		n.newest = out
 	}
-	word, bit := uint64(out)%window/64, uint64(1)<<(uint64(out)%64)
-	if n.seen[word]&bit != 0 {
+	if ring(n.seen[:]).has(uint64(out)) {
 		return false
 	}
-	n.seen[word] |= bit
+	ring(n.seen[:]).add(uint64(out))
 	return true
 }
 

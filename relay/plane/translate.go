@@ -31,9 +31,9 @@ func (v Result) String() string {
 
 const (
 	// After this long without a recognisable key frame a video opens anyway: its payload may be encrypted end to end.
-	keyPatience = 1500 * time.Millisecond
+	keyFrameTimeout = 1500 * time.Millisecond
 	// While one is awaited it is asked for again this often.
-	keyRepeat = 300 * time.Millisecond
+	pliInterval = 300 * time.Millisecond
 	// A second source takes over a stream when the first has been silent for this long.
 	sourceSilence = 500 * time.Millisecond
 )
@@ -50,8 +50,10 @@ type Translator struct {
 	second           [2]bool    // by sender: its second video line has the pictures, see lines.go
 	twccMaps         [2]twccMap // by sender
 	buckets          [2]bucket
-	totals           *Totals // of all calls; nil: not counted
-	statuses, filled []uint8 // scratch of transportFeedback
+	over             [2][2]atomic.Int64 // by sender, of media and of reports: what comes before then is too much, without a look
+	work             int                // steps that are left for a datagram
+	totals           *Totals            // of all calls; nil: not counted
+	statuses, filled []uint8            // scratch of transportFeedback
 }
 
 // Counts is what one leg sent, and what became of it.
@@ -69,35 +71,29 @@ type Totals struct {
 	KeyRequests atomic.Uint64
 }
 
-// bucket bounds what one end sends.
-type bucket struct {
-	rate   float64 // bytes a second; 0 is unbounded
-	tokens float64
-	at     time.Duration
-}
+// What over is about.
+const (
+	overMedia = iota
+	overReports
+)
 
-// burst is how long the bucket fills: a key frame may be many times the mean.
-const burst = time.Second
-
-func (b *bucket) take(n int, now time.Duration) bool {
-	if b.rate == 0 {
-		return true
-	}
-	b.tokens = min(b.tokens+(now-b.at).Seconds()*b.rate, b.rate*burst.Seconds())
-	b.at = now
-	if b.tokens < float64(n) {
+// exceeds says without a lock that an end has just sent more than it may, so that its packets need not be opened.
+func (t *Translator) exceeds(from Side, of int, now time.Duration) bool {
+	if int64(now) >= t.over[from][of].Load() {
 		return false
 	}
-	b.tokens -= float64(n)
+	if t.totals != nil {
+		t.totals.Results[Excess].Add(1)
+	}
 	return true
 }
 
-// Limit bounds what each end may send, in bytes a second.
+// Limit bounds what each end may send, in bytes a second; packets are bounded with them.
 func (t *Translator) Limit(rate int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.buckets {
-		t.buckets[i].rate = float64(rate)
+		t.buckets[i] = newBucket(rate)
 	}
 }
 
@@ -290,7 +286,9 @@ func (t *Translator) rtpLocked(from Side, b []byte, now time.Duration) Result {
 	if f == nil {
 		return Unknown
 	}
-	if !t.buckets[from].take(len(b), now) {
+	if !t.buckets[from].take(len(b), now, 0) {
+		f.damaged = f.damaged || !f.rtx[p.payloadType()]
+		t.over[from][overMedia].Store(int64(now + excessPause))
 		return Excess // a loss like any other, which the sender's congestion control must see
 	}
 	v := t.pass(from, k, f, p, now)
@@ -334,10 +332,14 @@ func (t *Translator) pass(from Side, k Kind, f *flow, p packet, now time.Duratio
 	f.open = true
 	if !f.begun {
 		if f.packets > 0 { // another source goes on where the last one stopped
-			gone := uint32(int64(now-f.sentAt) * int64(f.clk[pt]) / int64(time.Second))
+			gone := uint32((now - f.sentAt).Microseconds() * int64(f.clk[pt]) / time.Second.Microseconds()) // it may be days
 			f.tsDelta = f.lastTS + max(gone, 1) - p.timestamp()
 		}
 		f.begun = true
+	}
+	if f.damaged && k != Audio && now-f.askedAt > pliInterval {
+		// What is missing was dropped here; the receiver would ask for it, and for a picture after three seconds only.
+		f.damaged, t.wanted[from][k] = false, true
 	}
 	f.lastTS, f.sentAt = p.timestamp()+f.tsDelta, now
 	f.packets++

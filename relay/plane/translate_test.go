@@ -211,12 +211,12 @@ func TestNoKeyFrameIsRecognised(t *testing.T) {
 	for now := tick; ; now += tick {
 		b := make1(t, 96, aliceVideo, uint16(now/tick), 0, []byte{0xff})
 		if v, _ := tr.RTP(0, b, now); v == Forward {
-			if now < keyPatience {
+			if now < keyFrameTimeout {
 				t.Errorf("opened after %v", now)
 			}
 			return
 		}
-		if now > 2*keyPatience {
+		if now > 2*keyFrameTimeout {
 			t.Fatal("an unreadable video never passes")
 		}
 	}

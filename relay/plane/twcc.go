@@ -36,15 +36,13 @@ func (t *twccMap) mapSeq(n uint16, forwarded bool) uint16 {
 	}
 	n += t.delta
 	if ahead := int16(n - t.newest); ahead > 0 {
-		for i := t.newest + 1; i != n+1; i++ {
-			t.suppressed[i%suppressedWindow/64] &^= 1 << (i % 64)
-		}
+		ring(t.suppressed[:]).clear(uint64(t.newest+1), int(ahead))
 		t.newest = n
 	} else if ahead <= -suppressedWindow {
 		return n
 	}
 	if !forwarded {
-		t.suppressed[n%suppressedWindow/64] |= 1 << (n % 64)
+		ring(t.suppressed[:]).add(uint64(n))
 	}
 	return n
 }
@@ -52,7 +50,14 @@ func (t *twccMap) mapSeq(n uint16, forwarded bool) uint16 {
 // isSuppressed reports whether the relay held back number n of the receiver's count.
 func (t *twccMap) isSuppressed(n uint16) bool {
 	behind := t.newest - n
-	return behind < suppressedWindow && t.suppressed[n%suppressedWindow/64]&(1<<(n%64)) != 0
+	return behind < suppressedWindow && ring(t.suppressed[:]).has(uint64(n))
+}
+
+// suppressedAny reports whether it held back one of count numbers, from base on.
+func (t *twccMap) suppressedAny(base uint16, count int) bool {
+	behind := int(int16(t.newest - base))
+	first, end := max(0, behind-suppressedWindow+1), min(count, behind+1)
+	return first < end && ring(t.suppressed[:]).any(uint64(base)+uint64(first), end-first)
 }
 
 // Packet statuses of a report.
@@ -86,11 +91,7 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, source)
 	dst = binary.BigEndian.AppendUint16(dst, base-tr.delta)
 	dst = append(dst, b[14:20]...)
-	held := false
-	for i := range count {
-		held = held || tr.isSuppressed(base+uint16(i))
-	}
-	if !held {
+	if !t.spend(count/32) || !tr.suppressedAny(base, count) || !t.spend(count) { // a report this long is about an outage, and so are the holes in it
 		dst = append(dst, b[20:]...)
 		return pad(dst, at)
 	}
@@ -99,23 +100,24 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 	if !ok {
 		return dst[:at]
 	}
-	fill := func(i int) bool { return statuses[i] == notReceived && tr.isSuppressed(base+uint16(i)) }
-	filled := t.filled[:0]
-	for i, s := range statuses {
-		if fill(i) {
-			s = smallDelta
-		}
-		filled = append(filled, s)
-	}
+	filled := append(t.filled[:0], statuses...)
 	t.filled = filled
-	dst = appendStatuses(dst, filled)
 	for i, s := range statuses {
-		if fill(i) {
-			dst = append(dst, 0) // at the same time as the packet before it
+		if s == notReceived && tr.isSuppressed(base+uint16(i)) {
+			filled[i] = smallDelta
+		}
+	}
+	dst = appendStatuses(dst, filled)
+	n := 0 // bytes of deltas that are still to be copied
+	for i, s := range statuses {
+		if filled[i] == s {
+			n += int(s)
 			continue
 		}
-		dst, deltas = append(dst, deltas[:s]...), deltas[s:]
+		dst = append(append(dst, deltas[:n]...), 0) // at the same time as the packet before it
+		deltas, n = deltas[n:], 0
 	}
+	dst = append(dst, deltas[:n]...)
 	return pad(dst, at)
 }
 
@@ -139,25 +141,27 @@ func readStatuses(into []uint8, b []byte, count int) (statuses []uint8, deltas [
 		}
 		chunk := binary.BigEndian.Uint16(b)
 		b = b[2:]
-		var n int
-		var symbol func(int) uint8
-		switch {
+		switch left := count - len(into); {
 		case chunk&0x8000 == 0: // run length
-			s := uint8(chunk >> 13 & 3)
-			n, symbol = int(chunk&0x1fff), func(int) uint8 { return s }
-		case chunk&0x4000 == 0: // fourteen symbols of one bit
-			n, symbol = 14, func(i int) uint8 { return uint8(chunk >> (13 - i) & 1) }
-		default: // seven of two
-			n, symbol = 7, func(i int) uint8 { return uint8(chunk >> (12 - 2*i) & 3) }
-		}
-		if n == 0 {
-			return into, nil, false
-		}
-		for i := 0; i < n && len(into) < count; i++ {
-			if symbol(i) > largeDelta {
+			n, symbol := int(chunk&0x1fff), uint8(chunk>>13&3)
+			if n == 0 || symbol > largeDelta {
 				return into, nil, false
 			}
-			into = append(into, symbol(i))
+			for range min(n, left) {
+				into = append(into, symbol)
+			}
+		case chunk&0x4000 == 0: // fourteen symbols of one bit
+			for i := range min(14, left) {
+				into = append(into, uint8(chunk>>(13-i)&1))
+			}
+		default: // seven of two
+			for i := range min(7, left) {
+				symbol := uint8(chunk >> (12 - 2*i) & 3)
+				if symbol > largeDelta {
+					return into, nil, false
+				}
+				into = append(into, symbol)
+			}
 		}
 	}
 	need := 0
