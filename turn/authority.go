@@ -34,10 +34,10 @@ type grant struct {
 var _ interface {
 	next() (*request, error)                      // nil: there may be something else to do
 	allocate() (*allocation, error)               // for the current request
-	abandon(*allocation)                          // one that the current request needed no more
+	hold(*allocation)                             // that is its client's from now on
+	abandon(*allocation)                          // that the current request needed no more
 	mayReach(netip.Addr) bool                     // whether the current request's client may, at any port
 	granted(grant)                                // to the current request
 	rejection(code int, more ...attribute) []byte // the proper form of a refusal of the current request
 	reply([]byte)                                 // to the current request
-	forget(*allocation)                           // it is over
 } = (*gate)(nil)

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -112,5 +113,20 @@ func TestFamilyBeforePolicy(t *testing.T) {
 		if bind != codePeerFamily || permit != codePeerFamily {
 			t.Errorf("%s on an IPv4 relay: ChannelBind %d, CreatePermission %d, want 443 and 443", p, bind, permit)
 		}
+	}
+}
+
+// A permission for an address of the server's opens no way to the server itself: each packet's port is judged.
+func TestServerIsNoPeer(t *testing.T) {
+	for _, way := range ways {
+		s := start(t)
+		c := dial(t, s, "udp")
+		c.allocate()
+		udp, _ := s.Addrs()
+		own := udp.(*net.UDPAddr).AddrPort()
+		c.open(way, 0x4000, own)
+		c.say(way, 0x4000, own, string(c.build(methodBinding, classRequest)))
+		eventually(t, "it is lost", func() bool { return s.stats.dropped[dropUnreachable].Load() == 1 })
+		c.expectSilence(way)
 	}
 }
