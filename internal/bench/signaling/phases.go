@@ -148,6 +148,9 @@ func (w *world) churn(ctx context.Context, p *printer) error {
 
 // close leaves for good.
 func (w *world) close(u *user) {
+	if w.o.SocketIO {
+		u.stream.Write(appendFrame(nil, opText, []byte("41")))
+	}
 	u.stream.Write(appendFrame(nil, opClose, []byte{1000 >> 8, 1000 & 0xff}))
 	u.stage = away
 	w.present.put(u.index, false)

@@ -26,6 +26,7 @@ import (
 // Options says what is measured. A phase whose time is 0 is left out.
 type Options struct {
 	URL      string // ws://host:port/ws; TLS is not spoken here
+	SocketIO bool   // the users come by Socket.IO, over WebSockets; they do not roam
 	Users    int
 	Presence string        // "delta" as our own clients, "list" as plain clients, "none"
 	Joins    int           // joins under way at a time
@@ -109,6 +110,9 @@ func Run(ctx context.Context, o Options, stdout io.Writer) error {
 	to, err := parseURL(o.URL)
 	if err != nil {
 		return err
+	}
+	if o.SocketIO {
+		to.path = "/socket.io/?EIO=4&transport=websocket"
 	}
 	process := bench.Process{PID: o.PID}
 	if err := process.Check(); err != nil {

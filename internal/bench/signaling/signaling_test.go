@@ -32,7 +32,10 @@ func start(t *testing.T) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
-	web := &http.Server{Handler: hub}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", hub)
+	mux.Handle("/socket.io/", hub.SocketIO())
+	web := &http.Server{Handler: mux}
 	go func() { done <- hub.Run(ctx) }()
 	go func() { web.Serve(l); done <- nil }()
 	t.Cleanup(func() {
@@ -48,10 +51,11 @@ func start(t *testing.T) string {
 
 func TestRunMeasuresEveryPhase(t *testing.T) {
 	url := start(t)
-	for _, presence := range []string{"delta", "list", "none"} {
-		t.Run(presence, func(t *testing.T) {
+	for _, kind := range []string{"delta", "list", "none", "socketio delta", "socketio list", "socketio none"} {
+		t.Run(kind, func(t *testing.T) {
 			o := DefaultOptions()
-			o.URL, o.Presence, o.PID = url, presence, os.Getpid()
+			presence, socketio := strings.CutPrefix(kind, "socketio ")
+			o.URL, o.Presence, o.PID, o.SocketIO = url, presence, os.Getpid(), socketio
 			o.Users, o.Joins, o.Settle = 40, 8, 200*time.Millisecond
 			o.CallTime, o.CallRate, o.Hold = 500*time.Millisecond, 20, 50*time.Millisecond
 			o.ChurnTime, o.RoamTime, o.RoamRate = 500*time.Millisecond, 500*time.Millisecond, 20
@@ -63,7 +67,7 @@ func TestRunMeasuresEveryPhase(t *testing.T) {
 			if got["users"] != 40 || got["setups"] != 10 || got["p50"] <= 0 || got["setupcpu"] <= 0 || got["eventms"] <= 0 {
 				t.Errorf("got %v\n%s", got, &out)
 			}
-			if _, roamed := got["roamms"]; roamed != (presence != "list") {
+			if _, roamed := got["roamms"]; roamed != (presence != "list" && !socketio) {
 				t.Errorf("got %v\n%s", got, &out)
 			}
 			if _, seen := got["settled"]; seen != (presence != "none") {

@@ -78,6 +78,12 @@ func (u *user) drop() {
 
 // send sends one message; with feature resume it is numbered. body is an object's inside without braces.
 func (w *world) send(u *user, typ, body string) {
+	if w.o.SocketIO {
+		w.scratch = appendEvent(w.scratch[:0], typ, body)
+		w.frame = appendFrame(w.frame[:0], opText, w.scratch)
+		u.stream.Write(w.frame)
+		return
+	}
 	b := append(w.scratch[:0], `{"type":"`...)
 	b = append(b, typ...)
 	b = append(b, '"')
@@ -95,7 +101,7 @@ func (w *world) send(u *user, typ, body string) {
 }
 
 // resumes says whether the users are as our own clients are; plain ones know nothing of it.
-func (o Options) resumes() bool { return o.Presence != "list" }
+func (o *Options) resumes() bool { return o.Presence != "list" && !o.SocketIO }
 
 // enter sends join, or resume when there is a session.
 func (w *world) enter(u *user) {
@@ -149,7 +155,9 @@ func (w *world) data(u *user, b []byte, at int64) {
 			return
 		}
 		b = rest
-		w.enter(u)
+		if u.stage = entering; !w.o.SocketIO {
+			w.enter(u)
+		}
 	}
 	for len(b) > 0 && !u.stream.Closed() {
 		op, fin, payload, size, err := readFrame(b)
@@ -180,8 +188,13 @@ func (w *world) data(u *user, b []byte, at int64) {
 				u.parts = append(u.parts, payload...)
 				payload = u.parts
 			}
-			if fin {
+			if fin && w.o.SocketIO {
+				payload = w.packet(u, payload)
+			}
+			if fin && payload != nil {
 				w.text(u, payload, at)
+			}
+			if fin {
 				u.parts = nil
 			}
 		}
