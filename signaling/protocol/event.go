@@ -5,6 +5,7 @@ package protocol
 import (
 	"bytes"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -12,8 +13,14 @@ import (
 // CheckEvent looks at the JSON of an event, which is a list. What is not valid is no JSON at all; what is valid but not
 // clean breaks the rules that [Parse] has for a frame.
 func CheckEvent(list []byte) (valid, clean bool) {
+	if i := skipSpace(list, 0); i < len(list) && list[i] == '[' && utf8.Valid(list) {
+		c := checker{b: list}
+		if end := c.value(i, 0); end > 0 && !c.rare && skipSpace(list, end) == len(list) { // the list is one level more
+			return true, true
+		}
+	}
 	if jsontext.Value(list).IsValid() {
-		return true, shallow(list, maxLevels+1) // the list is one more
+		return true, shallow(list, maxLevels+1)
 	}
 	return jsontext.Value(list).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), false
 }

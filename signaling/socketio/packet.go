@@ -193,29 +193,40 @@ func space(b []byte, i int) int {
 
 // value returns the end of the valid JSON value at i.
 func value(b []byte, i int) int {
-	depth, quoted := 0, false
-	for ; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted:
-			if c == '\\' {
-				i++
-			} else if quoted = c != '"'; !quoted && depth == 0 {
+	for depth := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			if i = text(b, i); depth == 0 {
 				return i + 1
 			}
-		case c == '"':
-			quoted = true
-		case c == '{' || c == '[':
+		case '{', '[':
 			depth++
-		case c == '}' || c == ']':
+		case '}', ']':
 			if depth == 0 {
 				return i // the end of a number or a literal
 			}
 			if depth--; depth == 0 {
 				return i + 1
 			}
-		case depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r'):
-			return i
+		case ',', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return i
+			}
 		}
 	}
 	return i
+}
+
+// text returns the closing quote of the valid string at i: the first with an even number of backslashes before it.
+func text(b []byte, i int) int {
+	for {
+		i += 1 + bytes.IndexByte(b[i+1:], '"')
+		n := i
+		for b[n-1] == '\\' {
+			n--
+		}
+		if (i-n)%2 == 0 {
+			return i
+		}
+	}
 }

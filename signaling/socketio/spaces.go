@@ -58,7 +58,7 @@ func (c *Conn) deliver(m message, clean bool) bool {
 	case typeEvent, typeBinaryEvent:
 		name, arg, ok := split(m.data)
 		if ok {
-			c.app.Event(Event{Space: string(m.space), Name: name, Arg: arg, Args: m.data, ID: m.id, Clean: clean})
+			c.app.Event(Event{Space: nameOf(m.space), Name: name, Arg: arg, Args: m.data, ID: m.id, Clean: clean})
 		}
 		return ok
 	case typeAck, typeBinaryAck: // nothing was asked
@@ -87,6 +87,14 @@ func (c *Conn) attachment() bool {
 	m := c.pending
 	c.pending = message{}
 	return c.deliver(m, c.tidy)
+}
+
+// nameOf is a namespace's name; the first needs no memory.
+func nameOf(space []byte) string {
+	if len(space) == 1 {
+		return "/"
+	}
+	return string(space)
 }
 
 func (c *Conn) connect(m message) bool {
