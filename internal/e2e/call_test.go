@@ -5,6 +5,7 @@ package e2e
 // Whole calls, as two people make them.
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
@@ -262,20 +263,60 @@ func TestRefuse(t *testing.T) {
 	bob.Shot("call-chinese")
 }
 
-// TestReload: a page that is loaded anew has left its call, and its user is there again after joining.
+// TestReload: a page that is loaded anew goes on with its call, muted as it was, and out of a call its user is there again.
 func TestReload(t *testing.T) {
 	s := StartServer(t)
 	alice := StartBrowser(t, s, "alice", BrowserOptions{})
 	bob := StartBrowser(t, s, "bob", BrowserOptions{})
 	connect(alice, bob, "")
 	alice.Sees(10)
+	bob.Click("toggle-audio")
 	bob.Open("?again")
+	bob.Eventually("bob is in the call again", patience, bob.InCall)
+	alice.Sees(10)
+	bob.Sees(10)
+	if pressed := JS[string](bob, "document.querySelector('[data-testid=toggle-audio]').ariaPressed"); pressed != "true" {
+		t.Errorf("bob had muted, and is not any more: %q", pressed)
+	}
+	if alice.Visible("incoming-dialog") || !alice.InCall() {
+		t.Error("alice is not in the call that she was in")
+	}
+	bob.Click("hang-up")
 	alice.Eventually("the call is over", patience, func() bool { return !alice.InCall() })
-	bob.Login("virtual")
+	bob.Open("?again")
+	bob.Eventually("bob is there again", patience, func() bool { return bob.Visible("user-list") })
 	bob.Call("alice")
 	alice.Accept()
 	alice.Sees(10)
 	bob.Sees(10)
+}
+
+// TestTyping: whoever types when a call comes in does not answer it by that, and the keyboard is never lost.
+func TestTyping(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	for _, b := range []*Browser{alice, bob} {
+		b.Open("")
+		b.Login("virtual")
+	}
+	focus := func(b *Browser) string {
+		return JS[string](b, "document.activeElement.dataset.testid ?? document.activeElement.id")
+	}
+	alice.Call("bob")
+	bob.Eventually("it rings", patience, func() bool { return bob.Visible("incoming-dialog") })
+	bob.step("type", func(ctx context.Context) error { return bob.page.keys(ctx, "is anna here  \r\r today") })
+	if !bob.Visible("incoming-dialog") || focus(bob) != "incoming-title" {
+		t.Errorf("bob typed, and the call is answered; the focus is on %q", focus(bob))
+	}
+	if at := focus(alice); at != "hang-up" {
+		t.Errorf("alice has called, and her focus is on %q, want hang-up", at)
+	}
+	alice.step("cancel by a key", func(ctx context.Context) error { return alice.page.keys(ctx, "\r") })
+	alice.Eventually("the focus is back on the button that called", patience, func() bool { return focus(alice) == "call" })
+	if at := focus(bob); at == "" {
+		t.Errorf("bob's focus is lost")
+	}
 }
 
 // TestBothCall: whoever is first, both are in one call.

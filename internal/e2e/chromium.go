@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,7 +86,20 @@ func StartBrowser(t testing.TB, s *Server, name string, o BrowserOptions) *Brows
 
 	// The first use starts the browser, and its context is the browser's life: no time limit here but the watchdog's.
 	watchdog := time.AfterFunc(patience, end)
-	err = chromedp.Listen(ctx, b.listen)
+	var answers sync.WaitGroup // to the question whether one wants to leave a call
+	t.Cleanup(answers.Wait)
+	err = chromedp.Listen(ctx, func(ev any) {
+		if _, asks := ev.(*page.EventJavascriptDialogOpening); asks {
+			answers.Go(func() {
+				_, err := chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+				if err != nil {
+					fmt.Fprintf(b.Console, "answer a dialog: %v\n", err)
+				}
+			})
+			return
+		}
+		b.listen(ev)
+	})
 	watchdog.Stop()
 	if err != nil {
 		t.Fatalf("%s: start Chromium: %v", name, err)

@@ -6,7 +6,10 @@
 // next welcome says so with resumed: false.
 
 import { Emitter } from "./emitter.js";
+import { Heart } from "./heart.js";
 import { watchBrowser } from "./hints.js";
+import { Numbers } from "./numbers.js";
+import { plainWelcome } from "./plain.js";
 import { CLOSE, FEATURES } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
@@ -26,7 +29,6 @@ export const TIMES = Object.freeze({
   busy: { ping: 2_000, pong: 3_000 },
   probe: 1_500, // after waking up: is the other end still there?
   rejoin: 60_000, // how long a name that our own lost session still holds is asked for again
-  ackEvery: 32, // messages heard before an acknowledgement of their own is sent
 });
 
 /** SignalingError is a refusal by the server, or the lack of one; `code` is one of the protocol's or "unreachable". */
@@ -64,20 +66,15 @@ export class Socket extends Emitter {
   #granted = new Set();
   #busy = false;
 
-  #sent = 0; // our last seq
-  /** @type {(ClientMessage & {seq: number})[]} */
-  #unacked = [];
-  #heard = 0; // the server's last seq
-  #acked = 0; // what we last acknowledged
-  #adopting = false; // the session is another page's, which may have heard more than we know
+  #numbers = new Numbers();
 
   #attempt = 0;
   #hung = 0; // attempts in a row that had no answer at all
   #openedAt = 0;
-  #pongDue = Infinity; // when an answer must have come
+  #heart;
   #lostAt = 0;
-  /** @type {Record<"retry" | "open" | "ping" | "pong" | "away", any>} */
-  #timers = { retry: 0, open: 0, ping: 0, pong: 0, away: 0 };
+  /** @type {Record<"retry" | "open" | "away", any>} */
+  #timers = { retry: 0, open: 0, away: 0 };
   /** @type {{resolve: (w: Welcome) => void, reject: (e: Error) => void} | null} */
   #joining = null;
   /** @type {(() => void)[]} */
@@ -94,6 +91,18 @@ export class Socket extends Emitter {
     this.#WebSocket = ctor;
     this.#random = random;
     this.#now = now;
+    this.#heart = new Heart({
+      pace: () => (this.#busy ? TIMES.busy : TIMES.idle),
+      ask: () => {
+        this.#write({ type: "ping", t: Date.now() });
+        this.#keep();
+      },
+      silent: () => {
+        this.#lostAt ||= this.#now();
+        void this.renew();
+      },
+      now,
+    });
   }
 
   get state() {
@@ -114,7 +123,7 @@ export class Socket extends Emitter {
   set busy(on) {
     if (this.#busy === on) return;
     this.#busy = on;
-    if (this.#ready) this.#beat();
+    if (this.#ready) this.#heart.beat();
   }
 
   /**
@@ -144,8 +153,7 @@ export class Socket extends Emitter {
     const joining = this.join(username, token);
     if (this.#state !== "connecting") return joining;
     this.#session = session;
-    this.#heard = heard;
-    this.#adopting = true;
+    this.#numbers.adopt(heard);
     return joining;
   }
 
@@ -157,8 +165,7 @@ export class Socket extends Emitter {
   send(message, { lossy = false } = {}) {
     if (this.#state === "closed" || (!this.#ready && (lossy || !this.resumable))) return false;
     if (!this.resumable) return this.#write(message);
-    const numbered = { ...message, seq: ++this.#sent };
-    this.#unacked.push(numbered);
+    const numbered = this.#numbers.number(message);
     if (this.#ready) this.#write(numbered);
     return true;
   }
@@ -192,7 +199,7 @@ export class Socket extends Emitter {
     return watchBrowser(sources, {
       changed: (how) => this.#networkChanged(how),
       returned: () => {
-        if (this.#ready) this.#ping(TIMES.probe);
+        if (this.#ready) this.#heart.ask(TIMES.probe);
         else if (this.#state === "reconnecting") void this.renew();
       },
     });
@@ -210,19 +217,13 @@ export class Socket extends Emitter {
     this.#granted = new Set();
     this.#welcomed = false;
     this.#attempt = this.#lostAt = this.#hung = 0;
-    this.#forget();
+    this.#numbers.forget();
   }
 
   /** What another page would need. */
   #keep() {
-    const kept = this.#session && this.resumable ? { session: this.#session, heard: this.#heard, username: this.#username } : null;
+    const kept = this.#session && this.resumable ? { session: this.#session, heard: this.#numbers.heard, username: this.#username } : null;
     this.emit("kept", kept);
-  }
-
-  #forget() {
-    this.#sent = this.#heard = this.#acked = 0;
-    this.#unacked = [];
-    this.#adopting = false;
   }
 
   /** @param {SocketState} state */
@@ -254,7 +255,7 @@ export class Socket extends Emitter {
   /** Lets go of the current connection, if any. Code 1000 ends the session, none does not. @param {number} [code] */
   #detach(code) {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-    this.#pongDue = Infinity;
+    this.#heart.stop();
     const ws = this.#ws;
     this.#ws = null;
     this.#ready = false;
@@ -268,7 +269,7 @@ export class Socket extends Emitter {
   }
 
   #hello() {
-    if (this.#session) this.#write({ type: "resume", session: this.#session, ack: this.#heard });
+    if (this.#session) this.#write({ type: "resume", session: this.#session, ack: this.#numbers.heard });
     else {
       const token = this.#token ? { token: this.#token } : {};
       this.#write({ type: "join", username: this.#username, ...token, features: [...this.#features] });
@@ -278,7 +279,7 @@ export class Socket extends Emitter {
   /** @param {object} message */
   #write(message) {
     if (!this.#ws) return false;
-    const ack = this.#ready && this.resumable ? { ack: (this.#acked = this.#heard) } : {};
+    const ack = this.#ready && this.resumable ? { ack: this.#numbers.ack() } : {};
     try {
       this.#ws.send(JSON.stringify({ ...message, ...ack }));
       return true;
@@ -297,17 +298,15 @@ export class Socket extends Emitter {
       return;
     }
     if (!message || typeof message !== "object") return;
-    clearTimeout(this.#timers.pong);
-    this.#pongDue = Infinity;
+    this.#heart.heard();
     if (!this.#ready) return this.#greeted(message);
 
-    if (typeof message.ack === "number") this.#acknowledged(message.ack);
+    if (typeof message.ack === "number") this.#numbers.acknowledged(message.ack);
     if (typeof message.seq === "number" && this.resumable) {
-      if (message.seq <= this.#heard) return;
-      if (message.seq > this.#heard + 1 && !this.#adopting) return void this.renew(); // cannot be; a resume fills the gap
-      this.#adopting = false;
-      this.#heard = message.seq;
-      if (this.#heard - this.#acked >= TIMES.ackEvery) this.#write({ type: "ping", t: Date.now() });
+      const is = this.#numbers.hear(message.seq);
+      if (is === "again") return;
+      if (is === "gap") return void this.renew(); // cannot be; a resume fills it
+      if (this.#numbers.ackDue) this.#write({ type: "ping", t: Date.now() });
     }
     switch (message.type) {
       case "pong":
@@ -321,11 +320,6 @@ export class Socket extends Emitter {
         return;
     }
     this.emit("message", message);
-  }
-
-  /** @param {number} ack */
-  #acknowledged(ack) {
-    while (this.#unacked.length && this.#unacked[0].seq <= ack) this.#unacked.shift();
   }
 
   /** The answer to join or resume. @param {ServerMessage} message */
@@ -347,18 +341,13 @@ export class Socket extends Emitter {
     clearTimeout(this.#timers.open);
     this.#granted = new Set(welcome.features ?? []);
     this.#session = welcome.session || "";
-    if (!welcome.resumed) this.#forget();
-    else if (welcome.restored) {
-      // A new process: its numbering starts anew, and so does ours.
-      this.#heard = this.#acked = this.#sent = 0;
-      this.#unacked = this.#unacked.map((message) => ({ ...message, seq: ++this.#sent }));
-    } else if (this.#adopting) this.#sent = Number(welcome.ack) || 0;
-    else this.#acknowledged(Number(welcome.ack) || 0);
+    if (!welcome.resumed) this.#numbers.forget();
+    else this.#numbers.resumed({ restored: welcome.restored, ack: Number(welcome.ack) || 0 });
     this.#ready = this.#welcomed = true;
     this.#attempt = this.#lostAt = this.#hung = 0;
     this.#username = welcome.username || this.#username;
-    for (const message of [...this.#unacked]) this.#write(message);
-    this.#beat();
+    for (const message of this.#numbers.unacked) this.#write(message);
+    this.#heart.beat();
     this.#become("online");
     this.#keep();
     this.emit("welcome", welcome);
@@ -371,7 +360,7 @@ export class Socket extends Emitter {
   #refused(code, text, retryAfterMs) {
     if (code === "session-expired" && this.#session) {
       this.#session = "";
-      this.#forget();
+      this.#numbers.forget();
       this.#hello(); // the same connection may join
       return;
     }
@@ -425,40 +414,4 @@ export class Socket extends Emitter {
     this.#become("closed");
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
-
-  /** Pings from now on, at the pace of the moment. */
-  #beat() {
-    const { ping, pong } = this.#busy ? TIMES.busy : TIMES.idle;
-    clearTimeout(this.#timers.ping);
-    this.#ping(pong);
-    this.#keep();
-    this.#timers.ping = setTimeout(() => this.#beat(), ping);
-  }
-
-  /** Anything heard within the deadline is an answer. @param {number} deadline */
-  #ping(deadline) {
-    this.#write({ type: "ping", t: Date.now() });
-    const due = this.#now() + deadline;
-    if (due >= this.#pongDue) return; // an earlier question is still open
-    this.#pongDue = due;
-    clearTimeout(this.#timers.pong);
-    this.#timers.pong = setTimeout(() => {
-      this.#lostAt ||= this.#now();
-      void this.renew();
-    }, deadline);
-  }
-}
-
-/**
- * What a server without `welcome` leaves unsaid.
- * @param {string} username
- * @param {import("./protocol.js").User[]} users
- * @returns {Welcome}
- */
-function plainWelcome(username, users) {
-  const self = users.find((user) => user.username === username);
-  return {
-    type: "welcome", id: self?.id ?? "", username, session: "", iceServers: [], relay: "off", resumeGraceMs: 0,
-    resumed: false, restored: false, ack: 0, call: null, features: [],
-  };
 }
