@@ -10,6 +10,7 @@ import { Current } from "./current.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
 import { isOld } from "./peer.js";
+import { Probe } from "./probe.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
 import { RelayTerms } from "./relay.js";
@@ -55,8 +56,7 @@ export class Paths extends Emitter {
   #firstMediaAt = 0;
   #deadSince = 0;
   #leavingSince = 0; // relayStop was heard
-  #probed = false; // a better way was looked for
-  #probeAt = Infinity; // when to try the direct way again
+  #probe;
   #ticking = false;
   #again = false; // the other side may still speak to a page that is gone
   #closed = false;
@@ -83,6 +83,7 @@ export class Paths extends Emitter {
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
     this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
+    this.#probe = new Probe({ legs: this.#legs, shown: this.#shown, terms: this.#terms, recovery: this.#recovery, force, begin: () => this.#goDirect(), now });
     this.#shown.on("still", (still) => this.emit("still", still));
     this.#shown.on("path", (path) => this.emit("path", path));
     this.#legs.on("track", (leg) => this.#shown.arrived(leg) && this.#use(leg));
@@ -100,13 +101,6 @@ export class Paths extends Emitter {
 
   get #current() {
     return this.#shown.leg;
-  }
-
-  /** The current leg takes a way to which ICE may know a better one: TURN, or TCP to the relay. */
-  get #detour() {
-    const leg = this.#current;
-    if (leg?.name === "relay") return leg.flow.last.protocol !== "udp" && leg.flow.last.way !== null;
-    return leg?.path === "turn" && this.#force !== "turn";
   }
 
   /** @param {Leg} leg @param {number} now */
@@ -189,7 +183,7 @@ export class Paths extends Emitter {
   /** Tries the direct way now, and takes it when it is stable. */
   useDirect() {
     this.#terms.wanted = false;
-    if (this.#current?.name === "relay") this.#probe();
+    if (this.#current?.name === "relay") this.#probe.look();
   }
 
   /** Restarts ICE on everything, on demand. */
@@ -201,7 +195,7 @@ export class Paths extends Emitter {
   networkChanged() {
     if (!this.#begun) return;
     this.restart();
-    this.#probeAt = Math.min(this.#probeAt, this.#now() + TIMES.probeAfterChange);
+    this.#probe.soon(TIMES.probeAfterChange);
   }
 
   /** The server was restarted: what it had not yet passed on is lost, and so is its relay. */
@@ -258,16 +252,6 @@ export class Paths extends Emitter {
   #goDirect() {
     if (this.#legs.direct) this.#retire(this.#legs.direct);
     this.#legs.direct = this.#makeDirect(true);
-  }
-
-  /** Looks for a better way: beside the relay by a new connection, from TURN or TCP by a restart of this one. */
-  #probe() {
-    this.#probeAt = Infinity;
-    this.#probed = true;
-    if (this.#current && this.#detour) void this.#recovery.repair(this.#current, { force: true });
-    const { direct, relay } = this.#legs;
-    if (!relay || this.#terms.first || (direct && direct.peer.state !== "failed")) return;
-    this.#goDirect();
   }
 
   /** Puts a new leg in this place. @param {"direct" | "relay"} name */
@@ -358,8 +342,8 @@ export class Paths extends Emitter {
     if (this.#current && this.#room(this.#current)) this.#succession.succeed(this.#current, this.#role);
     if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
     if (this.#terms.overdue) this.#allowTurn();
-    if (now >= this.#probeAt) this.#probe();
-    this.#endProbe(now);
+    this.#probe.due(now);
+    if (!this.#leavingSince) this.#probe.end(now, this.#role);
   }
 
   /** Moves to another leg when one is due. @param {number} now */
@@ -384,31 +368,16 @@ export class Paths extends Emitter {
     this.#use(relay);
     if (direct) this.#legs.retire(direct, { seen: true });
     // A way that had worked until now may well come back soon.
-    if (this.#role === "caller") this.#probeLater(direct?.flow.firstAt ? TIMES.probeAfterChange : TIMES.probeEvery);
+    if (this.#role === "caller") this.#probe.later(direct?.flow.firstAt ? TIMES.probeAfterChange : TIMES.probeEvery);
   }
 
   #leaveRelay() {
     const { direct, relay } = this.#legs;
     this.#terms.reset();
     this.#leavingSince = 0;
-    this.#probeAt = Infinity;
+    this.#probe.forget();
     if (direct) this.#use(direct);
     if (relay) this.#legs.retire(relay, { seen: true });
-  }
-
-  /** @param {number} [ms] */
-  #probeLater(ms = TIMES.probeEvery) {
-    if (this.#detour || (!this.#terms.wanted && !this.#terms.first)) this.#probeAt = Math.min(this.#probeAt, this.#now() + ms);
-  }
-
-  /** A direct attempt beside the relay does not last for ever. @param {number} now */
-  #endProbe(now) {
-    const { direct } = this.#legs;
-    if (!direct || this.#current?.name !== "relay" || this.#leavingSince) return;
-    const age = now - direct.bornAt;
-    if (age < TIMES.probeLife && direct.peer.state !== "failed") return;
-    this.#legs.retire(direct, { seen: false });
-    if (this.#role === "caller") this.#probeLater();
   }
 
   /** Is what should carry alive? @param {number} now */
@@ -425,8 +394,7 @@ export class Paths extends Emitter {
       case "carries":
         this.#deadSince = 0;
         if (leg === direct) this.#terms.dueAt = Infinity;
-        // ICE goes with the first pair that works and then stops gathering: the best may just have come too late.
-        if (this.#detour && (leg === relay || this.#role === "caller")) this.#probeLater(this.#probed ? TIMES.probeEvery : TIMES.probeAfterChange);
+        this.#probe.carried(leg, this.#role);
         this.#firstMediaAt ||= leg.flow.frameAt || leg.flow.firstAt || now;
         return this.#become("connected");
       case "waits":
@@ -440,7 +408,7 @@ export class Paths extends Emitter {
     const free = leg.name === "direct" || this.#terms.dueAt === Infinity;
     if (dead >= patience && free && this.#terms.mayAsk) this.#terms.ask("ice-failed");
     // On a relay that is dead the direct way may be there again.
-    if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe();
+    if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe.look();
   }
 
   /** Whether there is a counterpart for a new leg in this one's place: without a room at the relay there is none. @param {Leg} leg */
