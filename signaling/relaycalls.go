@@ -140,14 +140,14 @@ func (st *step) Negotiate(e call.Negotiate) {
 // CloseRelay implements [call.Carrier].
 func (st *step) CloseRelay(e call.CloseRelay) {
 	delete(st.offers, e.Call)
-	relay := st.relay
-	st.relayCalls.add(func() { relay.Close(e.Call.ID) })
+	h := st.Hub
+	st.relayCalls.add(func() { h.relay.Close(e.Call.ID) })
 }
 
 // Mute implements [call.Carrier].
 func (st *step) Mute(e call.Mute) {
-	relay := st.relay
-	st.relayCalls.add(func() { relay.Mute(e.Call.ID, e.By.ID, e.Kind, e.On) })
+	h := st.Hub
+	st.relayCalls.add(func() { h.relay.Mute(e.Call.ID, e.By.ID, e.Kind, e.On) })
 }
 
 // RelayCandidate implements [call.Carrier].
