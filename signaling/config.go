@@ -40,7 +40,8 @@ type Config struct {
 	Burst int `yaml:"burst"`
 	// All connections; each needs about 10 KiB and a file descriptor.
 	MaxConnections int `yaml:"max_connections"`
-	// Connections from one address (one /64 with IPv6). 0 means 1000, and no limit for loopback, where a proxy sits.
+	// Connections from one address (one /64 with IPv6). 0 means 1000, and no limit for loopback, where a proxy sits. As many
+	// users again may be between two connections; of more, those end who have been away longest.
 	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
 	// Least time between two user lists to a client that does not know deltas; 1s when only a status is new.
 	ListInterval time.Duration `yaml:"list_interval"`

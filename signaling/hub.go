@@ -4,6 +4,7 @@ package signaling
 // ends them.
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"duet/internal/forwarded"
 	"duet/internal/lock"
+	"duet/internal/peraddr"
 	"duet/signaling/call"
 	"duet/signaling/join"
 	"duet/signaling/presence"
@@ -54,6 +56,7 @@ type Hub struct {
 	mu       lock.Mutex[lock.Hub] // guards the rest: sessions, calls, and every step of the rules
 	machine  *call.Machine
 	sessions map[string]*session        // by id
+	absent   absent                     // those without a connection
 	timers   map[*call.Call]*time.Timer // of calls that ring, or wait for a diagnosis
 	past     past                       // sessions and calls that have ended
 	offers   map[*call.Call][]pendingOffer
@@ -82,6 +85,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		conns:       conns{all: map[*conn]struct{}{}},
 		relayEvents: relayEvents{wake: make(chan struct{}, 1)},
 		past:        newPast(cfg.RestoreWindow),
+		absent:      absent{from: map[peraddr.Key]*list.List{}, most: keptInAll},
 		sessions:    map[string]*session{},
 		timers:      map[*call.Call]*time.Timer{},
 		offers:      map[*call.Call][]pendingOffer{},

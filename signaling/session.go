@@ -33,7 +33,10 @@ type session struct {
 	recvSeq     uint64        // the last number processed from the client
 	outbox      []outboxEntry // sent, not acknowledged
 	outboxBytes int           // bytes of it
+	kept        *int          // bytes of all outboxes
 	expires     *time.Timer
+	lastIP      netip.Addr // of its connection, or of the last
+	place       *place     // nil: it has a connection
 
 	pid string // by which a Socket.IO client has its session back; "": it cannot, or is none
 }
@@ -79,6 +82,9 @@ func (st *step) send(s *session, m protocol.Message) {
 		}
 		s.outbox = append(s.outbox, outboxEntry{s.sentSeq, s.conn == nil, f})
 		s.outboxBytes += f.Size
+		if st.keep(f.Size); s.ended {
+			return
+		}
 	}
 	if c := s.conn; c != nil {
 		st.markPending(c)
@@ -110,6 +116,7 @@ func (s *session) unring(call string) (done bool) {
 	}
 	s.sentSeq--
 	s.outboxBytes -= s.outbox[last].Size
+	*s.kept -= s.outbox[last].Size
 	s.outbox[last] = outboxEntry{}
 	s.outbox = s.outbox[:last]
 	return true
@@ -137,6 +144,7 @@ func (s *session) acknowledge(ack uint64) bool {
 	n := 0
 	for n < len(s.outbox) && s.outbox[n].seq <= ack {
 		s.outboxBytes -= s.outbox[n].Size
+		*s.kept -= s.outbox[n].Size
 		s.outbox[n] = outboxEntry{}
 		n++
 	}

@@ -75,7 +75,8 @@ func (h *Hub) prove(c *conn) {
 func (st *step) attach(s *session, c *conn) {
 	c.joinBy.Stop()
 	c.session, c.limit = s, s.limit
-	s.conn = c
+	s.conn, s.lastIP = c, c.ip
+	st.absent.back(s)
 	if in := s.Call; in != nil && in.Accepted() && st.turn != nil {
 		st.turn.Candidate(in.ID, s.ID, c.ip.String())
 	}
@@ -135,6 +136,7 @@ func (st *step) await(s *session) {
 		})
 	})
 	s.expires = t
+	st.leave(s)
 }
 
 // tooSlow takes the connection from a session whose client does not keep up.
@@ -172,7 +174,9 @@ func (st *step) end(s *session, code uint16, words string) {
 		st.past.add(s.ID, st.now)
 	}
 	st.metrics.sessions.Dec()
-	s.outbox = nil
+	st.absent.back(s)
+	*s.kept -= s.outboxBytes
+	s.outbox, s.outboxBytes = nil, 0
 	st.logLater(slog.LevelInfo, "session ended", "id", s.ID)
 	st.apply(call.Gone{User: &s.User})
 }
