@@ -75,8 +75,10 @@ func (s *shares) take(users [2]string, from [2]netip.Addr, now time.Time) (l, ev
 	defer s.mu.Unlock()
 	s.forget(now)
 	l = &lease{users: users, from: from, idle: now}
-	if peraddr.Of(from[0]) == peraddr.Of(from[1]) {
-		l.from[1] = netip.Addr{}
+	for i, ip := range from { // a call within a network counts once; loopback is a proxy of ours, and no network
+		if ip.Unmap().IsLoopback() || i == 1 && peraddr.Of(ip) == peraddr.Of(from[0]) {
+			l.from[i] = netip.Addr{}
+		}
 	}
 	for _, name := range users {
 		if u := s.users[name]; u != nil {

@@ -93,6 +93,12 @@ func TestNetworkShare(t *testing.T) {
 	if _, _, err := s.take(pairOf(8), at("192.0.2.1"), now); err != nil {
 		t.Errorf("another network: %v", err)
 	}
+	proxied := newShares(8)
+	for i := range 8 {
+		if _, _, err := proxied.take(pairOf(i), at("127.0.0.1"), now); err != nil {
+			t.Errorf("call %d through a proxy on this machine: %v", i, err)
+		}
+	}
 	roomy := newShares(8)
 	l, _, _ := roomy.take(pairOf(1), at("192.0.2.1"), now)
 	roomy.giveBack(l, true, now)
