@@ -27,8 +27,8 @@ func (h *Hub) SocketIO() http.Handler {
 		MaxMessage: maxMessage, QueueFrames: 2 * h.cfg.OutboxMessages, QueueBytes: 2 * h.cfg.OutboxBytes,
 		HandshakeTimeout: h.cfg.JoinTimeout, WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout,
 		CheckOrigin: h.origins.Allow,
-		Encode: func(b []byte, f *protocol.Frame) []byte {
-			return socketio.Append(b, f.Data, f.Tail, f.Seq)
+		Encode: func(b []byte, f *protocol.Frame) (around []byte, cut int, inner []byte) {
+			return socketio.Encode(b, f.Data, f.Tail, f.Seq)
 		},
 	})
 	server := socketio.New(socketio.Config{

@@ -78,28 +78,38 @@ func (p *Packet) Data() []byte {
 
 const typeKey = `{"type":`
 
-// Append writes a packet's Data as it is on a WebSocket. An event is renamed by copying, never decoded.
-func Append(b, data, tail []byte, seq uint64) []byte {
+// Encode says what a packet's Data becomes on a WebSocket: around[:cut], then inner, which is part of data, and then
+// around[cut:]. around is appended to b. So an event that many get is renamed without a copy of it, and never decoded.
+func Encode(b, data, tail []byte, seq uint64) (around []byte, cut int, inner []byte) {
 	if len(data) == 0 || data[0] != '{' {
-		return append(append(b, data...), tail...)
+		return append(b, tail...), len(b), data
 	}
 	name := data[len(typeKey):]
 	end := bytes.IndexByte(name[1:], '"') + 2
-	rest := name[end:]
-	if len(rest) > 0 && rest[0] == ',' {
-		rest = rest[1:]
+	inner = name[end:]
+	if len(inner) > 0 && inner[0] == ',' {
+		inner = inner[1:]
 	}
 	b = append(b, engineMessage, typeEvent, '[')
 	b = append(b, name[:end]...)
 	b = append(b, ',', '{')
-	b = append(b, rest...)
+	cut = len(b)
 	b = append(b, tail...)
 	if seq > 0 {
 		b = append(b, ',', '"')
 		b = strconv.AppendUint(b, seq, 10)
 		b = append(b, '"')
 	}
-	return append(b, ']')
+	return append(b, ']'), cut, inner
+}
+
+// Append writes what [Encode] says.
+func Append(b, data, tail []byte, seq uint64) []byte {
+	var room [128]byte
+	around, cut, inner := Encode(room[:0], data, tail, seq)
+	b = append(b, around[:cut]...)
+	b = append(b, inner...)
+	return append(b, around[cut:]...)
 }
 
 // message is a Socket.IO packet as it came; its slices alias the frame.

@@ -29,14 +29,14 @@ type gathered struct {
 	copies []byte
 	from   int // of copies that are in no part yet
 
-	encoded []byte // the latest text, where clients read another form
+	around []byte // the latest text, where clients read another form
 }
 
 var gathers = sync.Pool{New: func() any { return &gathered{copies: make([]byte, 0, gatherSize)} }}
 
 func (o *outgoing) empty() bool { return o.gathered == nil }
 
-func (o *outgoing) add(f *frame, encode func(b []byte, f *protocol.Frame) []byte) {
+func (o *outgoing) add(f *frame, encode func(b []byte, f *protocol.Frame) (around []byte, cut int, inner []byte)) {
 	if o.gathered == nil {
 		o.gathered = gathers.Get().(*gathered)
 	}
@@ -46,17 +46,18 @@ func (o *outgoing) add(f *frame, encode func(b []byte, f *protocol.Frame) []byte
 		o.rings = append(o.rings, f.Rings)
 	}
 	o.closed = o.closed || f.op == opClose
+	var head []byte
 	data, tail, op := f.Data, f.Tail, f.op
 	if f.Kind != protocol.Ping && op == 0 {
 		op = opText
 		if encode != nil {
-			o.encoded, tail = encode(o.encoded[:0], &f.Frame), nil
-			if data = o.encoded; len(data) >= directWrite {
-				o.encoded = nil // the part keeps it
-			}
+			var cut int
+			o.around, cut, data = encode(o.around[:0], &f.Frame)
+			head, tail = o.around[:cut], o.around[cut:]
 		}
 	}
-	o.copies = appendHead(o.copies, op, len(data)+len(tail))
+	o.copies = appendHead(o.copies, op, len(head)+len(data)+len(tail))
+	o.copies = append(o.copies, head...)
 	if len(data) < directWrite {
 		o.copies = append(o.copies, data...)
 	} else {
@@ -84,9 +85,6 @@ func (o *outgoing) send(s *sock, wait bool, timeout time.Duration) (done bool, e
 func (o *outgoing) reset() {
 	if g := o.gathered; cap(g.copies) <= gatherKeep {
 		clear(g.parts[:cap(g.parts)])
-		if cap(g.encoded) > gatherKeep {
-			g.encoded = nil
-		}
 		g.parts, g.copies, g.from = g.parts[:0], g.copies[:0], 0
 		gathers.Put(g)
 	}

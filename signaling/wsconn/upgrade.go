@@ -27,9 +27,9 @@ type Config struct {
 
 	// CheckOrigin says which pages may connect.
 	CheckOrigin func(*http.Request) bool
-	// Encode appends a frame's text as this kind of client reads it; nil: as it is. What is queued stays shared by all who
-	// get it.
-	Encode func(b []byte, f *protocol.Frame) []byte
+	// Encode says how this kind of client reads a frame's text: around[:cut], then inner, which is part of Data and so stays
+	// shared by all who get it, and then around[cut:]. around is short, and appended to b. nil: as it is.
+	Encode func(b []byte, f *protocol.Frame) (around []byte, cut int, inner []byte)
 }
 
 // Upgrader makes connections.
