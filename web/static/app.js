@@ -71,7 +71,7 @@ const model = {
   online: true,
   users: [],
   call: null,
-  local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, screens: false, video: null },
+  local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, phone: false, screens: false, video: null },
 };
 
 const url = new URL("ws", location.href);
@@ -102,7 +102,7 @@ function show() {
     audioOnly: !call.theirs.video,
   };
   model.local = {
-    wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, screens: media.canShareScreen, video: media.tracks.video,
+    wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, phone: matchMedia("(pointer: coarse)").matches, screens: media.canShareScreen, video: media.tracks.video,
   };
   wake.keep(call !== null && call.phase !== "incoming"); // from the touch that calls or answers on
   view.show(model);

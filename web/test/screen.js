@@ -16,7 +16,7 @@ beforeEach(() => {
   did = [];
   model = {
     page: "login", able: true, language: "en", joining: false, loginError: "", username: "alice", online: true, users: [], call: null,
-    local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: true, flips: false, screens: true, video: null },
+    local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: true, flips: false, phone: false, screens: true, video: null },
   };
   view = new View(doc, model);
   for (const type of ["login", "dial", "accept", "refuse", "hang-up", "audio", "video", "screen", "source", "leave", "language"]) view.on(type, (what) => did.push(what === undefined ? type : [type, what]));

@@ -24,7 +24,7 @@ for (const [state, change] of [["login", { page: "login" }], ["list", { page: "c
 }
 
 test("a fault of a device is said for as long as it lasts, and the button shows it", async () => {
-  const local = { wishes: { audio: true, video: true, screen: false }, faults: { audio: "ended", video: "" }, virtual: false, mirror: true, flips: false, screens: true, video: null };
+  const local = { wishes: { audio: true, video: true, screen: false }, faults: { audio: "ended", video: "" }, virtual: false, mirror: true, flips: false, phone: false, screens: true, video: null };
   await show({ page: "chat", local });
   await advance(120_000, 1_000);
   assert.equal(at("faults").textContent, TEXTS.en["fault_audio-ended"]);
@@ -131,4 +131,14 @@ test("the button for the other camera is there where there is one", async () => 
   assert.equal(button("flip").hidden, false);
   await show({ local: { ...model.local, virtual: true } });
   assert.equal(button("flip").hidden, true);
+});
+
+test("on a phone without a microphone one is told to stay, while a call would end otherwise", async () => {
+  const local = { ...model.local, phone: true, faults: { audio: "refused", video: "" } };
+  await show({ page: "chat", local });
+  assert.equal(at("faults").textContent, TEXTS.en["fault_audio-refused"]);
+  await show({ call: call("accepted") });
+  assert.equal(at("faults").textContent, TEXTS.en["fault_keepInFront"] + TEXTS.en["fault_audio-refused"]);
+  await show({ local: { ...local, faults: { audio: "", video: "" } } });
+  assert.equal(at("faults").textContent, "");
 });

@@ -93,16 +93,18 @@ export class Stage {
     const flip = page.button("flip");
     flip.hidden = !local.flips || !wishes.video || local.virtual;
     page.label(flip, page.t("flip"));
-    this.#drawFaults(faults, able);
+    this.#drawFaults(faults, able, live && local.phone);
   }
 
-  /** What keeps others from hearing or seeing, for as long as it does. @param {Model["local"]["faults"]} faults @param {boolean} able */
-  #drawFaults({ audio, video }, able) {
+  /** What keeps others from hearing or seeing, for as long as it does. @param {Model["local"]["faults"]} faults @param {boolean} able @param {boolean} phone in a call on one */
+  #drawFaults({ audio, video }, able, phone) {
     const page = this.#page;
     const both = audio === video && (audio === "asking" || audio === "insecure");
     const codes = both ? [`both-${audio}`] : [audio && `audio-${audio}`, video && `video-${video}`].filter(Boolean);
+    // A phone ends the pages behind the one in front, but for those that have its microphone.
+    if (phone && audio) codes.unshift("keepInFront");
     const lines = able ? codes.map((code) => explain(page.language, "fault", code)) : [page.t("unable")];
-    for (const [i, id] of ["fault-1", "fault-2"].entries()) {
+    for (const [i, id] of ["fault-1", "fault-2", "fault-3"].entries()) {
       page.text(page.at(id), lines[i] ?? "");
       page.at(id).hidden = !lines[i];
     }
