@@ -3,6 +3,7 @@
 import { Emitter } from "./emitter.js";
 import { Leg, iceConfig } from "./leg.js";
 import { RELAY } from "./protocol.js";
+import { h264First, prefersH264 } from "./sdp.js";
 
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 /** @typedef {import("./protocol.js").PathName} PathName */
@@ -70,7 +71,9 @@ export class Legs extends Emitter {
    */
   make(name, { offer, polite, hold }) {
     const { known, send, RTCPeerConnection, now } = this.#options;
-    const leg = new Leg(name, { polite, hold, known, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
+    // The relay answers both sides in one order.
+    const order = name === "direct" && prefersH264(globalThis.navigator?.userAgent ?? "") ? h264First : undefined;
+    const leg = new Leg(name, { polite, hold, known, order, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
     const target = name === "relay" ? { target: RELAY } : {};
     leg.peer.on("signal", (signal) => {
       if (this.#old.has(leg)) return; // the other side would take it for its successor's

@@ -7,6 +7,7 @@
 
 import { Findings, candidates } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
+import { begin, fingerprint, origin, sections, ufrag } from "./sdp.js";
 
 /** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
 /** @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "closed"} PeerState */
@@ -23,9 +24,6 @@ const OURS = "a=x-duet:1";
 /** The same in the first offer of a connection. */
 const FIRST = `${OURS} first`;
 
-/** In kbit/s: what Chromium begins to send with by itself, and the most that we ask for; it finds out what is above. */
-const [USUAL, MOST] = [300, 2_000];
-
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
  * restarted ICE; `collision`: it offered while our own offer was under way, and one of us has to begin anew, see
@@ -38,6 +36,7 @@ export class Peer extends Emitter {
   #polite;
   #held;
   #known;
+  #order;
   /** @type {Signal[]} */
   #outbox = [];
   /** @type {Tracks} */
@@ -59,15 +58,17 @@ export class Peer extends Emitter {
   #findings = new Findings();
 
   /**
-   * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean, known?: () => number,
+   * @param {{polite: boolean, config: () => RTCConfiguration, tracks: Tracks, hold?: boolean, known?: () => number, order?: (sdp: string) => string,
    *   RTCPeerConnection?: typeof RTCPeerConnection}} options config is asked again at each restart, as credentials
-   *   change; hold: keep signals back until release(); known: kbit/s that may be sent to the counterpart now, 0 if nobody knows
+   *   change; hold: keep signals back until release(); known: kbit/s that may be sent to the counterpart now, 0 if nobody knows;
+   *   order: puts codecs in the order that this machine likes
    */
-  constructor({ polite, config, tracks, hold = false, known = () => 0, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
+  constructor({ polite, config, tracks, hold = false, known = () => 0, order = (sdp) => sdp, RTCPeerConnection: ctor = globalThis.RTCPeerConnection }) {
     super();
     this.#polite = polite;
     this.#held = hold;
     this.#known = known;
+    this.#order = order;
     this.#tracks = { ...tracks };
     this.#config = config;
     const pc = (this.#pc = new ctor(config()));
@@ -234,7 +235,8 @@ export class Peer extends Emitter {
     const was = ufrag(pc.remoteDescription?.sdp);
     if (description.type === "offer" && was && was !== ufrag(description.sdp)) this.emit("restarted", undefined);
     this.#settingAnswer = description.type === "answer";
-    await pc.setRemoteDescription(!was ? begin(description, this.#known()) : description);
+    const { type, sdp } = was ? description : begin(description, this.#known());
+    await pc.setRemoteDescription({ type, sdp: this.#order(sdp ?? "") });
     this.#settingAnswer = false;
     for (const candidate of this.#early.splice(0)) await this.#hear(candidate);
     if (description.type !== "offer") return;
@@ -331,7 +333,7 @@ export class Peer extends Emitter {
     if (!description || this.#closed) return;
     const { type } = description;
     const line = type === "answer" ? `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : this.#pc.remoteDescription ? OURS : FIRST;
-    const sdp = description.sdp.replace(/^m=/m, `${line}\r\nm=`);
+    const sdp = this.#order(description.sdp.replace(/^m=/m, `${line}\r\nm=`));
     this.#signal({ description: { type, sdp } });
   }
 
@@ -353,49 +355,4 @@ export class Peer extends Emitter {
 /** Whether an offer of this library renegotiates a connection that has been there before. @param {RTCSessionDescriptionInit} offer */
 export function isOld({ sdp = "" }) {
   return sdp.includes(OURS) && !sdp.includes(FIRST);
-}
-
-/**
- * The o= line's session id, and id and version together.
- * @param {string | undefined} sdp
- */
-function origin(sdp) {
-  const [, id = "", version = ""] = /^o=\S+ (\S+) (\S+)/m.exec(sdp ?? "") ?? [];
-  return { id, full: `${id}.${version}` };
-}
-
-/**
- * Has the browser begin to send video at a rate that is known to get through. Chromium would begin a move to another path
- * with so little that it is a quarter of the picture, and take twenty seconds to show the whole again; others do not listen.
- * @param {RTCSessionDescriptionInit} description what the counterpart said
- * @param {number} kbps 0: not known
- */
-function begin({ type, sdp = "" }, kbps) {
-  const payload = /^m=video \S+ \S+ (\d+)/m.exec(sdp)?.[1]; // of the codec that both like best
-  if (!payload || kbps <= USUAL) return { type, sdp };
-  const start = `x-google-start-bitrate=${Math.floor(Math.min(kbps, MOST))}`;
-  const fmtp = new RegExp(`^a=fmtp:${payload} [^\r\n]*`, "m");
-  if (fmtp.test(sdp)) return { type, sdp: sdp.replace(fmtp, `$&;${start}`) };
-  return { type, sdp: sdp.replace(new RegExp(`^a=rtpmap:${payload} [^\r\n]*`, "m"), `$&\r\na=fmtp:${payload} ${start}`) };
-}
-
-/** The first fingerprint of a certificate. @param {string | undefined} sdp */
-function fingerprint(sdp) {
-  return /^a=fingerprint:(\S+ \S+)/m.exec(sdp ?? "")?.[1].toLowerCase() ?? "";
-}
-
-/** The lines of each section of a description; the first is the session's. @param {string} sdp @returns {string[][]} */
-function sections(sdp) {
-  /** @type {string[][]} */
-  const all = [[""]];
-  for (const line of sdp.split(/\r?\n/)) {
-    if (line.startsWith("m=")) all.push([line]);
-    else all[all.length - 1].push(line);
-  }
-  return all;
-}
-
-/** The first ICE user name fragment. @param {string | undefined} sdp */
-function ufrag(sdp) {
-  return /^a=ice-ufrag:(\S+)/m.exec(sdp ?? "")?.[1] ?? "";
 }
