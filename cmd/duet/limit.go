@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// maxUndecided bounds the streams that have not said anything yet.
+	// maxUndecided bounds the streams that have not said yet what they are.
 	maxUndecided = 4096
-	// maxUndecidedEach bounds those of one address (IPv6: see package peraddr).
+	// maxUndecidedEach bounds those of one address (IPv6: see package peraddr) that are silent: behind one NAT many may be
+	// in their TLS handshakes at a time.
 	maxUndecidedEach = 64
 	// maxPerAddress bounds the streams of one address that are neither WebSockets nor TURN, which count theirs themselves.
 	// A page needs six. Proxies sit on loopback, which is not bounded.
@@ -115,6 +116,13 @@ func (s *stream) enter(from net.Addr) (oldest net.Conn, ok bool) {
 	return oldest, true
 }
 
+// spoke: it is not silent, though what it is may still be open.
+func (s *stream) spoke() {
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	s.unsilenceLocked()
+}
+
 // decided: it has said what it is.
 func (s *stream) decided() {
 	s.limiter.mu.Lock()
@@ -155,6 +163,10 @@ func (s *stream) leaveListLocked() {
 		s.in.Remove(s.at)
 		s.in, s.at = nil, nil
 	}
+	s.unsilenceLocked()
+}
+
+func (s *stream) unsilenceLocked() {
 	if s.silent {
 		s.silent = false
 		s.limiter.silent.Remove(s.from)

@@ -153,6 +153,22 @@ func TestSilentStreamsGiveWay(t *testing.T) {
 	}
 }
 
+// TestHandshakesAreNotSilent: behind one NAT many clients may come back at once, and none of them has to go.
+func TestHandshakesAreNotSilent(t *testing.T) {
+	l, gone := limited(), map[net.Conn]bool{}
+	for i := range 8 {
+		s, _, ok := opens(t, l, "192.0.2.1", gone)
+		if !ok {
+			t.Fatalf("client %d was refused", i)
+		}
+		s.spoke()
+	}
+	delete(gone, nil)
+	if len(gone) != 0 || l.undecided.Len() != 8 || l.silent.Len() != 0 {
+		t.Errorf("%d had to go, %d are undecided, %d silent", len(gone), l.undecided.Len(), l.silent.Len())
+	}
+}
+
 // TestStreamsInAll: over the bound the connection that has been idle for longest goes, and a busy one never.
 func TestStreamsInAll(t *testing.T) {
 	l, gone := limited(), map[net.Conn]bool{}

@@ -212,6 +212,7 @@ func (m *streamMux) sniff(ctx context.Context, c net.Conn, s *stream) (p *peeked
 	if _, err := io.ReadFull(c, p.first); err != nil {
 		return nil, ""
 	}
+	s.spoke()
 	if m.tls != nil && !(m.ice != nil && isCheck(p.first)) { // browsers do not check over TLS
 		secure := tls.Server(p, m.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
