@@ -1,5 +1,7 @@
 package plane
 
+// What must leave nothing behind: forged packets, early ones, and those of too many sources.
+
 // Packets that do not authenticate.
 
 import (
@@ -36,4 +38,32 @@ func TestForgedPacketsLeaveNothing(t *testing.T) {
 	if n := p.Stats().Dropped[DropForged]; n != 6*maxSources {
 		t.Errorf("%d packets were taken for forged, want %d", n, 6*maxSources)
 	}
+}
+
+// A client that sends under a new SSRC each time must not make the replay windows grow without end.
+func TestSourcesAreBounded(t *testing.T) {
+	p, a, b := world(t)
+	a.send(a.sealed(aliceVideo, 96, 1, key))
+	read(t, b.next())
+	for i := range uint32(maxSources - 1) {
+		a.send(a.sealed(5000+i, 96, 1, key))
+	}
+	for i := range uint32(3) {
+		a.send(a.sealed(6000+i, 96, 1, key))
+	}
+	dropped(t, p, DropSources, 3)
+	a.send(a.sealed(aliceVideo, 96, 2, key)) // those that are known go on
+	read(t, b.next())
+}
+
+func TestEarlyMedia(t *testing.T) {
+	p, _, b := world(t)
+	c := &peer{t: t, plane: p, conn: socket(t)}
+	c.port = p.NewPort(p.NewCall(), 0, func() { t.Error("an undecided leg was heard") })
+	t.Cleanup(c.port.Close)
+	c.port.Expect("early")
+	c.confirm(c.conn, "early")
+	c.seal = b.seal
+	c.send(c.sealed(1, 96, 1, key))
+	dropped(t, p, DropEarly, 1)
 }

@@ -324,34 +324,6 @@ func TestAddressesAreBounded(t *testing.T) {
 	}
 }
 
-// A client that sends under a new SSRC each time must not make the replay windows grow without end.
-func TestSourcesAreBounded(t *testing.T) {
-	p, a, b := world(t)
-	a.send(a.sealed(aliceVideo, 96, 1, key))
-	read(t, b.next())
-	for i := range uint32(maxSources - 1) {
-		a.send(a.sealed(5000+i, 96, 1, key))
-	}
-	for i := range uint32(3) {
-		a.send(a.sealed(6000+i, 96, 1, key))
-	}
-	dropped(t, p, DropSources, 3)
-	a.send(a.sealed(aliceVideo, 96, 2, key)) // those that are known go on
-	read(t, b.next())
-}
-
-func TestEarlyMedia(t *testing.T) {
-	p, _, b := world(t)
-	c := &peer{t: t, plane: p, conn: socket(t)}
-	c.port = p.NewPort(p.NewCall(), 0, func() { t.Error("an undecided leg was heard") })
-	t.Cleanup(c.port.Close)
-	c.port.Expect("early")
-	c.confirm(c.conn, "early")
-	c.seal = b.seal
-	c.send(c.sealed(1, 96, 1, key))
-	dropped(t, p, DropEarly, 1)
-}
-
 // One end on the plane, the other pion's: plain packets change hands, and a slow reader loses them.
 func TestMixedCall(t *testing.T) {
 	p, a, b := world(t)
