@@ -29,7 +29,7 @@ type gathered struct {
 	copies []byte
 	from   int // of copies that are in no part yet
 
-	around []byte // the latest text, where clients read another form
+	around []byte // what stands around the latest text where clients read another form
 }
 
 var gathers = sync.Pool{New: func() any { return &gathered{copies: make([]byte, 0, gatherSize)} }}
