@@ -30,11 +30,6 @@ func sign(b, key []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// resign makes a changed message whole again.
-func resign(m *message, key []byte) {
-	copy(m.raw[m.integrity+4:], sign(m.raw[:m.integrity], key))
-}
-
 // appendError builds an error answer to the request with this id; with a key it is signed.
 func appendError(b []byte, method uint16, id []byte, code int, reason string, key []byte, attrs ...attribute) []byte {
 	start := len(b)

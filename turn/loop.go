@@ -183,9 +183,10 @@ func (l *loop) fromClient(buf []byte, from route) {
 	b := buf[headroom:]
 	payload := isChannel(b[0]) || isSend(b)
 	if payload && !l.queue.mustWait(from.client) {
-		how, reason := l.server.fromClient(l.flow(from.client), buf, l.now, l)
+		how, _ := l.server.fromClient(l.flow(from.client), buf, l.now, l)
 		if how == tooEarly && !l.queue.mayHelp(from.client) {
 			// What has helped may just have been done.
+			var reason drop
 			how, reason = l.server.fromClient(l.flow(from.client), buf, l.now, l)
 			if how == tooEarly {
 				l.server.stats.drop(reason)

@@ -18,8 +18,10 @@ func TestMutexIsSyncs(t *testing.T) {
 		t.Errorf("an RWMutex has %d bytes, sync's %d", got, want)
 	}
 	var m Mutex[Leaf]
+	held := 0
 	if n := testing.AllocsPerRun(100, func() {
 		m.Lock()
+		held++
 		m.Unlock()
 	}); !checked && n != 0 {
 		t.Errorf("a Lock allocates %v times", n)
@@ -29,15 +31,19 @@ func TestMutexIsSyncs(t *testing.T) {
 func BenchmarkMutex(b *testing.B) {
 	b.Run("sync", func(b *testing.B) {
 		var m sync.Mutex
+		held := 0
 		for b.Loop() {
 			m.Lock()
+			held++
 			m.Unlock()
 		}
 	})
 	b.Run("lock", func(b *testing.B) {
 		var m Mutex[Leaf]
+		held := 0
 		for b.Loop() {
 			m.Lock()
+			held++
 			m.Unlock()
 		}
 	})

@@ -24,7 +24,7 @@ func checkSeeds() (seeds []string) {
 		}
 		return b.String()
 	}
-	for _, s := range []string{
+	return append(seeds, []string{
 		`{}`, ` { } `, `{"a":1}`, `{"a":1,"a":2}`, `{"a":{"b":1},"b":2,"c":{"b":1,"a":{"b":3}}}`, `{"a":{"b":1,"b":1}}`, `{"\u0061":1,"a":2}`, `{"a\n":1}`,
 		`{"a":"\u0000\ud83d\ude00"}`, `{"a":"\ud83d"}`, `{"a":"\udE00"}`, `{"a":"\uDbff\uDfff"}`, `{"a":"\ud7ff\ue000"}`, `{"a":"\u12g4"}`, `{"a":"\u123"}`, `{"a":"\x"}`, `{"a":"`, `{"a":"\`,
 		"{\"a\":\"\x01\"}", "{\"a\":\"\x7f\"}", "{\"a\":\"\xff\"}", "{\"ä\":\"\u2028\"}", "{\"a\":\"\xed\xa0\x80\"}", `{"a":"` + strings.Repeat("x", 40) + `\r\n"}`, `{"a":"1234567"}`, `{"a":"12345678"}`, `{"a":"1234567\"89"}`,
@@ -33,10 +33,7 @@ func checkSeeds() (seeds []string) {
 		`{"a":true,"b":false,"c":null}`, `{"a":tru}`, `{"a":nullx}`, `{"a":[]}`, `{"a":[1,2,[3]]}`, `{"a":[1,]}`, `{"a":[,1]}`, `{"a":[1 2]}`, `{"a":1,}`, `{,}`, `{"a" : 1 , "b":[ ] }`, `{"a"}`, `{"a":}`, `{"a":1}}`, `{"a":1} x`, `[]`, `"x"`, ``, ` `,
 		`{"a":` + strings.Repeat("[", 15) + strings.Repeat("]", 15) + `}`, `{"a":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`, strings.Repeat(`{"a":`, 16) + "1" + strings.Repeat("}", 16), strings.Repeat(`{"a":`, 17) + "1" + strings.Repeat("}", 17),
 		"{" + many(23) + `"k":1}`, "{" + many(24) + `"k":1}`, "{" + many(40) + `"k7":1}`, "{" + many(20) + `"x":{` + many(10) + `"y":1}}`, "{\"a\":1,\u00a0\"b\":2}", "\ufeff{}",
-	} {
-		seeds = append(seeds, s)
-	}
-	return seeds
+	}...)
 }
 
 func TestValidObject(t *testing.T) {

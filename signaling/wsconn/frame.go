@@ -28,8 +28,6 @@ const (
 	closeTooBig        = 1009
 )
 
-const longestHead = 14
-
 // inbound is a client's frame.
 type inbound struct {
 	op    byte

@@ -42,7 +42,7 @@ type engine struct {
 	loading     bool          // everybody sends, not only the calls that are being set up
 	finish      func()        // ends what the calls' signaling has in common; nil: nothing
 
-	mu       lock.Mutex[lock.Leaf]
+	mu       lock.Mutex[lock.Room]
 	closed   bool
 	from, to int64 // the measured span, by the clock of the stamps
 	r        *result
