@@ -513,7 +513,7 @@ func TestNothingStaysIO(t *testing.T) {
 			for range 4 { // handshakes alone, over one kept-alive connection
 				c.io.request("GET", "EIO=4&transport=polling", "")
 			}
-			c.io.http.Transport.(*http.Transport).CloseIdleConnections()
+			c.io.closeIdle()
 		}
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -279,6 +280,7 @@ func (i *ioClient) take(packet string) bool {
 
 // cut breaks the connection.
 func (i *ioClient) cut() {
+	synctest.Wait() // a poll is under way, by which the server notices
 	i.mu.Lock()
 	ws := i.ws
 	i.mu.Unlock()
@@ -287,6 +289,12 @@ func (i *ioClient) cut() {
 	}
 	i.end()
 	i.reader.Wait()
+	i.closeIdle()
+}
+
+// closeIdle closes the connections of requests that are over, also of the last one, which becomes idle a moment later.
+func (i *ioClient) closeIdle() {
+	synctest.Wait()
 	i.http.Transport.(*http.Transport).CloseIdleConnections()
 }
 

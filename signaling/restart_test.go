@@ -288,6 +288,7 @@ func TestNewCallToSomebodyWhoIsAway(t *testing.T) {
 		a, _ = w.resumes(a, 0)
 		a.send(msg{"type": "endCall", "seq": 1})
 		a.send(msg{"type": "call", "target": "Bob", "seq": 2})
+		synctest.Wait() // or Bob could be back before it rings
 		b, m := w.resumes(b, 0)
 		if m.obj("call").str("phase") != "ringing" {
 			t.Errorf("got %v", m)
