@@ -9,13 +9,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"duet/internal/jsonscan"
 )
 
 const maxLevels = 16
 
 // validObject reports whether b is one JSON object of at most 16 levels without duplicate keys, in UTF-8.
 func validObject(b []byte) bool {
-	i := skipSpace(b, 0)
+	i := jsonscan.Space(b, 0)
 	if i == len(b) || b[i] != '{' || !utf8.Valid(b) {
 		return false
 	}
@@ -24,7 +26,7 @@ func validObject(b []byte) bool {
 	if c.rare {
 		return shallow(b, maxLevels) && jsontext.Value(b).IsValid()
 	}
-	return end > 0 && skipSpace(b, end) == len(b)
+	return end > 0 && jsonscan.Space(b, end) == len(b)
 }
 
 // checker reads a text from its beginning. Every method takes where something begins and returns where it ends, 0 when it is
@@ -61,7 +63,7 @@ func (c *checker) value(i, level int) int {
 
 func (c *checker) object(i, level int) int {
 	b, first := c.b, c.count
-	if i = skipSpace(b, i+1); level > maxLevels || i == len(b) {
+	if i = jsonscan.Space(b, i+1); level > maxLevels || i == len(b) {
 		return 0
 	}
 	if b[i] == '}' {
@@ -75,13 +77,13 @@ func (c *checker) object(i, level int) int {
 		if end == 0 || !c.newKey(first, i, end) {
 			return 0
 		}
-		if i = skipSpace(b, end); i == len(b) || b[i] != ':' {
+		if i = jsonscan.Space(b, end); i == len(b) || b[i] != ':' {
 			return 0
 		}
-		if i = c.value(skipSpace(b, i+1), level+1); i == 0 {
+		if i = c.value(jsonscan.Space(b, i+1), level+1); i == 0 {
 			return 0
 		}
-		if i = skipSpace(b, i); i == len(b) {
+		if i = jsonscan.Space(b, i); i == len(b) {
 			return 0
 		}
 		switch b[i] {
@@ -89,7 +91,7 @@ func (c *checker) object(i, level int) int {
 			c.count = first
 			return i + 1
 		case ',':
-			i = skipSpace(b, i+1)
+			i = jsonscan.Space(b, i+1)
 		default:
 			return 0
 		}
@@ -117,7 +119,7 @@ func (c *checker) newKey(first, from, to int) bool {
 
 func (c *checker) array(i, level int) int {
 	b := c.b
-	if i = skipSpace(b, i+1); level > maxLevels || i == len(b) {
+	if i = jsonscan.Space(b, i+1); level > maxLevels || i == len(b) {
 		return 0
 	}
 	if b[i] == ']' {
@@ -127,14 +129,14 @@ func (c *checker) array(i, level int) int {
 		if i = c.value(i, level+1); i == 0 {
 			return 0
 		}
-		if i = skipSpace(b, i); i == len(b) {
+		if i = jsonscan.Space(b, i); i == len(b) {
 			return 0
 		}
 		switch b[i] {
 		case ']':
 			return i + 1
 		case ',':
-			i = skipSpace(b, i+1)
+			i = jsonscan.Space(b, i+1)
 		default:
 			return 0
 		}

@@ -7,12 +7,13 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"duet/internal/jsonscan"
 	"duet/internal/spin"
 )
 
 // validByLibrary is what validObject must agree with.
 func validByLibrary(b []byte) bool {
-	i := skipSpace(b, 0)
+	i := jsonscan.Space(b, 0)
 	return i < len(b) && b[i] == '{' && shallow(b, maxLevels) && jsontext.Value(b).IsValid()
 }
 

@@ -8,14 +8,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"duet/internal/jsonscan"
 )
 
 // CheckEvent looks at the JSON of an event, which is a list. What is not valid is no JSON at all; what is valid but not
 // clean breaks the rules that [Parse] has for a frame.
 func CheckEvent(list []byte) (valid, clean bool) {
-	if i := skipSpace(list, 0); i < len(list) && list[i] == '[' && utf8.Valid(list) {
+	if i := jsonscan.Space(list, 0); i < len(list) && list[i] == '[' && utf8.Valid(list) {
 		c := checker{b: list}
-		if end := c.value(i, 0); end > 0 && !c.rare && skipSpace(list, end) == len(list) { // the list is one level more
+		if end := c.value(i, 0); end > 0 && !c.rare && jsonscan.Space(list, end) == len(list) { // the list is one level more
 			return true, true
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"duet/internal/jsonscan"
 )
 
 // shallow reports whether no bracket outside of strings is nested too deeply.
@@ -41,85 +43,35 @@ func shallow(b []byte, levels int) bool {
 
 // members calls each for every member of a valid object, until it says false.
 func members(Object []byte, each func(key, value []byte) bool) {
-	i := skipSpace(Object, skipSpace(Object, 0)+1)
+	i := jsonscan.Space(Object, jsonscan.Space(Object, 0)+1)
 	for Object[i] == '"' {
-		end := skipValue(Object, i)
+		end := jsonscan.Value(Object, i)
 		key := Object[i+1 : end-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
 			decoded, _ := unquote(Object[i:end])
 			key = []byte(decoded)
 		}
-		i = skipSpace(Object, skipSpace(Object, end)+1) // over the colon
-		end = skipValue(Object, i)
+		i = jsonscan.Space(Object, jsonscan.Space(Object, end)+1) // over the colon
+		end = jsonscan.Value(Object, i)
 		if !each(key, Object[i:end]) {
 			return
 		}
-		if i = skipSpace(Object, end); Object[i] == ',' {
-			i = skipSpace(Object, i+1)
+		if i = jsonscan.Space(Object, end); Object[i] == ',' {
+			i = jsonscan.Space(Object, i+1)
 		}
 	}
 }
 
 // elements does the same for a valid array.
 func elements(array []byte, each func(value []byte) bool) {
-	i := skipSpace(array, 1)
+	i := jsonscan.Space(array, 1)
 	for array[i] != ']' {
-		end := skipValue(array, i)
+		end := jsonscan.Value(array, i)
 		if !each(array[i:end]) {
 			return
 		}
-		if i = skipSpace(array, end); array[i] == ',' {
-			i = skipSpace(array, i+1)
-		}
-	}
-}
-
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipValue returns the end of the valid value at i.
-func skipValue(b []byte, i int) int {
-	depth := 0
-	for ; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			i = closingQuote(b, i)
-			if depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 { // the end of a number or literal
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ' ', '\t', '\n', '\r':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return i
-}
-
-// closingQuote returns the end of the valid string that begins at i: the first
-// quote with an even number of backslashes before it.
-func closingQuote(b []byte, i int) int {
-	for {
-		i += 1 + bytes.IndexByte(b[i+1:], '"')
-		n := i
-		for b[n-1] == '\\' {
-			n--
-		}
-		if (i-n)%2 == 0 {
-			return i
+		if i = jsonscan.Space(array, end); array[i] == ',' {
+			i = jsonscan.Space(array, i+1)
 		}
 	}
 }

@@ -5,6 +5,8 @@ package socketio
 import (
 	"bytes"
 	"strconv"
+
+	"duet/internal/jsonscan"
 )
 
 // Engine.IO packet types.
@@ -169,12 +171,12 @@ var reserved = [...]string{"connect", "connect_error", "disconnect", "disconnect
 
 // split takes the valid JSON of an event apart: its name and its first argument, nil when there is none.
 func split(array []byte) (name, arg []byte, ok bool) {
-	i := space(array, 0)
+	i := jsonscan.Space(array, 0)
 	if i == len(array) || array[i] != '[' {
 		return nil, nil, false
 	}
-	i = space(array, i+1)
-	end := value(array, i)
+	i = jsonscan.Space(array, i+1)
+	end := jsonscan.Value(array, i)
 	name = array[i:end]
 	switch {
 	case len(name) > 1 && name[0] == '"':
@@ -186,57 +188,9 @@ func split(array []byte) (name, arg []byte, ok bool) {
 	case len(name) == 0 || name[0] != '-' && (name[0] < '0' || name[0] > '9'):
 		return nil, nil, false
 	}
-	if i = space(array, end); array[i] == ',' {
-		i = space(array, i+1)
-		arg = array[i:value(array, i)]
+	if i = jsonscan.Space(array, end); array[i] == ',' {
+		i = jsonscan.Space(array, i+1)
+		arg = array[i:jsonscan.Value(array, i)]
 	}
 	return name, arg, true
-}
-
-// space skips white space.
-func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// value returns the end of the valid JSON value at i.
-func value(b []byte, i int) int {
-	for depth := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			if i = text(b, i); depth == 0 {
-				return i + 1
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i // the end of a number or a literal
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case ',', ' ', '\t', '\n', '\r':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return i
-}
-
-// text returns the closing quote of the valid string at i: the first with an even number of backslashes before it.
-func text(b []byte, i int) int {
-	for {
-		i += 1 + bytes.IndexByte(b[i+1:], '"')
-		n := i
-		for b[n-1] == '\\' {
-			n--
-		}
-		if (i-n)%2 == 0 {
-			return i
-		}
-	}
 }

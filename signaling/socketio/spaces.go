@@ -5,6 +5,8 @@ package socketio
 import (
 	"bytes"
 	"time"
+
+	"duet/internal/jsonscan"
 )
 
 // message handles a Socket.IO packet; false ends the session. c.in is held.
@@ -63,7 +65,7 @@ func (c *Conn) deliver(m message, clean bool) bool {
 		return ok
 	case typeAck, typeBinaryAck: // nothing was asked
 		c.app.Allow()
-		i := space(m.data, 0)
+		i := jsonscan.Space(m.data, 0)
 		return i < len(m.data) && m.data[i] == '['
 	}
 	return false
@@ -98,7 +100,7 @@ func nameOf(space []byte) string {
 }
 
 func (c *Conn) connect(m message) bool {
-	if i := space(m.data, 0); len(m.data) > 0 && (i == len(m.data) || m.data[i] != '{') {
+	if i := jsonscan.Space(m.data, 0); len(m.data) > 0 && (i == len(m.data) || m.data[i] != '{') {
 		return false
 	}
 	if c.app.Allow() {
