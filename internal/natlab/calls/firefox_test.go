@@ -20,7 +20,7 @@ import (
 // the direct way. (A shorter one: internal/e2e.)
 func TestFirefoxThroughTURN(t *testing.T) {
 	if !all() {
-		t.Skip("takes four minutes: DUET_TEST_ALL=1")
+		t.Skip("takes three minutes: DUET_TEST_ALL=1")
 	}
 	w := NewWorld(t, WorldOptions{})
 	for name, start := range map[string]startBrowser{"Firefox": e2e.StartFirefox, "Chromium": e2e.StartBrowser} {
