@@ -5,6 +5,7 @@ package e2e
 import (
 	"net"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -32,11 +33,25 @@ func TestFirefox(t *testing.T) {
 			alice.Stops("pictures", frames)
 			bob.Click("toggle-video")
 			alice.Sees(5)
+			if tc.path == "direct" {
+				moves(alice, bob)
+			}
 			bob.Click("hang-up")
 			for _, b := range []*Browser{alice, bob} {
 				b.Eventually("the call is over", patience, func() bool { return !b.InCall() && len(b.Stats()) == 0 })
 			}
 		})
+	}
+}
+
+// moves takes the call to the relay and back, and sees that the pictures on both pages go on.
+func moves(alice, bob *Browser) {
+	for _, to := range []string{"relay", "direct"} {
+		JS[any](alice, "duet.call.useRelay("+strconv.FormatBool(to == "relay")+")")
+		for _, b := range []*Browser{alice, bob} {
+			b.Eventually("media takes the path "+to, patience, func() bool { return b.Path() == to })
+			b.Shows(5)
+		}
 	}
 }
 

@@ -177,6 +177,27 @@ func (b *Browser) Sees(n float64) {
 	b.Grows("pictures", n, frames)
 }
 
+// Shows waits until the picture on the page has changed n times: what is decoded need not be seen.
+func (b *Browser) Shows(n int) {
+	b.t.Helper()
+	var last string
+	b.Eventually("the picture on the page changes", patience, func() bool {
+		shown := JS[string](b, shownPicture)
+		if last != "" && shown != last {
+			n--
+		}
+		last = shown
+		return n <= 0
+	})
+}
+
+// shownPicture is what the element of the other side shows, made small.
+const shownPicture = `(() => {
+  const canvas = new OffscreenCanvas(64, 48), context = canvas.getContext('2d')
+  context.drawImage(document.querySelector('[data-testid=remote-video]'), 0, 0, 64, 48)
+  return String(context.getImageData(0, 0, 64, 48).data.reduce((a, v, i) => (a * 31 + v * i) % 1000003, 7))
+})()`
+
 // Hears waits until sound has come in that is no silence.
 func (b *Browser) Hears() {
 	b.t.Helper()

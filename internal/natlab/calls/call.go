@@ -263,6 +263,10 @@ const connections = `(async () => {
   all.push(['call', call?.phase, call?.state, call?.path?.path, 'video', video?.paused ? 'paused' : 'plays', video?.currentTime, ...tracks].join(' | '))
   for (const pc of __duet.all) {
     const lines = [[pc.signalingState, pc.iceConnectionState, pc.connectionState].join(' ')]
+    if (pc.connectionState === 'closed') { // Firefox tells nothing more of it
+      all.push(lines[0])
+      continue
+    }
     for (const url of (pc.getConfiguration().iceServers ?? []).flatMap((s) => s.urls)) lines.push(url)
     for (const [side, d] of [['ours', pc.localDescription], ['theirs', pc.remoteDescription]]) {
       for (const l of d?.sdp.matchAll(/^a=(candidate:.*|ice-ufrag:.*)$/gm) ?? []) lines.push(side + ' ' + l[1].trim())

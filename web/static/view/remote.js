@@ -31,11 +31,9 @@ export class Remote {
     const wanted = tracks ? [tracks.audio, tracks.video].filter((track) => track !== null) : [];
     const video = this.#page.video("remote-video");
     if (!tracks) this.#page.at("remote").classList.remove("picture");
-    // The new ones first, so that there is always a picture; but tracks of one id count as one.
-    const old = this.#stream.getTracks().filter((track) => !wanted.includes(track));
-    for (const track of old) if (wanted.some(({ id }) => id === track.id)) this.#stream.removeTrack(track);
+    // The old ones first: Firefox never shows a track that came while another was shown, and tracks of one id count as one.
+    for (const track of this.#stream.getTracks()) if (!wanted.includes(track)) this.#stream.removeTrack(track);
     for (const track of wanted) this.#stream.addTrack(track);
-    for (const track of old) this.#stream.removeTrack(track);
     if (!tracks) {
       video.srcObject = null;
       this.#stream = new MediaStream();
