@@ -26,7 +26,8 @@ const (
 type Config struct {
 	// fallback: media goes through the relay when the browsers cannot reach each other. prefer: the same, and before
 	// TURN, which is left for calls that the relay cannot serve; a lower fallback_after goes well with it. always: every
-	// call, which hides their addresses from each other. off: never.
+	// call, and nothing else: no client learns another's address, and those that do not know the relay cannot call or be
+	// called. off: never.
 	Mode string `yaml:"mode"`
 	// host:port of the one UDP and the one TCP port that carry all relayed media. The same as turn.listen shares TURN's
 	// (Linux only): one port less to open, and relayed calls over TCP are taken on http.tls_listen as well.

@@ -78,11 +78,15 @@ func (st *step) Begun(e call.Begun) {
 	}
 	st.turn.CallStarted(c.ID, c.Party[0].ID, c.Party[1].ID)
 	for _, p := range c.Party {
-		if s := st.sessions[p.ID]; s != nil && s.conn != nil {
+		if s := st.sessions[p.ID]; s != nil && s.conn != nil && !st.hidesAddresses() {
 			st.turn.Candidate(c.ID, p.ID, s.conn.ip.String())
 		}
 	}
 }
+
+// hidesAddresses reports whether the operator hides the parties' addresses from each other. TURN would tell them to
+// whoever asks for a permission for one after the other.
+func (h *Hub) hidesAddresses() bool { return h.relayMode == "always" }
 
 // Finished implements [call.Carrier].
 func (st *step) Finished(e call.Finished) {

@@ -303,19 +303,37 @@ func TestMutingCostsOneMessage(t *testing.T) {
 
 func TestRelayAlways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &neighbour{mode: "always"}
-		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = n })
+		n, turn := &neighbour{mode: "always"}, &neighbour{}
+		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay, d.TURN = n, ledger{turn} })
 		a, b, c := w.join("Ann", "call-state"), w.join("Bob", "call-state"), w.join("Plain")
 		call := connect(a, b)
 		for _, x := range []*client{a, b} {
 			x.expect("callStarted")
 			x.equal(x.expect("relayStart"), msg{"type": "relayStart", "callId": call, "reason": "always"})
 		}
+		for _, x := range []*client{a, b} {
+			for _, way := range []string{
+				`{"type":"offer","offer":{"type":"offer","sdp":"a=candidate:1 1 udp 1 198.51.100.7 9 typ host"}}`,
+				`{"type":"answer","answer":{"type":"answer","sdp":"a=candidate:1 1 udp 1 198.51.100.7 9 typ host"}}`,
+				`{"type":"iceCandidate","candidate":{"candidate":"candidate:1 1 udp 1 198.51.100.7 9 typ host"}}`,
+				`{"type":"iceCandidate","candidate":null}`,
+				`{"type":"relayStop"}`,
+			} {
+				x.send(way)
+				x.refused("relay-only")
+			}
+		}
+		if got, want := turn.take(), "started "+a.id+" "+b.id; got != want {
+			t.Errorf("TURN was told %s, want %s", got, want)
+		}
 		a.send(msg{"type": "endCall"})
 		b.expect("callEnded")
-		connect(a, c)
-		a.expect("callStarted")
-		a.nothing(time.Second)
-		c.nothing(0)
+		for _, plain := range [][2]*client{{a, c}, {c, a}} {
+			plain[0].send(msg{"type": "call", "target": plain[1].name})
+			if m := plain[0].expect("callAnswered"); m.str("reason") != "unavailable" || m.flag("accepted") {
+				t.Errorf("%s calls %s: %v", plain[0].name, plain[1].name, m)
+			}
+			plain[1].nothing(time.Second)
+		}
 	})
 }

@@ -77,7 +77,7 @@ func (st *step) attach(s *session, c *conn) {
 	c.session, c.limit = s, s.limit
 	s.conn, s.lastIP = c, c.ip
 	st.absent.back(s)
-	if in := s.Call; in != nil && in.Accepted() && st.turn != nil {
+	if in := s.Call; in != nil && in.Accepted() && st.turn != nil && !st.hidesAddresses() {
 		st.turn.Candidate(in.ID, s.ID, c.ip.String())
 	}
 }

@@ -177,6 +177,16 @@ func (s *script) run(by string, e Event) {
 					t.Fatalf("%s hears more verdicts than there are diagnoses", fx.To.Name)
 				}
 			}
+			if mode := s.m.relayMode; mode == "always" {
+				switch fx.Msg.(type) {
+				case protocol.OfferMessage, protocol.ICECandidateMessage, protocol.RelayStopMessage:
+					t.Fatalf("%s learns where the other is: %#v", fx.To.Name, fx.Msg)
+				case protocol.AnswerMessage:
+					if from != protocol.RelayName {
+						t.Fatalf("%s learns where the other is: %#v", fx.To.Name, fx.Msg)
+					}
+				}
+			}
 			if from == fx.To.ID {
 				t.Fatalf("%s hears itself: %#v", fx.To.Name, fx.Msg)
 			}

@@ -71,6 +71,10 @@ func (m *Machine) find(target string) *User {
 	return m.names[protocol.TargetKey(target)]
 }
 
+// relayOnly reports whether every call is relayed, so that nobody learns another's address, not even from a client that
+// does not keep to the protocol.
+func (m *Machine) relayOnly() bool { return m.relayMode == "always" }
+
 func (m *Machine) do(e Effect)                          { m.effects = append(m.effects, e) }
 func (m *Machine) tell(u *User, msg protocol.Message)   { m.do(Deliver{u, msg}) }
 func (m *Machine) refuse(u *User, why protocol.Refusal) { m.do(Refuse{u, why}) }

@@ -319,14 +319,21 @@ func TestRelayModes(t *testing.T) {
 		t.Errorf("off: %s", got)
 	}
 	st = newStage("always", "ann", "bob+call-state", "cat+call-state")
-	st.say("ann call bob")
-	if got := st.say("bob accept"); strings.Contains(got, "open") {
-		t.Errorf("always, with a plain client: %s", got)
+	for do, want := range map[string]string{
+		"ann call bob": "ann<callAnswered unavailable, (unavailable)", "bob call ann": "bob<callAnswered unavailable, (unavailable)",
+	} {
+		if got := st.say(do); got != want {
+			t.Errorf("always, %s, who is a plain client: %s, want %s", do, got, want)
+		}
 	}
-	st.say("ann end")
 	st.say("cat call bob")
 	if got := st.say("bob accept"); !strings.HasSuffix(got, "bob<callStarted callee with cat av- av-, open") {
 		t.Errorf("always: %s", got)
+	}
+	for _, do := range []string{"cat offer", "cat offer bob", "bob answer", "bob candidate", "cat candidate", "bob unrelay", "bob offer cat #c1"} {
+		if got, who := st.say(do), strings.Fields(do)[0]; got != who+"!relay-only" {
+			t.Errorf("always, %s: %s", do, got)
+		}
 	}
 	if got := st.say("cat full"); got != "cat<relay-unavailable, bob<relay-unavailable" {
 		t.Errorf("always, full: %s", got)

@@ -47,6 +47,10 @@ func (m *Machine) mediaStateChange(c *Call, p *User, ch protocol.MediaChange) {
 
 // inCall handles what only the parties of an accepted call may say.
 func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
+	if m.relayOnly() && !relayed && direct(msg) {
+		m.refuse(p, protocol.RelayOnly)
+		return
+	}
 	if relayed && c.relay < relayOpen {
 		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: "this call is not being relayed"})
 		return
@@ -99,6 +103,15 @@ func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
 	default:
 		panic(fmt.Sprintf("no rule for a %T", msg))
 	}
+}
+
+// direct reports whether a message is for a way past the relay.
+func direct(msg protocol.Request) bool {
+	switch msg.(type) {
+	case protocol.OfferRequest, protocol.AnswerRequest, protocol.ICECandidateRequest, protocol.RelayStopRequest:
+		return true
+	}
+	return false
 }
 
 // noteCandidates takes note of where a party says that it can be reached.

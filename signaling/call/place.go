@@ -30,9 +30,14 @@ func (m *Machine) place(p *User, msg protocol.CallRequest) {
 		}
 		m.refuse(p, protocol.AlreadyInCall)
 		return
-	case to.Call != nil || !m.limits.MayRing(to):
-		m.tell(p, protocol.CallAnsweredMessage{Callee: to.Name, CalleeID: to.ID, Reason: "busy"})
-		m.do(Finished{nil, "busy"})
+	case to.Call != nil:
+		m.comesToNothing(p, to, "busy")
+		return
+	case m.relayOnly() && !(p.Features.Has(protocol.FeatureCallState) && to.Features.Has(protocol.FeatureCallState)):
+		m.comesToNothing(p, to, "unavailable") // one of them does not know the relay
+		return
+	case !m.limits.MayRing(to):
+		m.comesToNothing(p, to, "busy")
 		return
 	}
 	c := &Call{ID: m.newCallID(), Party: [2]*User{p, to}, Media: [2]protocol.Media{{Audio: true, Video: true}, {Audio: true, Video: true}}}
@@ -40,6 +45,12 @@ func (m *Machine) place(p *User, msg protocol.CallRequest) {
 	m.tell(to, protocol.IncomingCallMessage{Caller: p.Name, CallerID: p.ID, CallID: c.ID, Media: msg.Media})
 	m.do(StartRingTimer{c})
 	m.bothChanged(c)
+}
+
+// comesToNothing answers a call that does not ring.
+func (m *Machine) comesToNothing(p, to *User, reason string) {
+	m.tell(p, protocol.CallAnsweredMessage{Callee: to.Name, CalleeID: to.ID, Reason: reason})
+	m.do(Finished{nil, reason})
 }
 
 func (m *Machine) enter(c *Call) {
@@ -97,7 +108,7 @@ func (m *Machine) accept(c *Call) {
 	}
 	c.pendingMedia = [2][]protocol.MediaChange{}
 	m.bothChanged(c)
-	if m.relayMode == "always" && c.Party[0].Features.Has(protocol.FeatureCallState) && c.Party[1].Features.Has(protocol.FeatureCallState) {
+	if m.relayOnly() {
 		m.wantRelay(c, nil, "always")
 	}
 }

@@ -100,7 +100,7 @@ func (m *Machine) returned(e Returned) {
 	if cl.Relay {
 		c.relayReason = "restored"
 	}
-	if c.phase != ringing && c.relayReason == "restored" && m.relayMode != "off" {
+	if c.phase != ringing && (c.relayReason == "restored" || m.relayOnly()) && m.relayMode != "off" {
 		m.wantRelay(c, nil, "restored")
 	}
 	m.bothChanged(c)

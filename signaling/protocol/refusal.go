@@ -25,6 +25,7 @@ var (
 	NoSuchCall     = Refusal{"no-such-call", "you are in no such call"}
 	NotAccepted    = Refusal{"not-accepted", "the call has not been accepted"}
 	NotYourCall    = Refusal{"not-your-call", "this is not your call, or not its other party"}
+	RelayOnly      = Refusal{"relay-only", "this server relays every call: only the relay may be told where you are"}
 	RateLimited    = Refusal{"rate-limited", "too many messages, slow down"}
 	SessionExpired = Refusal{"session-expired", "this session cannot be resumed, join anew"}
 	Internal       = Refusal{"internal", "something went wrong at the server"}

@@ -9,7 +9,7 @@ export const PATHS = Object.freeze({
   anew: 600, // a restart that has not helped by then is joined by a new connection, which no old pair holds back
   anewLater: 900, // the same at the callee, so that mostly one of the two begins
   relayAfterRepair: 1_500, // and then by a request for the relay
-  relayStart: 2_500, // mode always: without a relayStart by then the direct way is tried
+  relayStart: 2_500, // mode always: without a relayStart by then it is asked for
   ready: 2_000, // after relayReady: switch even though nothing was decoded yet
   healed: 1_000, // a direct path that came back so long before the relay was ready makes it unnecessary
   stable: 2_000, // a direct path is taken back once it has carried for so long
