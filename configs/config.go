@@ -63,9 +63,10 @@ type HTTP struct {
 	SelfSigned bool `yaml:"self_signed"`
 	// host:port for /metrics (Prometheus), /healthz and /debug/pprof. Keep it on loopback. "" switches it off.
 	AdminListen string `yaml:"admin_listen"`
-	// Pages of other origins that may use the signaling and show our page in a frame, such as https://app.example.org. Ours
-	// always may use the signaling.
+	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may.
 	AllowedOrigins []string `yaml:"allowed_origins"`
+	// Pages of other origins that may show our page in a frame, such as https://app.example.org.
+	FrameAncestors []string `yaml:"frame_ancestors"`
 	// Networks (CIDR) of load balancers that begin each connection with a PROXY protocol header (version 1 or 2), to
 	// these ports and to TURN's over TCP and TLS. Connections from there must have one; nobody else is believed.
 	ProxyProtocol []string `yaml:"proxy_protocol"`
@@ -183,9 +184,13 @@ func (h HTTP) validate() error {
 		fault("http.tls_cert: needs http.tls_key, and the other way round")
 	}
 	for _, origin := range h.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		if !isOrigin(origin) {
 			fault("http.allowed_origins: %q is not an origin such as https://example.org", origin)
+		}
+	}
+	for _, origin := range h.FrameAncestors {
+		if !isOrigin(origin) || strings.HasSuffix(origin, "/") || strings.ContainsAny(origin, " ;,'\"") { // they become part of a policy
+			fault("http.frame_ancestors: %q is not an origin such as https://example.org", origin)
 		}
 	}
 	for _, prefix := range h.ProxyProtocol {
@@ -200,6 +205,11 @@ func (h HTTP) validate() error {
 		fault("http.drain_timeout: %s is not within 1ms to 10s", h.DrainTimeout)
 	}
 	return errors.Join(faults...)
+}
+
+func isOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.User == nil
 }
 
 func (l Log) validate() error {

@@ -138,6 +138,7 @@ func TestFaults(t *testing.T) {
 		{"two certificates", "http:\n  tls_listen: \":443\"\n  self_signed: true\n  acme_domain: a.example\n", nil, []string{"choose one of"}},
 		{"nothing to serve", "http:\n  listen: \"\"\n", nil, []string{"nothing would be served"}},
 		{"an origin with a path", "http:\n  allowed_origins: [\"https://a.example/b\", \"null\"]\n", nil, []string{`"https://a.example/b" is not an origin`, `"null" is not an origin`}},
+		{"a frame of what would be more than an origin", "http:\n  frame_ancestors: [\"https://a.example; script-src *\", \"*\"]\n", nil, []string{`script-src *" is not an origin`, `"*" is not an origin`}},
 		{"half a shared port", "relay:\n  listen: 192.0.2.1:3478\n", nil, []string{"relay.listen: 192.0.2.1:3478 and turn.listen :3478 are partly the same"}},
 		{"no network", "http:\n  proxy_protocol: [10.0.0.1]\n", nil, []string{`http.proxy_protocol: "10.0.0.1" is not a network`}},
 	} {

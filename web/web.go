@@ -1,8 +1,9 @@
 // Package web is the page: plain ES modules, embedded as they are and served with validators, a strict content
 // security policy and the other headers that a page with camera and microphone should have.
 //
-// The client library is in static/ and documented there; static/duet.js is its front door. In Go there is only
-// Handler. It has no goroutines and no locks: the files are read, hashed and compressed once, and never change.
+// The client library is in static/ and documented there; static/duet.js is its front door, and pages of all origins may load
+// it from here. In Go there is only Handler. It has no goroutines and no locks: the files are read, hashed and compressed
+// once, and never change.
 package web
 
 import (
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,15 +54,16 @@ var types = map[string]string{
 type file struct {
 	plain, packed []byte // packed is gzip, or nil where that is not smaller
 	kind, tag     string
+	shared        bool // a part of the library
 }
 
 // Handler serves the page: GET and HEAD only, "/" is index.html, unknown paths are 404. Browsers ask again each
-// time and mostly hear 304, so a new version is there at once. Pages of the origins in embedders may show it in a frame.
-func Handler(embedders ...string) http.Handler {
+// time and mostly hear 304, so a new version is there at once. Pages of the origins in ancestors may show it in a frame.
+func Handler(ancestors ...string) http.Handler {
 	files := load()
 	headers := maps.Clone(headers)
-	if len(embedders) > 0 {
-		headers["Content-Security-Policy"] = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(embedders, " "), 1)
+	if len(ancestors) > 0 {
+		headers["Content-Security-Policy"] = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(ancestors, " "), 1)
 		delete(headers, "X-Frame-Options") // which cannot name them
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,6 +85,10 @@ func Handler(embedders ...string) http.Handler {
 		if !ok {
 			http.NotFound(w, r)
 			return
+		}
+		if f.shared { // whatever the origin: there is nothing secret in them, and the signaling looks at the origin for itself
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		}
 		h.Set("Content-Type", f.kind)
 		h.Set("Cache-Control", "no-cache")
@@ -137,7 +144,30 @@ func load() map[string]file {
 	if err != nil {
 		panic("web: embedded files: " + err.Error())
 	}
+	for _, name := range library(files) {
+		f := files[name]
+		f.shared = true
+		files[name] = f
+	}
 	return files
+}
+
+// doors are the files by which the library is entered: as modules, and by a script tag.
+var doors = []string{"duet.js", "media.js", "classic.js"}
+
+var imported = regexp.MustCompile(`(?m)(?:^(?:import|export) .*from |\bimport\()"(\./[^"]+)"`)
+
+// library lists the doors and all that they import, at once or later.
+func library(files map[string]file) []string {
+	names := slices.Clone(doors)
+	for i := 0; i < len(names); i++ {
+		for _, match := range imported.FindAllSubmatch(files[names[i]].plain, -1) {
+			if name := path.Join(path.Dir(names[i]), string(match[1])); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 func pack(plain []byte) []byte {

@@ -238,16 +238,43 @@ func TestEverythingIsServed(t *testing.T) {
 // TestFrames: only pages of the origins that the operator names may show the page in a frame.
 func TestFrames(t *testing.T) {
 	for _, tt := range []struct {
-		embedders  []string
+		ancestors  []string
 		csp, frame string
 	}{
 		{nil, "frame-ancestors 'none';", "DENY"},
 		{[]string{"https://app.example.org", "https://b.example:8443"}, "frame-ancestors https://app.example.org https://b.example:8443;", ""},
 	} {
 		w := httptest.NewRecorder()
-		Handler(tt.embedders...).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		Handler(tt.ancestors...).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, tt.csp) || w.Header().Get("X-Frame-Options") != tt.frame {
-			t.Errorf("%v: got %s, %q", tt.embedders, got, w.Header().Get("X-Frame-Options"))
+			t.Errorf("%v: got %s, %q", tt.ancestors, got, w.Header().Get("X-Frame-Options"))
+		}
+	}
+}
+
+// TestLibraryIsForAllOrigins: pages elsewhere import the library from here, and nothing else of the page.
+func TestLibraryIsForAllOrigins(t *testing.T) {
+	h := Handler()
+	shared := map[string]bool{}
+	for _, name := range library(load()) {
+		shared[name] = true
+	}
+	for _, name := range []string{"duet.js", "call.js", "peer.js", "media.js", "virtual.js", "classic.js"} {
+		if !shared[name] {
+			t.Errorf("%s is no part of the library", name)
+		}
+	}
+	for name := range load() {
+		got := get(h, "GET", "/"+name, "Origin: https://elsewhere.example").Header
+		origin, policy := "", "same-origin"
+		if shared[name] {
+			origin, policy = "*", "cross-origin"
+		}
+		if got.Get("Access-Control-Allow-Origin") != origin || got.Get("Cross-Origin-Resource-Policy") != policy {
+			t.Errorf("%s: got %q and %q, want %q and %q", name, got.Get("Access-Control-Allow-Origin"), got.Get("Cross-Origin-Resource-Policy"), origin, policy)
+		}
+		if shared[name] && (strings.HasPrefix(name, "view/") || name == "app.js" || name == "i18n.js") {
+			t.Errorf("the library needs %s, which is the page's", name)
 		}
 	}
 }

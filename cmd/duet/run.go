@@ -124,7 +124,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		return err
 	}
 
-	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.AllowedOrigins...), credentials)
+	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.FrameAncestors...), credentials)
 	plain, secured := routes, routes
 	if ports.tls != nil && cfg.HTTP.Redirect {
 		plain, secured = toHTTPS(routes, portOf(ports.tls), proxies), onlyHTTPS(routes)
