@@ -7,7 +7,7 @@
 
 import { Findings, candidates } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
-import { begin, fingerprint, origin, sections, ufrag } from "./sdp.js";
+import { begin, fingerprint, isFirefox, origin, sections, ufrag } from "./sdp.js";
 
 /** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
 /** @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "closed"} PeerState */
@@ -96,6 +96,14 @@ export class Peer extends Emitter {
   /** Whether an offer of ours is waiting for its answer. */
   get offering() {
     return this.#pc.signalingState === "have-local-offer";
+  }
+
+  /**
+   * Whether ICE can be restarted on a path that carries, without a pause of the media. A Firefox that nominates drops its
+   * older pairs with the first new one, while Chromium (156) goes on sending on them: nothing comes for two seconds.
+   */
+  get restartsSoftly() {
+    return !isFirefox(this.#pc.localDescription?.sdp) && !isFirefox(this.#pc.remoteDescription?.sdp);
   }
 
   /** Whether media of this kind is to come, as agreed; before anything is agreed it is. @param {"audio" | "video"} kind */

@@ -36,7 +36,7 @@ export class Probe {
   get #detour() {
     const { leg } = this.#shown;
     if (leg?.name === "relay") return leg.flow.last.protocol !== "udp" && leg.flow.last.way !== null;
-    return leg?.path === "turn" && this.#force !== "turn";
+    return leg?.path === "turn" && this.#force !== "turn" && leg.peer.restartsSoftly;
   }
 
   look() {

@@ -33,6 +33,11 @@ export function fingerprint(sdp) {
   return /^a=fingerprint:(\S+ \S+)/m.exec(sdp ?? "")?.[1].toLowerCase() ?? "";
 }
 
+/** Whether Firefox wrote it. @param {string | undefined} sdp */
+export function isFirefox(sdp) {
+  return /^o=mozilla/m.test(sdp ?? "");
+}
+
 /** The lines of each section of a description; the first is the session's. @param {string} sdp @returns {string[][]} */
 export function sections(sdp) {
   /** @type {string[][]} */

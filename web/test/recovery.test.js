@@ -94,6 +94,20 @@ test("on TURN a better way is looked for after 5 s, then every 60 s, by the call
   assert.equal(pc.restarts, 2);
 });
 
+test("where Firefox is at one end, a TURN path that carries is not restarted in search of a better one", async () => {
+  make();
+  paths.begin("caller");
+  await settle();
+  answer("bob", (sdp) => sdp.replace(/^o=-/m, "o=mozilla...THIS_IS_SDPARTA-153.0"));
+  await settle();
+  const pc = web.newest();
+  pc.become("connected");
+  await flowing(pc, 70_000, { local: "relay" });
+  assert.deepEqual([paths.info.path, pc.restarts, web.peers.length], ["turn", 0, 1]);
+  await advance(1_500);
+  assert.equal(pc.restarts, 1, "one that is dead is");
+});
+
 test("after a network change the direct way is tried within 5 s", async () => {
   const relay = await relayed();
   await flowing(relay, 3_500);
