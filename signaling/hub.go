@@ -127,12 +127,12 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 // ServeHTTP upgrades a request to a WebSocket and serves it.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ip := h.proxies.Client(r)
-	if !wsconn.IsUpgrade(r) {
-		w.Header().Set("Upgrade", "websocket")
-		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
+	if !h.allowOrigin(w, r) {
 		return
 	}
-	if !h.allowOrigin(w, r) {
+	if !wsconn.IsUpgrade(r) { // also how a page asks why its WebSocket does not come through
+		w.Header().Set("Upgrade", "websocket")
+		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
 		return
 	}
 	budget := h.enter(w, ip)

@@ -292,11 +292,13 @@ func TestPlainHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		go fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: duet.test\r\n\r\n")
-		buf := make([]byte, 4096)
-		n, _ := conn.Read(buf)
-		if !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 426 ") {
-			t.Errorf("got %q", buf[:n])
+		for origin, want := range map[string]string{"": "426", "Origin: https://duet.test\r\n": "426", "Origin: https://elsewhere.test\r\n": "403"} {
+			go fmt.Fprintf(conn, "POST /ws HTTP/1.1\r\nHost: duet.test\r\nContent-Length: 0\r\n%s\r\n", origin)
+			buf := make([]byte, 4096)
+			n, _ := conn.Read(buf)
+			if !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 "+want+" ") {
+				t.Errorf("%q: got %q, want %s", origin, buf[:n], want)
+			}
 		}
 	})
 }

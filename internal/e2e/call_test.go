@@ -230,6 +230,12 @@ func TestWithoutCamera(t *testing.T) {
 			bob.Eventually("bob sees the picture that others see of him", patience, func() bool {
 				return JS[int](bob, "document.querySelector('[data-testid=local-video]').videoWidth") > 0
 			})
+			if tc.o.Refuse { // Chromium leaves out only the camera
+				alice.Eventually("alice is told why she does not hear bob", patience, func() bool {
+					return alice.Text("peer-muted") == "bob's browser may not use the microphone"
+				})
+				alice.Shot("call-unheard")
+			}
 			bob.Shot("call-" + map[bool]string{true: "refused", false: "no-devices"}[tc.o.Refuse])
 			bob.Click("hang-up")
 			for _, b := range []*Browser{alice, bob} {

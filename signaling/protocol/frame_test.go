@@ -115,6 +115,10 @@ func TestRefusedOnSight(t *testing.T) {
 		{"mediaType alone", `{"type":"mediaStateChange","mediaType":"video"}`, "bad-message"},
 		{"enabled alone", `{"type":"mediaStateChange","enabled":true}`, "bad-message"},
 		{"mediaType unknown", `{"type":"mediaStateChange","mediaType":"smell","enabled":true}`, "bad-message"},
+		{"a cause", `{"type":"mediaStateChange","audio":false,"audioCause":"in-use","videoCause":null}`, ""},
+		{"cause number", `{"type":"mediaStateChange","audio":false,"audioCause":1}`, "bad-message"},
+		{"cause sentence", `{"type":"mediaStateChange","audio":false,"audioCause":"Click <here>"}`, "bad-message"},
+		{"cause too long", `{"type":"mediaStateChange","video":false,"videoCause":"` + strings.Repeat("a", maxCause+1) + `"}`, "bad-message"},
 		{"forms that disagree", `{"type":"mediaStateChange","mediaType":"video","enabled":true,"video":false}`, "bad-message"},
 		{"path unknown", `{"type":"mediaConnected","path":"pigeon"}`, "bad-message"},
 		{"path missing", `{"type":"mediaConnected"}`, "bad-message"},
@@ -191,6 +195,10 @@ func TestDecoded(t *testing.T) {
 	if c := got.(MediaStateChangeRequest).MediaChange; c.Named != [3]bool{true, false, true} || c.To != (Media{Screen: true}) || c.Single() != -1 {
 		t.Errorf("got %#v", c)
 	}
+	_, got, _ = decode(`{"type":"mediaStateChange","audio":false,"video":true,"audioCause":"missing","videoCause":"muted"}`)
+	if c := got.(MediaStateChangeRequest).MediaChange; c.To != (Media{Video: true, AudioCause: "missing"}) {
+		t.Errorf("a cause belongs to what is off: got %#v", c)
+	}
 	if h, _, _ := decode(`{"type":"x","ref":"r","seq":7,"ack":3}`); string(h.Ref) != `"r"` || h.Seq != 7 || h.Ack != 3 {
 		t.Errorf("got %#v", h)
 	}
@@ -219,6 +227,7 @@ func TestMessages(t *testing.T) {
 		{CallAnsweredMessage{Callee: "B", CalleeID: "u", Reason: "busy"}, `{"type":"callAnswered","accepted":false,"callee":"B","calleeId":"u","reason":"busy"}`},
 		{CallStartedMessage{CallID: "c", Role: "callee", Peer: "A", PeerID: "u", Self: on}, `{"type":"callStarted","callId":"c","role":"callee","peer":"A","peerId":"u","media":{"self":{"audio":true,"video":false,"screen":true},"peer":{"audio":false,"video":false,"screen":false}}}`},
 		{MediaStateChangeMessage{Media: on, Sender: "A", SenderID: "u", CallID: "c", Kind: 2}, `{"type":"mediaStateChange","audio":true,"video":false,"screen":true,"sender":"A","senderId":"u","callId":"c","mediaType":"screen","enabled":true}`},
+		{MediaStateChangeMessage{Media: Media{AudioCause: "in-use"}, Sender: "A", SenderID: "u", CallID: "c", Kind: -1}, `{"type":"mediaStateChange","audio":false,"video":false,"screen":false,"audioCause":"in-use","sender":"A","senderId":"u","callId":"c"}`},
 		{PongMessage{T: []byte("5"), HasAck: true}, `{"type":"pong","t":5,"ack":0}`},
 		{PongMessage{}, `{"type":"pong"}`},
 		{ErrorMessage{Code: "bad-json", Message: "m"}, `{"type":"error","code":"bad-json","message":"m"}`},

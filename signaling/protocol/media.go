@@ -7,6 +7,9 @@ type Media struct {
 	Audio  bool `json:"audio"` // the tags are those of session tokens
 	Video  bool `json:"video"`
 	Screen bool `json:"screen"`
+	// Why the first two are off though the user wants them on; "" where that is not so, or not said.
+	AudioCause string `json:"audioCause,omitempty"`
+	VideoCause string `json:"videoCause,omitempty"`
 }
 
 // Kinds are the names of the three states, in the order of Media's fields.
@@ -14,9 +17,12 @@ var Kinds = [3]string{"audio", "video", "screen"}
 
 func (m *Media) Kind(i int) *bool { return [3]*bool{&m.Audio, &m.Video, &m.Screen}[i] }
 
-// Fields writes the three states into an object.
+// Cause is where the cause of a kind is, nil for a kind that has none.
+func (m *Media) Cause(i int) *string { return [3]*string{&m.AudioCause, &m.VideoCause, nil}[i] }
+
+// Fields writes the three states into an object, and what causes are known.
 func (m Media) Fields(o Object) Object {
-	return o.Bool("audio", m.Audio).Bool("video", m.Video).Bool("screen", m.Screen)
+	return o.Bool("audio", m.Audio).Bool("video", m.Video).Bool("screen", m.Screen).Optional("audioCause", m.AudioCause).Optional("videoCause", m.VideoCause)
 }
 
 func bothMedia(o Object, self, peer Media) Object {
@@ -51,6 +57,9 @@ func (c MediaChange) Apply(m *Media) {
 	for i, named := range c.Named {
 		if named {
 			*m.Kind(i) = *c.To.Kind(i)
+			if cause := m.Cause(i); cause != nil {
+				*cause = *c.To.Cause(i)
+			}
 		}
 	}
 }

@@ -2,7 +2,13 @@ package protocol
 
 // This file is mediaStateChange: what a party sends, and what it does not.
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
+
+// maxCause is the longest word for a cause.
+const maxCause = 32
 
 // MediaStateChangeRequest is the client's form.
 type MediaStateChangeRequest struct {
@@ -50,6 +56,23 @@ func (f Fields) mediaChange() (c MediaChange, r Refusal) {
 		c.Named[i], *c.To.Kind(i) = true, enabled
 	case c.Empty():
 		return c, BadMessage.Because("no state is named")
+	}
+	return f.causes(c)
+}
+
+// causes reads why what is off is off: words of the clients' own, of which only the form is the server's business.
+func (f Fields) causes(c MediaChange) (MediaChange, Refusal) {
+	for i, kind := range Kinds[:2] {
+		cause, r := f.word(kind + "Cause")
+		if r != OK {
+			return c, r
+		}
+		if len(cause) > maxCause || strings.Trim(cause, "abcdefghijklmnopqrstuvwxyz-") != "" {
+			return c, BadMessage.Because(kind + "Cause must be a word")
+		}
+		if c.Named[i] && !*c.To.Kind(i) {
+			*c.To.Cause(i) = cause
+		}
 	}
 	return c, OK
 }

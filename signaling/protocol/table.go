@@ -57,7 +57,7 @@ var Table = [...]Row{
 	{Type: "answer", Scope: ofCall, Decode: decodeAnswer, Client: AnswerRequest{}, Keys: []string{"answer"}, Server: AnswerMessage{}},
 	{Type: "iceCandidate", Scope: ofCall, Decode: decodeICECandidate, Client: ICECandidateRequest{}, Keys: []string{"candidate"}, Server: ICECandidateMessage{}},
 	{Type: "mediaStateChange", Scope: ofCall, Decode: decodeMediaStateChange, Client: MediaStateChangeRequest{},
-		Keys: []string{"audio", "video", "screen", "mediaType", "enabled"}, Server: MediaStateChangeMessage{}},
+		Keys: []string{"audio", "video", "screen", "mediaType", "enabled", "audioCause", "videoCause"}, Server: MediaStateChangeMessage{}},
 	{Type: "endCall", Scope: ofCall, Decode: decodeEndCall, Client: EndCallRequest{}},
 	{Type: "mediaConnected", Scope: ofCall, Decode: decodeMediaConnected, Client: MediaConnectedRequest{}, Keys: []string{"path", "candidateType", "protocol", "setupMs"}},
 	{Type: "callStats", Scope: ofCall, Decode: decodeCallStats, Client: CallStatsRequest{}, Keys: []string{"path", "rttMs", "lossPct", "jitterMs", "bitrateKbps"}},

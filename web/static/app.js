@@ -160,7 +160,8 @@ async function enter(join) {
     void media.start({ source, name: welcome.username, tone: query.has("tone") });
     note();
   } catch (error) {
-    model.loginError = error instanceof SignalingError ? error.code : "internal";
+    const code = error instanceof SignalingError ? error.code : "internal";
+    model.loginError = code === "unreachable" ? await (await import("./hurdle.js")).hurdle(url.href) : code;
   }
   model.joining = false;
   show();

@@ -213,8 +213,8 @@ export class Call extends Emitter {
   }
 
   /** @param {Partial<MediaState>} media */
-  #heard({ audio = this.theirs.audio, video = this.theirs.video, screen = this.theirs.screen }) {
-    this.theirs = { audio, video, screen };
+  #heard({ audio = this.theirs.audio, video = this.theirs.video, screen = this.theirs.screen, audioCause, videoCause }) {
+    this.theirs = { audio, video, screen, ...(!audio && audioCause && { audioCause }), ...(!video && videoCause && { videoCause }) };
     this.#paths.setTheirs(this.theirs);
     this.emit("media", this.theirs);
   }
@@ -226,7 +226,10 @@ export class Call extends Emitter {
     /** @type {Partial<MediaState>} */
     const change = {};
     for (const kind of /** @type {const} */ (["audio", "video", "screen"])) {
-      if (state[kind] !== this.#told[kind]) change[kind] = state[kind];
+      const cause = kind === "screen" ? null : /** @type {const} */ (`${kind}Cause`);
+      if (state[kind] === this.#told[kind] && (!cause || state[cause] === this.#told[cause])) continue;
+      change[kind] = state[kind];
+      if (cause && state[cause]) change[cause] = state[cause];
     }
     if (!Object.keys(change).length) return;
     this.#told = state;

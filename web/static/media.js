@@ -63,7 +63,9 @@ export class LocalMedia extends Emitter {
     const { audio, video, screen } = this.#on;
     const heard = this.#devices.audio.track !== null && !this.#devices.audio.fault;
     const seen = this.#tracks.video !== null && !(this.#tracks.video === this.#devices.video.track && this.#devices.video.fault === "muted");
-    return { audio: audio && (heard || this.#tone), video: screen || (video && seen), screen };
+    const state = { audio: audio && (heard || this.#tone), video: screen || (video && seen), screen };
+    const { audio: deaf, video: blind } = this.faults;
+    return { ...state, ...(!state.audio && deaf && { audioCause: deaf }), ...(!state.video && blind && { videoCause: blind }) };
   }
 
   /** What keeps a wish from coming true; "" where nothing does. @returns {{audio: Fault, video: Fault}} */

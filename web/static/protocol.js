@@ -3,7 +3,8 @@
 
 /**
  * @typedef {"audio" | "video" | "screen"} Kind
- * @typedef {{audio: boolean, video: boolean, screen: boolean}} MediaState  true: on
+ * @typedef {{audio: boolean, video: boolean, screen: boolean, audioCause?: string, videoCause?: string}} MediaState  true: on;
+ *   the causes say why what is wished for is off all the same
  * @typedef {"direct" | "turn" | "relay"} PathName
  * @typedef {"available" | "ringing" | "busy"} UserStatus
  * @typedef {{id: string, username: string, status: UserStatus}} User
@@ -22,7 +23,7 @@
  *   | {type: "offer", offer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "answer", answer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "iceCandidate", candidate: RTCIceCandidateInit | null, target?: string, callId?: string}
- *   | {type: "mediaStateChange", audio?: boolean, video?: boolean, screen?: boolean, callId?: string}
+ *   | {type: "mediaStateChange", audio?: boolean, video?: boolean, screen?: boolean, audioCause?: string, videoCause?: string, callId?: string}
  *   | {type: "endCall", callId?: string, target?: string}
  *   | {type: "iceServers"}
  *   | {type: "mediaConnected", callId?: string, path: PathName, candidateType: string, protocol: string, setupMs: number}
@@ -59,7 +60,7 @@
  *   | {type: "offer", offer: RTCSessionDescriptionInit, caller: string, callerId: string, callId: string}
  *   | {type: "answer", answer: RTCSessionDescriptionInit, sender: string, senderId: string, callId: string}
  *   | {type: "iceCandidate", candidate: RTCIceCandidateInit | null, sender: string, senderId: string, callId: string}
- *   | {type: "mediaStateChange", audio: boolean, video: boolean, screen: boolean, sender: string, senderId: string, callId: string, mediaType?: Kind, enabled?: boolean}
+ *   | {type: "mediaStateChange", sender: string, senderId: string, callId: string, mediaType?: Kind, enabled?: boolean} & MediaState
  *   | {type: "callEnded", caller: string, callerId: string, callId: string, reason: EndReason}
  *   | {type: "iceServers", iceServers: RTCIceServer[], iceExpiresAt?: number, iceExpiresInMs?: number}
  *   | {type: "relayStart", callId: string, reason: string}

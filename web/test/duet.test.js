@@ -185,6 +185,21 @@ test("muted before the call: told when it is asked for, and not undone by anythi
   assert.equal(media.state.audio, false);
 });
 
+test("why something is off is told, and told again when the cause is another; theirs is known until it is on", async () => {
+  await online();
+  const call = duet.dial(duet.users[0]);
+  say({ type: "ringing", callId: "c_1", callee: "bob", calleeId: BOB.id });
+  say(started({ media: { self: ON, peer: { ...ON, audio: false, audioCause: "missing" } } }));
+  assert.deepEqual(call.theirs, { audio: false, video: true, screen: false, audioCause: "missing" });
+  say({ type: "mediaStateChange", ...ON, sender: "bob", senderId: BOB.id, callId: "c_1" });
+  assert.deepEqual(call.theirs, ON);
+  media.set({ audio: false, audioCause: "muted" });
+  media.set({ audio: false, audioCause: "ended" });
+  media.set({ audio: false, audioCause: undefined });
+  const told = net.newest().sent.filter((m) => m.type === "mediaStateChange").map(({ audio, audioCause }) => [audio, audioCause]);
+  assert.deepEqual(told, [[false, "muted"], [false, "ended"], [false, undefined]]);
+});
+
 test("states that the other side set while it rang come with callStarted", async () => {
   await online();
   const call = duet.dial(duet.users[0]);

@@ -50,6 +50,18 @@ for (const [what, change, want] of [
   });
 }
 
+test("a cause is told of what is off though it is wanted, and of nothing else", async () => {
+  lab.has.audio = false;
+  await start();
+  const causes = () => [media.state.audioCause, media.state.videoCause];
+  assert.deepEqual(causes(), ["missing", undefined]);
+  void media.setAudio(false);
+  assert.deepEqual(causes(), [undefined, undefined], "muted by choice");
+  lab.tracks.video.mute(true);
+  await advance(1_000);
+  assert.deepEqual(causes(), [undefined, "muted"]);
+});
+
 test("while the user thinks: nothing for three seconds, then stand-ins, and what comes in the end is taken", async () => {
   lab.permission = { audio: "", video: "" };
   await start();

@@ -78,6 +78,23 @@ test("the other side's screen is told in words", async () => {
   assert.equal(at("status").textContent, "bob is sharing the screen");
 });
 
+test("what changes at the other side is said to those who do not see it, once, with its cause", async () => {
+  const said = [];
+  const next = async (theirs) => {
+    await show({ page: "chat", call: call("accepted", { theirs: { audio: true, video: true, screen: false, ...theirs } }) });
+    said.push(at("said").textContent);
+  };
+  for (const theirs of [{}, { audio: false, audioCause: "missing" }, { audio: false }, {}, { screen: true }, { video: false }]) await next(theirs);
+  assert.deepEqual(said, [
+    "", "bob has no microphone", "bob's microphone is off", "bob's microphone is on", "bob is sharing the screen", "bob shares the screen no more. bob's picture is off",
+  ]);
+  assert.deepEqual([at("said").getAttribute("role"), at("cover-text").textContent], ["status", "bob's picture is off"]);
+  await next({ audio: false, audioCause: "in-use" });
+  assert.equal(at("peer-muted-text").textContent, "Another program is using bob's microphone");
+  await show({ call: null });
+  assert.equal(at("said").textContent, "");
+});
+
 test("a browser that cannot make calls is told so at login, and for as long as it stays", async () => {
   await show({ able: false });
   assert.equal(at("login-unable").shown, true);

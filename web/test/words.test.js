@@ -26,6 +26,7 @@ test("every reason of the protocol has its sentence", () => {
 });
 
 test("every fault of a device has its sentence", () => {
+  for (const fault of ["asking", "missing", "refused", "in-use", "ended", "muted", "insecure"]) assert.ok(`peer-audio_${fault}` in TEXTS.en, fault);
   for (const kind of ["audio", "video"]) for (const fault of ["asking", "missing", "refused", "in-use", "ended", "muted", "insecure"]) assert.ok(`fault_${kind}-${fault}` in TEXTS.en, fault);
 });
 

@@ -1,5 +1,7 @@
 // remote.js: the other side, as it is seen and heard.
 
+import { explain } from "../i18n.js";
+
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./view.js").Model} Model */
 
@@ -73,9 +75,14 @@ export class Remote {
     page.avatar(page.at("peer-avatar"), name);
     page.at("peer-avatar").classList.toggle("rings", Boolean(call && (call.phase === "calling" || call.phase === "ringing")));
     let text = name;
-    if (live && !call.theirs.video && !call.theirs.screen) text = page.t("peerVideoOff", { name });
+    if (live && !call.theirs.video && !call.theirs.screen) text = off(page, "video", call);
     page.text(page.at("cover-text"), text);
     page.at("peer-muted").hidden = !live || call.theirs.audio;
-    page.text(page.at("peer-muted-text"), page.t("peerMuted", { name }));
+    page.text(page.at("peer-muted-text"), call ? off(page, "audio", call) : "");
   }
+}
+
+/** That the other side is not heard or seen, and why if they say so. @param {Page} page @param {"audio" | "video"} kind @param {NonNullable<Model["call"]>} call */
+export function off(page, kind, { peer, theirs }) {
+  return explain(page.language, `peer-${kind}`, theirs[`${kind}Cause`] ?? "", { name: peer });
 }

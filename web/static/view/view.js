@@ -9,6 +9,7 @@ import { Notices } from "./notices.js";
 import { Page } from "./page.js";
 import { People } from "./people.js";
 import { Remote } from "./remote.js";
+import { Said } from "./said.js";
 import { Stage } from "./stage.js";
 
 /** @typedef {import("../protocol.js").User} User */
@@ -43,6 +44,7 @@ export class View extends Emitter {
   #remote;
   #incoming;
   #notices;
+  #said;
   #focus;
   #drawing = false;
   #peer = ""; // of the last call
@@ -57,6 +59,7 @@ export class View extends Emitter {
     this.#remote = new Remote(page);
     this.#incoming = new Incoming(page);
     this.#notices = new Notices(page);
+    this.#said = new Said(page);
     this.#focus = new Focus(doc);
     this.#wire(doc);
     this.#draw();
@@ -152,6 +155,7 @@ export class View extends Emitter {
       this.#drawPeople();
       this.#stage.draw(this.#model);
       this.#remote.draw(call);
+      this.#said.draw(call);
     }
     const answered = this.#incoming.draw(call?.phase === "incoming" ? call : null) && call?.phase === "accepted";
     this.#peer = call?.peer ?? this.#peer;
