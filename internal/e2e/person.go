@@ -22,6 +22,12 @@ func (b *Browser) Open(query string) {
 	b.step("open the page", func(ctx context.Context) error { return b.page.navigate(ctx, b.url+query) })
 }
 
+// Leave closes the page, so to speak: an empty one takes its place.
+func (b *Browser) Leave() {
+	b.t.Helper()
+	b.step("leave the page", func(ctx context.Context) error { return b.page.navigate(ctx, "about:blank") })
+}
+
 // Click clicks the element once it can be seen, with the mouse: to the browser that is a person's gesture.
 func (b *Browser) Click(id string) {
 	b.t.Helper()

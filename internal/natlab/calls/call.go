@@ -152,11 +152,7 @@ func (w *World) bothSee(a, b *Person) [2]sight {
 func (w *World) part(both ...*Person) {
 	for _, p := range both {
 		_ = w.a.try(func() { e2e.JS[any](p.Browser, "window.duet?.leave()") })
-		_ = w.a.try(func() { e2e.JS[any](p.Browser, "setTimeout(() => location.replace('about:blank'))") })
-		// Not before it has left: its own navigation would end that to the next call's page.
-		_ = w.a.try(func() {
-			p.Eventually("the page is left", patience, func() bool { return e2e.JS[string](p.Browser, "document.URL") == "about:blank" })
-		})
+		_ = w.a.try(func() { p.Leave() })
 	}
 }
 
