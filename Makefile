@@ -1,5 +1,5 @@
 # Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
-.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling deps lint unit fuzz web e2e natlab clean
+.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling deps lint unit fuzz web e2e clients natlab clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -38,7 +38,7 @@ unit fuzz: ## one stage of make test; so are the next
 web: ## the page's own tests and its types
 	@.ci/test web types
 
-e2e natlab:
+e2e clients natlab:
 	@.ci/test $@
 
 clean: ## what the above made

@@ -37,9 +37,9 @@ var rooms = map[string][]string{
 // keepers says which folders alone may know a library. Tests may use more, and so may the folders in exempt, which are
 // nothing but tests.
 var keepers = map[string][]string{
-	"github.com/gorilla/websocket":         {"signaling/wsconn"},
+	"github.com/gorilla/websocket":         {"signaling/wsconn", "examples/pion"},
 	"github.com/pion/turn/v3":              {"turn"},
-	"github.com/pion/webrtc/v4":            {"relay"},
+	"github.com/pion/webrtc/v4":            {"relay", "examples/pion"},
 	"github.com/pion/stun/v4":              {"internal/netaddr"},
 	"github.com/pion/stun/v2":              {}, // pion/turn's, which a fuzz target reads with
 	"github.com/pion/interceptor":          {"relay"},
@@ -57,7 +57,7 @@ var keepers = map[string][]string{
 	"github.com/prometheus/client_golang/": {"cmd", "signaling", "turn", "relay", "internal/metrics"},
 }
 
-var exempt = []string{"internal/e2e", "internal/natlab", "internal/bench", "internal/arch"}
+var exempt = []string{"internal/e2e", "internal/clients", "internal/natlab", "internal/bench", "internal/arch"}
 
 func within(dir string, folders []string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool { return dir == f || strings.HasPrefix(dir, f+"/") })
