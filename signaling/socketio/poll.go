@@ -17,23 +17,33 @@ const (
 	upgradePause = 100 * time.Millisecond // for which a poll waits while an upgrade goes on
 )
 
-// poll answers a GET when there is something to say.
-func (c *Conn) poll(w http.ResponseWriter, r *http.Request) {
+// alone lets a request in, of a kind that a session has one of at a time and up to a state. One that overlaps another
+// ends the session.
+func (c *Conn) alone(w http.ResponseWriter, busy *bool, until state) bool {
 	if !c.app.AllowRequest() {
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return false
+	}
+	c.mu.Lock()
+	overlaps := *busy
+	good := !overlaps && c.stream == nil && c.state <= until
+	*busy = overlaps || good
+	c.mu.Unlock()
+	if overlaps {
+		c.fail(engineClose)
+	}
+	if !good {
+		badRequest.answer(w)
+	}
+	return good
+}
+
+// poll answers a GET when there is something to say.
+func (c *Conn) poll(w http.ResponseWriter, r *http.Request) {
+	if !c.alone(w, &c.polling, closing) {
 		return
 	}
 	c.mu.Lock()
-	overlap, gone := c.polling, c.stream != nil || c.state == closed
-	if overlap || gone {
-		c.mu.Unlock()
-		if overlap {
-			c.fail(engineClose)
-		}
-		badRequest.answer(w)
-		return
-	}
-	c.polling = true
 	c.heard = time.Now()
 	came := c.polled
 	c.polled, c.unproved, c.unasked = 0, 0, 0
@@ -153,23 +163,9 @@ func (c *Conn) write(w http.ResponseWriter, body []byte) error {
 
 // post handles the packets of a POST.
 func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
-	if !c.app.AllowRequest() {
-		http.Error(w, "too many requests", http.StatusTooManyRequests)
+	if !c.alone(w, &c.posting, open) {
 		return
 	}
-	c.mu.Lock()
-	overlap, gone := c.posting, c.stream != nil || c.state != open
-	if overlap || gone {
-		c.mu.Unlock()
-		if overlap {
-			c.fail(engineClose)
-		}
-		badRequest.answer(w)
-		return
-	}
-	c.posting = true
-	c.mu.Unlock()
-
 	status := c.read(w, r)
 
 	c.mu.Lock()
