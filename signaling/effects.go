@@ -79,7 +79,7 @@ func (st *step) Begun(e call.Begun) {
 	st.turn.CallStarted(c.ID, c.Party[0].ID, c.Party[1].ID)
 	for _, p := range c.Party {
 		if s := st.sessions[p.ID]; s != nil && s.conn != nil && !st.hidesAddresses() {
-			st.turn.Candidate(c.ID, p.ID, s.conn.ip.String())
+			st.turn.Seen(c.ID, p.ID, s.conn.ip.String())
 		}
 	}
 }

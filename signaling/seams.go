@@ -63,9 +63,11 @@ type TURN interface {
 	ICEServers(user, host string) (urls []string, username, credential string, expires time.Time)
 	// CallStarted lets two users reach each other's relays and candidates.
 	CallStarted(call, userA, userB string)
-	// Candidate notes an address that user signalled or connects from; it is
-	// called before the candidate is forwarded.
+	// Candidate notes an address that user says it has; it is called before the
+	// candidate is forwarded.
 	Candidate(call, user, ip string)
+	// Seen notes the address that user connects from.
+	Seen(call, user, ip string)
 	CallEnded(call string)
 	// UserStatus tells how user fares: the transports (udp, tcp, tls) of its
 	// allocations, whether anything has come to one of them from a peer, and the

@@ -95,6 +95,7 @@ func (l ledger) ICEServers(user, host string) ([]string, string, string, time.Ti
 }
 func (l ledger) CallStarted(call, a, b string)             { l.note("started %s %s", a, b) }
 func (l ledger) Candidate(call, user, ip string)           { l.note("%s at %s", user, ip) }
+func (l ledger) Seen(call, user, ip string)                { l.note("%s comes from %s", user, ip) }
 func (l ledger) CallEnded(call string)                     { l.note("ended") }
 func (l ledger) UserStatus(string) ([]string, bool, []int) { return nil, false, l.refused }
 
@@ -121,7 +122,7 @@ func TestTURNHearsFirst(t *testing.T) {
 		}
 		b.send(msg{"type": "callResponse", "accepted": true})
 		a.expect("callAnswered")
-		if got := asked(); got != "started ann bob; ann at 192.0.2.1; bob at 192.0.2.2" {
+		if got := asked(); got != "started ann bob; ann comes from 192.0.2.1; bob comes from 192.0.2.2" {
 			t.Errorf("on acceptance: %s", got)
 		}
 		a.send(msg{"type": "offer", "offer": msg{"type": "offer", "sdp": "v=0\r\na=candidate:1 1 udp 1 2001:db8::5 9 typ host\r\na=candidate:1 1 udp 1 abc.local 9 typ host\r\n"}})

@@ -78,7 +78,7 @@ func (st *step) attach(s *session, c *conn) {
 	s.conn, s.lastIP = c, c.ip
 	st.absent.back(s)
 	if in := s.Call; in != nil && in.Accepted() && st.turn != nil && !st.hidesAddresses() {
-		st.turn.Candidate(in.ID, s.ID, c.ip.String())
+		st.turn.Seen(in.ID, s.ID, c.ip.String())
 	}
 }
 

@@ -20,6 +20,7 @@ type allocation struct {
 	local    netip.Addr // see route
 	who      identity
 	quota    *userQuota
+	plots    []*plot // of a user for whom nobody vouches
 	member   *member // of a user who may only reach its call; nil: any public address
 	relay    netip.AddrPort
 	born     time.Time
@@ -156,8 +157,11 @@ func (g *gate) allocate() (*allocation, error) {
 	if a.quota = s.quotas.enter(a.who, a.client.Addr(), a, min(r.ports(), 1)); a.quota == nil {
 		return nil, errQuota
 	}
+	if a.who.own() && s.quotas.open {
+		a.plots = s.quotas.commons.enter(a.client.Addr())
+	}
 	if a.who.own() && s.cfg.Permissions == "call" {
-		a.member = s.callPeers.hold(a.who.id)
+		a.member = s.callPeers.hold(a.who.id, canonical(a.client.Addr()))
 	}
 	if err := s.giveRelay(a, r); err != nil {
 		s.released(a)
@@ -221,6 +225,9 @@ func (g *gate) abandon(a *allocation) {
 
 func (s *Server) released(a *allocation) {
 	s.quotas.leave(a.quota, a.client.Addr(), a)
+	if a.plots != nil {
+		s.quotas.commons.leave(a.client.Addr())
+	}
 	if a.member != nil {
 		s.callPeers.release(a.member)
 	}

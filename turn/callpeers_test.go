@@ -136,19 +136,112 @@ func TestCallsDoNotOpenDeniedRanges(t *testing.T) {
 	}
 }
 
-func TestPartiesAreForgotten(t *testing.T) {
-	p := newCallPeers()
-	u := p.hold("a")
-	p.started("c", "a", "b")
-	for i := range 2 * maxCandidates {
-		p.candidates("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}))
+// Whoever is on both ends of a call reached every public address by naming it, 64 in each call. Now addresses count that the
+// server has seen, at the user's connection and at its allocations, and few others.
+func TestForeignAddressesAreFew(t *testing.T) {
+	s := start(t, func(c *Config, _ *limits) { c.Permissions, c.AllowPeers = "call", []string{"127.0.0.0/8"} })
+	const other = "u_other0000000000000000000"
+	a := dial(t, s, "udp").own(s, ownUser)
+	a.allocate()
+	reaches := func(ip string) bool {
+		at := netip.AddrPortFrom(netip.MustParseAddr(ip), 4000)
+		return a.ask(methodCreatePermission, peerAddress(at)).code == 0
 	}
-	if n := len(p.users["b"].now.Load().addrs); n != maxCandidates {
-		t.Errorf("%d addresses kept, want %d", n, maxCandidates)
+	name := func(ip string) bool {
+		s.Candidate("c", other, ip)
+		return reaches(ip)
+	}
+	opened := 0
+	for call := range 3 {
+		s.CallStarted("c", ownUser, other)
+		for i := range 20 {
+			if name(fmt.Sprintf("8.8.%d.%d", call, i)) {
+				opened++
+			}
+		}
+		s.CallEnded("c")
+	}
+	if opened != maxForeign {
+		t.Errorf("%d addresses that nothing but the other party's word speaks for were opened, want %d", opened, maxForeign)
+	}
+
+	s.CallStarted("c", ownUser, other)
+	if !name("8.8.0.0") {
+		t.Error("what counted an hour ago does not count in the next call")
+	}
+	for _, private := range []string{"10.0.0.1", "192.168.0.1", "fe80::1"} {
+		s.Candidate("c", other, private)
+	}
+	if name("127.0.0.7") {
+		t.Error("one more is opened")
+	}
+	b := dialFrom(t, s, "udp", "127.0.0.7").own(s, other)
+	b.allocate()
+	if !reaches("127.0.0.7") {
+		t.Error("where the other party has an allocation it is not reached")
+	}
+	s.Seen("c", other, "9.9.9.9")
+	if !reaches("9.9.9.9") {
+		t.Error("where the other party is connected it is not reached")
+	}
+	if name("9.9.9.10") {
+		t.Error("beside it, in IPv4, is somebody else")
+	}
+}
+
+func TestSeenNetworks(t *testing.T) {
+	p, now := newCallPeers(), time.Now()
+	addr := netip.MustParseAddr
+	u := p.hold("b", addr("2001:db8:1:2::3"))
+	p.started("c", "a", "b")
+	open := func(ip string) bool { return p.users["a"].reaches(addr(ip)) }
+	for i := range maxForeign {
+		p.candidate("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), now)
+	}
+	p.candidate("c", "b", addr("2001:db8:1:2:ffff::1"), now)
+	p.candidate("c", "b", addr("2001:db8:1:3::1"), now)
+	if !open("2001:db8:1:2:ffff::1") || open("2001:db8:1:3::1") {
+		t.Error("a /64 in which a user was seen is its own, and no other")
+	}
+	p.connected("c", "b", addr("2001:db8:1:3::9"))
+	if !open("2001:db8:1:3::1") {
+		t.Error("an address that was named before the user was seen there stays closed")
+	}
+	for i := range 2 * maxSeen { // which does not grow
+		p.connected("c", "b", netip.AddrFrom4([4]byte{2, 2, 2, byte(i)}))
+	}
+	if len(u.seen) != maxSeen {
+		t.Errorf("%d networks are remembered, want %d", len(u.seen), maxSeen)
+	}
+	p.forget(now.Add(foreignTime))
+	p.ended("c")
+	p.started("d", "a", "b")
+	for i := range 2 * maxForeign {
+		p.candidate("d", "b", netip.AddrFrom4([4]byte{3, 3, 3, byte(i)}), now.Add(foreignTime))
+	}
+	if !open("3.3.3.7") || open("3.3.3.8") {
+		t.Errorf("an hour later %d addresses are not opened", maxForeign)
+	}
+}
+
+func TestPartiesAreForgotten(t *testing.T) {
+	p, now := newCallPeers(), time.Now()
+	u := p.hold("a", netip.MustParseAddr("127.0.0.1"))
+	p.started("c", "a", "b")
+	p.connected("c", "b", netip.MustParseAddr("127.0.0.2"))
+	for i := range 2 * maxCandidates {
+		p.candidate("c", "b", netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), now)
+	}
+	if b := p.users["b"]; len(b.named) != maxCandidates || len(b.now.Load().addrs) != 1+maxForeign {
+		t.Errorf("%d addresses kept and %d opened", len(b.named), len(b.now.Load().addrs))
 	}
 	p.started("c", "a", "b") // told twice
 	p.ended("c")
 	p.release(u)
+	if len(p.users) != 1 {
+		t.Errorf("left: %v, want who has named foreign addresses", p.users)
+	}
+	p.forget(now.Add(foreignTime))
 	if len(p.users)+len(p.calls) != 0 {
 		t.Errorf("left: %v, %v", p.users, p.calls)
 	}

@@ -64,16 +64,29 @@ func validHost(host string) bool {
 	return err != nil
 }
 
-// CallStarted lets each of two users reach the other's relays and candidates from now on.
+// CallStarted lets each of two users reach the other's relays and addresses from now on.
 func (s *Server) CallStarted(call, userA, userB string) { s.callPeers.started(call, userA, userB) }
 
-// Candidate notes an address that user has candidates in a call, or from which its connection comes; anything that is no
-// IP address is ignored. The other member may reach it when this returns.
+// Candidate notes an address that user says it has; anything that is no IP address is ignored. The other member may reach it
+// when this returns, if the server has seen the user there itself, at its connection (Seen) or as the client of one of its
+// allocations; others in a small number an hour.
 func (s *Server) Candidate(call, user, ip string) {
-	if addr, err := netip.ParseAddr(ip); err == nil {
-		s.callPeers.candidates(call, user, canonical(addr))
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return
+	}
+	// What nobody may reach need not be counted: most candidates are private.
+	if addr = canonical(addr); s.policy.accessTo(netip.AddrPortFrom(addr, 0)).outside {
+		s.callPeers.candidate(call, user, addr, time.Now())
 	}
 }
 
-// CallEnded takes back what CallStarted and Candidate gave: the next packet does not pass.
+// Seen notes the address from which user's connection comes. The other member may reach it when this returns.
+func (s *Server) Seen(call, user, ip string) {
+	if addr, err := netip.ParseAddr(ip); err == nil {
+		s.callPeers.connected(call, user, canonical(addr))
+	}
+}
+
+// CallEnded takes back what CallStarted, Candidate and Seen gave: the next packet does not pass.
 func (s *Server) CallEnded(call string) { s.callPeers.ended(call) }

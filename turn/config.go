@@ -42,10 +42,15 @@ type Config struct {
 	RelayPorts string `yaml:"relay_ports"`
 	// Peers that may be reached besides public ones, as addresses or networks. Private ranges open when covered,
 	// loopback and link-local only when named themselves. Needed where browsers and server share a private network.
+	// Ports 443 and from 1024 up are open, as at public addresses: below are services that are not for strangers. An
+	// address that is named alone is open at every port. The server's own addresses, public ones too, are closed unless
+	// named alone, for a media server beside it; a channel to one is refused with 403.
 	AllowPeers []string `yaml:"allow_peers"`
 	// Static users with their passwords, besides the time-limited ones: {name: password}.
 	Users map[string]string `yaml:"users" secret:"true"`
-	// Peers that Duet's own users may reach: call (those of their current call) or public (any public address). Static
+	// Peers that Duet's own users may reach: call (those of their current call) or public (any public address). In a call
+	// these are the other party's relays, the addresses where the server has seen that party itself (its connection,
+	// its allocations; the whole /64), and 8 more an hour that the party only names: two who agree reach those. Static
 	// users and holders of credentials for other software always may reach public addresses.
 	Permissions string `yaml:"permissions"`
 	// How long issued credentials may begin something; what runs goes on.
@@ -70,6 +75,10 @@ type Config struct {
 	UserBytesPerSecond int64 `yaml:"user_bytes_per_second"`
 	// The same in packets a second.
 	UserPPS int64 `yaml:"user_pps"`
+	// Bytes a second relayed in all for Duet's own users while anybody may join (signaling.join.mode open), both directions
+	// together: about 150 calls. A packet counts for at least 400. One address (IPv6: one /64) may have a quarter, a /56
+	// half and a /48 three quarters of it.
+	OpenBytesPerSecond int64 `yaml:"open_bytes_per_second"`
 	// Bytes a second relayed in all.
 	TotalBytesPerSecond int64 `yaml:"total_bytes_per_second"`
 	// Packets a second relayed in all.
@@ -98,6 +107,7 @@ func DefaultConfig() Config {
 		TotalAllocations:     20_000,
 		UserBytesPerSecond:   5_000_000,
 		UserPPS:              10_000,
+		OpenBytesPerSecond:   50_000_000,
 	}
 }
 
@@ -157,7 +167,7 @@ func (c Config) Validate() error {
 	}
 	for key, n := range map[string]int64{
 		"user_allocations": int64(c.UserAllocations), "allocations_per_ip": int64(c.AllocationsPerIP), "total_allocations": int64(c.TotalAllocations), "streams_per_ip": int64(c.StreamsPerIP),
-		"user_bytes_per_second": c.UserBytesPerSecond, "user_pps": c.UserPPS, "total_bytes_per_second": c.TotalBytesPerSecond, "total_pps": c.TotalPPS,
+		"user_bytes_per_second": c.UserBytesPerSecond, "user_pps": c.UserPPS, "open_bytes_per_second": c.OpenBytesPerSecond, "total_bytes_per_second": c.TotalBytesPerSecond, "total_pps": c.TotalPPS,
 	} {
 		if n < 0 {
 			add("%s: %d is less than 0, which means no limit", key, n)
@@ -166,7 +176,7 @@ func (c Config) Validate() error {
 	if c.Listeners < 0 || c.Listeners > 256 {
 		add("listeners: %d is not between 0 and 256", c.Listeners)
 	}
-	for key, n := range map[string]int64{"user_bytes_per_second": c.UserBytesPerSecond, "total_bytes_per_second": c.TotalBytesPerSecond} {
+	for key, n := range map[string]int64{"user_bytes_per_second": c.UserBytesPerSecond, "open_bytes_per_second": c.OpenBytesPerSecond, "total_bytes_per_second": c.TotalBytesPerSecond} {
 		if n > 0 && n < 10_000 {
 			add("%s: %d bytes a second carry no call; at least 10000", key, n)
 		}

@@ -82,7 +82,7 @@ func (s *Server) toPeer(a *allocation, d *destination, buf []byte, at, n int, no
 	case !may.any() || may.relay && s.nested(buf[at:at+n]):
 		s.stats.drop(dropForbidden)
 		return
-	case !s.quotas.pass(a.quota, n, now):
+	case !s.quotas.pass(a, n, now):
 		s.stats.drop(dropOverQuota)
 		return
 	}
@@ -144,7 +144,7 @@ func (s *Server) fromPeer(a *allocation, buf []byte, from netip.AddrPort, now in
 // toClient gives a's client a payload: on the channel that it has bound to its sender, else as a Data indication (RFC 8656
 // section 11.3).
 func (s *Server) toClient(a *allocation, bound *binding, from netip.AddrPort, buf []byte, at, n int, now int64, e emitter, way path) {
-	if !s.quotas.pass(a.quota, n, now) {
+	if !s.quotas.pass(a, n, now) {
 		s.stats.drop(dropOverQuota)
 		return
 	}

@@ -15,8 +15,8 @@ import (
 // TestAnswers has the codes that the library does not give, or gives wrongly.
 func TestAnswers(t *testing.T) {
 	s := start(t, func(c *Config, _ *limits) { c.AllowPeers = append(c.AllowPeers, "::1") })
-	peer4 := peerAddress(netip.MustParseAddrPort("127.0.0.1:9"))
-	peer6 := peerAddress(netip.MustParseAddrPort("[::1]:9"))
+	peer4 := peerAddress(netip.MustParseAddrPort("127.0.0.1:4000"))
+	peer6 := peerAddress(netip.MustParseAddrPort("[::1]:4000"))
 	family := func(f byte) attribute { return attribute{attrRequestedFamily, []byte{f, 0, 0, 0}} }
 	udp := requestedTransport(protocolUDP)
 	for _, c := range []struct {

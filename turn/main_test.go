@@ -83,12 +83,18 @@ type client struct {
 
 func dial(t testing.TB, s *Server, network string) *client {
 	t.Helper()
+	return dialFrom(t, s, network, "127.0.0.1")
+}
+
+// dialFrom is dial for a client with an address of its own.
+func dialFrom(t testing.TB, s *Server, network, ip string) *client {
+	t.Helper()
 	udp, tcp := s.Addrs()
-	to := udp.String()
+	to, from := udp.String(), net.Addr(&net.UDPAddr{IP: net.ParseIP(ip)})
 	if network == "tcp" {
-		to = tcp.String()
+		to, from = tcp.String(), &net.TCPAddr{IP: net.ParseIP(ip)}
 	}
-	conn, err := net.Dial(network, to)
+	conn, err := (&net.Dialer{LocalAddr: from}).Dial(network, to)
 	if err != nil {
 		t.Fatal(err)
 	}

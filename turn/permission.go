@@ -36,7 +36,8 @@ func (g *gate) judgePeers() int {
 		switch {
 		case p.Addr().Is4In6() || p.Addr().Is4() != a.relay.Addr().Is4():
 			return codePeerFamily
-		case !may.any():
+		case !may.any(), p.Port() != 0 && !a.mayBind(p):
+			g.server.sayClosed(a, p, r.now)
 			return codeForbidden
 		}
 		outside = outside || may.outside

@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -13,7 +15,7 @@ func TestPermissionsAreCapped(t *testing.T) {
 	c := dial(t, s, "udp")
 	c.allocate()
 	to := func(i int) attribute {
-		return peerAddress(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), 9))
+		return peerAddress(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), 4000))
 	}
 	for i := range 5 {
 		c.mustAsk(methodCreatePermission, to(i))
@@ -116,17 +118,34 @@ func TestFamilyBeforePolicy(t *testing.T) {
 	}
 }
 
-// A permission for an address of the server's opens no way to the server itself: each packet's port is judged.
+// A permission for an address of the server's opens no way to the server itself, nor to what runs beside it: a channel, which
+// names the port, is refused, and each other packet's port is judged.
 func TestServerIsNoPeer(t *testing.T) {
-	for _, way := range ways {
-		s := start(t)
-		c := dial(t, s, "udp")
-		c.allocate()
-		udp, _ := s.Addrs()
-		own := udp.(*net.UDPAddr).AddrPort()
-		c.open(way, 0x4000, own)
-		c.say(way, 0x4000, own, string(c.build(methodBinding, classRequest)))
-		eventually(t, "it is lost", func() bool { return s.stats.dropped[dropUnreachable].Load() == 1 })
-		c.expectSilence(way)
+	log := make(lines, 100)
+	s := startWith(t, Deps{Log: slog.New(slog.NewTextHandler(log, nil))}, func(c *Config, _ *limits) { c.AllowPeers = nil })
+	_, beside := peer(t)
+	udp, _ := s.Addrs()
+	c := dial(t, s, "udp")
+	relay := c.allocate()
+	for i, own := range []netip.AddrPort{udp.(*net.UDPAddr).AddrPort(), beside} {
+		if a := c.ask(methodChannelBind, channelNumber(uint16(0x4000+i)), peerAddress(own)); a.code != codeForbidden {
+			t.Errorf("a channel to %s: got %d, want 403", own, a.code)
+		}
+		c.open("indication", 0, own)
+		c.say("indication", 0, own, string(c.build(methodBinding, classRequest)))
+		eventually(t, "it is lost", func() bool { return s.stats.dropped[dropUnreachable].Load() == uint64(i+1) })
+		c.expectSilence("indication")
 	}
+	c.bind(0x4002, relay) // somebody is there
+	if n := len(log); n != 1 || !strings.Contains(<-log, "turn.allow_peers") {
+		t.Errorf("%d lines tell the operator why, want 1 in a minute", n)
+	}
+
+	s = start(t, func(c *Config, _ *limits) { c.AllowPeers = []string{"127.0.0.1"} })
+	named, at := peer(t)
+	c = dial(t, s, "udp")
+	c.allocate()
+	c.bind(0x4000, at)
+	c.send(channelData(0x4000, "to a media server beside it"))
+	expectAt(t, named, "to a media server beside it")
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // access is what may be done with packets for one peer address.
@@ -114,16 +115,17 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 	if _, ok := within(never, a); ok || !a.IsValid() {
 		return false
 	}
-	own := a.IsLoopback() || (*p.own.Load())[a] || p.announced.Load().contains(a)
+	own := p.isOwn(a)
 	if own && p.listeners[port] {
 		return false
 	}
 	special, isNamed := within(named, a)
+	media := port == 0 || port >= 1024 || port == 443 // below are services that reflect, or that nobody else is to reach
 	for _, allow := range *p.allow.Load() {
-		if !allow.Contains(a) {
-			continue
-		}
-		if !isNamed || special.Bits() <= allow.Bits() && special.Contains(allow.Addr()) {
+		switch alone := allow.IsSingleIP(); {
+		case !allow.Contains(a), own && !alone && !a.IsLoopback():
+		case isNamed && (special.Bits() > allow.Bits() || !special.Contains(allow.Addr())):
+		case media || alone:
 			return true
 		}
 	}
@@ -133,7 +135,11 @@ func (p *policy) reachable(a netip.Addr, port uint16) bool {
 	if _, ok := within(denied, a); ok {
 		return false
 	}
-	return port == 0 || port >= 1024 || port == 443
+	return media
+}
+
+func (p *policy) isOwn(a netip.Addr) bool {
+	return a.IsLoopback() || (*p.own.Load())[a] || p.announced.Load().contains(a)
 }
 
 // accessTo says what may be done with packets for peer, now; port 0 stands for any.
@@ -148,6 +154,29 @@ func (a *allocation) restrictToCall(v access, peer netip.Addr) access {
 		v.outside = v.outside && (a.member.reaches(peer) || v.relay && a.member.peer() != nil)
 	}
 	return v
+}
+
+// mayBind says whether a channel to peer may be bound: whether the first packet on it would go somewhere. Another allocation
+// has to be there already, as it is before anybody hears of its address; what listens beside the server on its own address
+// would wait for packets in vain.
+func (a *allocation) mayBind(peer netip.AddrPort) bool {
+	may := a.accessTo(peer)
+	if may.outside {
+		return true
+	}
+	to := a.gate.server.relays.lookup(peer)
+	return may.memory && to != nil && !to.isOver() && a.mayExchange(to)
+}
+
+// sayClosed tells the operator, once a minute at most, that a client has asked for something beside the server, which an
+// operator who has put it there does not expect to be refused.
+func (s *Server) sayClosed(a *allocation, peer netip.AddrPort, now time.Time) {
+	ip, said, clock := canonical(peer.Addr()), s.saidClosed.Load(), s.clockAt(now)
+	if !s.policy.isOwn(ip) || said > 0 && clock-said < int64(time.Minute) || !s.saidClosed.CompareAndSwap(said, clock) {
+		return
+	}
+	s.log.Info("turn refuses a peer at this machine's own address, which is closed unless turn.allow_peers names it alone",
+		"user", a.who.user, "peer", peer)
 }
 
 // mayExchange says whether the two may exchange packets in memory: it takes the consent of both.

@@ -94,7 +94,7 @@ func TestReachable(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := newPolicy(list, []netip.Addr{netip.MustParseAddr("198.51.100.1")}, false)
-		p.own.Store(&map[netip.Addr]bool{netip.MustParseAddr("10.1.2.3"): true, netip.MustParseAddr("8.8.4.4"): true})
+		p.own.Store(&map[netip.Addr]bool{netip.MustParseAddr("10.1.2.3"): true, netip.MustParseAddr("fd00::3"): true, netip.MustParseAddr("8.8.4.4"): true})
 		p.listeners[3478] = true
 		return p
 	}
@@ -112,6 +112,17 @@ func TestReachable(t *testing.T) {
 		{"HTTPS over UDP", nil, "1.1.1.1:443", true},
 		{"such a port, allowed", []string{"1.1.1.1"}, "1.1.1.1:53", true},
 		{"a private address, allowed", []string{"10.0.0.0/8"}, "10.9.9.9:5000", true},
+		{"a port of a service in an allowed range", []string{"10.0.0.0/8"}, "10.9.9.9:53", false},
+		{"HTTPS over UDP there", []string{"10.0.0.0/8"}, "10.9.9.9:443", true},
+		{"such a port of one address", []string{"10.9.9.9"}, "10.9.9.9:53", true},
+		{"own address in an allowed range", []string{"10.0.0.0/8", "10.1.0.0/16"}, "10.1.2.3:5000", false},
+		{"own address in a range of IPv6", []string{"fd00::/8"}, "[fd00::3]:5000", false},
+		{"own address in a range, with another's named", []string{"10.0.0.0/8", "10.1.2.4"}, "10.1.2.3:5000", false},
+		{"own address, named alone", []string{"10.1.2.3"}, "10.1.2.3:5000", true},
+		{"own listener, named alone", []string{"10.1.2.3"}, "10.1.2.3:3478", false},
+		{"a port of a service on loopback", []string{"127.0.0.0/8"}, "127.0.0.1:53", false},
+		{"a public address in an allowed range", []string{"0.0.0.0/0"}, "1.1.1.1:53", false},
+		{"own public address in an allowed range", []string{"0.0.0.0/0"}, "8.8.4.4:5000", false},
 		{"beside it", []string{"10.0.0.0/16"}, "10.9.9.9:5000", false},
 		{"one address, allowed", []string{"10.9.9.9"}, "10.9.9.9:5000", true},
 		{"spelled as a mapped one", []string{"::ffff:10.9.9.9"}, "10.9.9.9:5000", true},

@@ -64,11 +64,13 @@ type quotas struct {
 	perUser, perIP, total int // allocations; 0: no limit
 	bytes, packets        int64
 	all                   trafficLimit
+	open                  bool // anybody may be a user of ours
+	commons               commons
 
 	mu    lock.Mutex[lock.Leaf] // guards what follows
 	users map[string]*userQuota // of ours
 	byIP  peraddr.Counter       // allocations, and ports that are reserved
-	open  int                   // of them in all
+	held  int                   // of them in all
 }
 
 // The bounds that may refuse an allocation, by the keys that set them; also the label of the metric that counts them.
@@ -78,11 +80,12 @@ const (
 	boundTotal = "total_allocations"
 )
 
-func newQuotas(c Config) *quotas {
+func newQuotas(c Config, open bool) *quotas {
 	a := &quotas{
 		perUser: c.UserAllocations, perIP: c.AllocationsPerIP, total: c.TotalAllocations, bytes: c.UserBytesPerSecond, packets: c.UserPPS,
-		users: map[string]*userQuota{},
+		users: map[string]*userQuota{}, open: open,
 	}
+	a.commons.all.perSecond = c.OpenBytesPerSecond
 	a.all.set(c.TotalBytesPerSecond, c.TotalPPS)
 	return a
 }
@@ -96,7 +99,7 @@ func (q *quotas) admits(who identity, from netip.Addr, more int) (code int, boun
 
 func (q *quotas) admitsLocked(who identity, from netip.Addr, more int) (code int, bound string) {
 	switch {
-	case q.total > 0 && q.open+more > q.total:
+	case q.total > 0 && q.held+more > q.total:
 		return codeCapacity, boundTotal
 	case q.perUser > 0 && who.own() && q.users[who.user].count()+more > q.perUser:
 		return codeQuota, boundUser
@@ -179,14 +182,14 @@ func (q *quotas) enter(who identity, from netip.Addr, a *allocation, more int) *
 		u.live = append(u.live, a)
 	}
 	q.byIP.Add(from)
-	q.open++
+	q.held++
 	return u
 }
 
 func (q *quotas) leave(u *userQuota, from netip.Addr, a *allocation) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.open--
+	q.held--
 	q.byIP.Remove(from)
 	if a == nil {
 		u.reserved--
@@ -198,7 +201,7 @@ func (q *quotas) leave(u *userQuota, from netip.Addr, a *allocation) {
 	}
 }
 
-// pass books n bytes to be relayed for u and says whether they may be.
-func (q *quotas) pass(u *userQuota, n int, now int64) bool {
-	return u.traffic.take(n, now) && q.all.take(n, now)
+// pass books n bytes to be relayed for a and says whether they may be.
+func (q *quotas) pass(a *allocation, n int, now int64) bool {
+	return a.quota.traffic.take(n, now) && q.commons.take(a.plots, n, now) && q.all.take(n, now)
 }

@@ -110,7 +110,7 @@ func TestAllocationsOfOneAddressAreBounded(t *testing.T) {
 	first.mustAsk(methodRefresh, lifetime(0))
 	refused.allocate()
 
-	a := newQuotas(Config{AllocationsPerIP: 1})
+	a := newQuotas(Config{AllocationsPerIP: 1}, true)
 	booked := new(allocation)
 	u := a.enter(identity{user: "a"}, netip.MustParseAddr("2001:db8::1"), booked, 1)
 	for ip, want := range map[string]int{"2001:db8::ffff:0:0:1": codeQuota, "2001:db8:0:1::1": 0} {
@@ -229,7 +229,7 @@ func TestSilentAllocationsGiveWay(t *testing.T) {
 
 // Many streams that ask at once get no more than one alone would.
 func TestQuotaHoldsForManyGates(t *testing.T) {
-	q := newQuotas(Config{UserAllocations: 8})
+	q := newQuotas(Config{UserAllocations: 8}, true)
 	who := identity{user: ownName("a"), id: "a"}
 	var taken atomic.Int32
 	var all sync.WaitGroup

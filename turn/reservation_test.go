@@ -54,7 +54,7 @@ func TestReservationsCount(t *testing.T) {
 	}
 	s.quotas.mu.Lock()
 	defer s.quotas.mu.Unlock()
-	if s.quotas.open != 3 {
-		t.Errorf("%d are counted, want 3", s.quotas.open)
+	if s.quotas.held != 3 {
+		t.Errorf("%d are counted, want 3", s.quotas.held)
 	}
 }

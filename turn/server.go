@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ type Deps struct {
 	PublicIPs []netip.Addr          // announced when Config.PublicIP names none; see SetPublicIPs
 	Secret    []byte                // when Config.Secret is empty
 	TLS       *tls.Config           // for Config.TLSListen; nil: none
+	Open      bool                  // anybody may be a user of ours; see Config.OpenBytesPerSecond
 	// WrapListener is given each TCP listener before anything is read from it, such as to believe a proxy or to take out
 	// streams that are another server's; nil: they stay as they are.
 	WrapListener func(net.Listener) net.Listener
@@ -86,6 +88,7 @@ type Server struct {
 	refusals     refusals
 	reservations *reservations
 	stats        *stats
+	saidClosed   atomic.Int64 // see sayClosed
 
 	running sync.WaitGroup // loops and readers of sockets
 }
@@ -140,7 +143,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		policy:      newPolicy(allow, ips, none),
 		relays:      newRelayTable(),
 		callPeers:   newCallPeers(),
-		quotas:      newQuotas(cfg),
+		quotas:      newQuotas(cfg, deps.Open),
 		stats:       newStats(),
 		tlsPort:     deps.TLSPort,
 		shared:      deps.Shared,
@@ -292,6 +295,7 @@ func (s *Server) keepHouse(ctx context.Context) {
 		case now := <-tick.C:
 			s.policy.learnOwn()
 			s.forgetFormer()
+			s.callPeers.forget(now)
 			if idle := s.limits.idle; idle > 0 {
 				for _, a := range s.relays.all() {
 					a.endIfIdle(now, idle)

@@ -104,6 +104,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	media, err := parts.openMedia(cfg, believe, turn.Deps{
 		Log: log.With("part", "turn"), Metrics: registry, PublicIPs: addrs(turnIPs),
 		Secret: secrets.TURNSecret, TLS: secure.config, TLSPort: portOf(ports.tls),
+		Open: cfg.Signaling.Join.Mode == "open",
 	}, relay.Deps{Log: log.With("part", "relay"), Metrics: registry, PublicIPs: addrs(relayIPs)})
 	if err != nil {
 		return err
