@@ -20,7 +20,7 @@ func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limit
 	s.ID, s.Name, s.Key, s.Features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
 	h.machine.Add(&s.User)
-	s.entry = h.roster.Add(id, name, s.Status())
+	s.entry = h.roster.Add(id, name, h.machine.LooksLikeAnother(&s.User), s.Status())
 	h.metrics.sessions.Inc()
 	return s
 }

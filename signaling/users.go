@@ -29,6 +29,9 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 		}
 		st.end(s, 0, "")
 	}
+	if st.cfg.Join.RefuseLookalikes && st.machine.LooksTaken(name) {
+		return protocol.UsernameTaken.Because("somebody is using a name that looks like this one")
+	}
 	f := protocol.Grant(req.Features)
 	id, pid := c.early.id, c.early.pid
 	if st.cfg.ResumeGrace == 0 || id != "" {

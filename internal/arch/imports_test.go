@@ -53,7 +53,7 @@ var keepers = map[string][]string{
 	"github.com/go-jose/go-jose/v4":        {"signaling/join"},
 	"github.com/rivo/uniseg":               {"signaling/protocol"},
 	"github.com/go-json-experiment/json":   {"signaling/protocol"},
-	"golang.org/x/text":                    {"signaling/protocol"},
+	"golang.org/x/text":                    {"signaling/protocol", "internal/lookalike"},
 	"github.com/prometheus/client_golang/": {"cmd", "signaling", "turn", "relay", "internal/metrics"},
 }
 

@@ -55,6 +55,9 @@ func (m *Machine) gone(p *User) {
 		}
 	}
 	delete(m.users, p.ID)
+	if m.looks[p.looks]--; m.looks[p.looks] == 0 {
+		delete(m.looks, p.looks)
+	}
 	if m.names[p.Key] == p {
 		delete(m.names, p.Key)
 	}

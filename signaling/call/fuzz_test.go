@@ -41,7 +41,7 @@ func playScript(t *testing.T, data []byte) {
 			s.run(n, Gone{s.who[n]})
 		}
 	}
-	if len(s.m.calls) != 0 || len(s.m.users) != 0 || len(s.m.names) != 0 || len(s.open) != 0 {
+	if len(s.m.calls) != 0 || len(s.m.users) != 0 || len(s.m.names) != 0 || len(s.m.looks) != 0 || len(s.open) != 0 {
 		t.Fatalf("everybody left, but %d Calls, %d parties, %d names, %d rooms stay", len(s.m.calls), len(s.m.users), len(s.m.names), len(s.open))
 	}
 	for id, c := range s.begun {

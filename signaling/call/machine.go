@@ -5,6 +5,7 @@ package call
 import (
 	"time"
 
+	"duet/internal/lookalike"
 	"duet/signaling/protocol"
 )
 
@@ -17,6 +18,7 @@ type Machine struct {
 
 	users map[string]*User // by id
 	names map[string]*User // by folded name
+	looks map[string]int   // how many have this skeleton
 	calls map[string]*Call
 
 	now     time.Time // of the step
@@ -40,6 +42,7 @@ func New(relayMode string, newCallID func() string, limits Limits) *Machine {
 		limits:    limits,
 		users:     map[string]*User{},
 		names:     map[string]*User{},
+		looks:     map[string]int{},
 		calls:     map[string]*Call{},
 	}
 }
@@ -48,7 +51,15 @@ func New(relayMode string, newCallID func() string, limits Limits) *Machine {
 func (m *Machine) Add(u *User) {
 	m.users[u.ID] = u
 	m.names[u.Key] = u
+	u.looks = lookalike.Skeleton(u.Name)
+	m.looks[u.looks]++
 }
+
+// LooksLikeAnother reports whether a user's name can be taken for that of another who is here.
+func (m *Machine) LooksLikeAnother(u *User) bool { return m.looks[u.looks] > 1 }
+
+// LooksTaken reports whether a new name could be taken for that of somebody who is here.
+func (m *Machine) LooksTaken(name string) bool { return m.looks[lookalike.Skeleton(name)] > 0 }
 
 // Named is who holds a name, given folded; nil: nobody.
 func (m *Machine) Named(key string) *User { return m.names[key] }

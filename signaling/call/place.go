@@ -42,7 +42,7 @@ func (m *Machine) place(p *User, msg protocol.CallRequest) {
 	}
 	c := &Call{ID: m.newCallID(), Party: [2]*User{p, to}, Media: [2]protocol.Media{{Audio: true, Video: true}, {Audio: true, Video: true}}}
 	m.enter(c)
-	m.tell(to, protocol.IncomingCallMessage{Caller: p.Name, CallerID: p.ID, CallID: c.ID, Media: msg.Media})
+	m.tell(to, protocol.IncomingCallMessage{Caller: p.Name, CallerID: p.ID, CallID: c.ID, Lookalike: m.LooksLikeAnother(p), Media: msg.Media})
 	m.do(StartRingTimer{c})
 	m.bothChanged(c)
 }

@@ -23,6 +23,9 @@ type Config struct {
 	Issuer string `yaml:"issuer"`
 	// When set, the claim aud must hold it.
 	Audience string `yaml:"audience"`
+	// Refuses names that can be taken for one in use, as with a Cyrillic o in place of the Latin one (Unicode Technical
+	// Standard 39). Off, such users are marked in the list, and when they call.
+	RefuseLookalikes bool `yaml:"refuse_lookalikes"`
 }
 
 // DefaultConfig lets everybody in.

@@ -15,7 +15,7 @@ func BenchmarkList(b *testing.B) {
 	r := New(time.Second, time.Second)
 	var entries []*Entry
 	for i := range 5000 {
-		entries = append(entries, r.Add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
+		entries = append(entries, r.Add(protocol.NewID("u_"), fmt.Sprint("user ", i), false, "available"))
 	}
 	now := time.Now()
 	b.ReportAllocs()
@@ -33,7 +33,7 @@ func BenchmarkDelta(b *testing.B) {
 	var entries []*Entry
 	var conns []*shelf
 	for i := range 5000 {
-		entries = append(entries, r.Add(protocol.NewID("u_"), fmt.Sprint("user ", i), "available"))
+		entries = append(entries, r.Add(protocol.NewID("u_"), fmt.Sprint("user ", i), false, "available"))
 	}
 	for range 5000 {
 		c := &shelf{}

@@ -112,9 +112,9 @@ func (r *Roster) wakeLocked() {
 	}
 }
 
-// Add brings a user in.
-func (r *Roster) Add(id, name, status string) *Entry {
-	e := &Entry{id: id, user: protocol.NewUserEntry(id, name), at: -1}
+// Add brings a user in; lookalike is whether the name can be taken for that of another who is here.
+func (r *Roster) Add(id, name string, lookalike bool, status string) *Entry {
+	e := &Entry{id: id, user: protocol.NewUserEntry(id, name, lookalike), at: -1}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.pos = len(r.entries)

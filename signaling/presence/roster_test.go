@@ -70,7 +70,7 @@ func TestFoldedDeltas(t *testing.T) {
 		present := map[string]*Entry{}
 		for i := range seed % 2 * 3 * smallRoster { // newcomers to a large roster get a list that is not their own
 			id := fmt.Sprint("old", i)
-			present[id] = r.Add(id, id, "available")
+			present[id] = r.Add(id, id, false, "available")
 		}
 		plain := &folding{c: &shelf{}}
 		r.Attach(&plain.c.watch, plain.c, false, time.Now())
@@ -81,7 +81,7 @@ func TestFoldedDeltas(t *testing.T) {
 			switch n := rng.IntN(10); {
 			case n < 4 || len(ids) == 0:
 				id := fmt.Sprint("u", i)
-				present[id] = r.Add(id, id, "available")
+				present[id] = r.Add(id, id, false, "available")
 				if rng.IntN(2) == 0 {
 					f := &folding{c: &shelf{}, self: id}
 					r.Attach(&f.c.watch, f.c, true, time.Now())
@@ -130,7 +130,7 @@ func TestListsShareTheLine(t *testing.T) {
 	r := New(250*time.Millisecond, time.Second)
 	var e *Entry
 	for i := range clients {
-		e = r.Add(fmt.Sprint("u", i), strings.Repeat("n", 1000), "available")
+		e = r.Add(fmt.Sprint("u", i), strings.Repeat("n", 1000), false, "available")
 	}
 	var all []*shelf
 	for range clients {
@@ -196,7 +196,7 @@ func TestTimedChanges(t *testing.T) {
 	}
 	for _, f := range []bool{false, true} {
 		r := New(time.Second, time.Second)
-		e := r.Add("u", "U", "available")
+		e := r.Add("u", "U", false, "available")
 		if woken(r) {
 			t.Error("nobody is there to be told")
 		}
@@ -243,12 +243,12 @@ func TestFreshDeltas(t *testing.T) {
 		return c
 	}
 	old := receiver()
-	a := r.Add("u_a", "A", "available")
-	b := r.Add("u_b", "B", "available")
+	a := r.Add("u_a", "A", false, "available")
+	b := r.Add("u_b", "B", false, "available")
 	between := receiver() // knows A and B
 	r.Set(a, "busy", time.Now())
 	r.Remove(b)
-	c := r.Add("u_c", "C", "available")
+	c := r.Add("u_c", "C", false, "available")
 	r.Set(c, "ringing", time.Now())
 	r.Remove(c)
 	r.flush(at)
@@ -296,7 +296,7 @@ func TestChangesAreHeld(t *testing.T) {
 	f := &folding{c: &shelf{}}
 	now := time.Now()
 	r.Attach(&f.c.watch, f.c, true, now)
-	e := r.Add("u", "U", "available")
+	e := r.Add("u", "U", false, "available")
 	told := 0
 	for i := range 1000 { // 10 seconds
 		now = now.Add(10 * time.Millisecond)
@@ -349,7 +349,7 @@ func TestChangesShareTheLine(t *testing.T) {
 	start := time.Now()
 	for at := time.Duration(0); at < 2*time.Second; at += 20 * time.Millisecond {
 		for i := range 100 { // 5,000 joins a second, half a megabyte of changes
-			r.Add(fmt.Sprint(at, i), strings.Repeat("n", 60), "available")
+			r.Add(fmt.Sprint(at, i), strings.Repeat("n", 60), false, "available")
 		}
 		r.flush(start.Add(at))
 		for _, c := range all {
@@ -373,7 +373,7 @@ func TestManyNewcomers(t *testing.T) {
 	join := func(i int) {
 		id := fmt.Sprint("u", i)
 		f := &folding{c: &shelf{}, self: id}
-		r.Add(id, id, "available")
+		r.Add(id, id, false, "available")
 		r.Attach(&f.c.watch, f.c, true, now)
 		all = append(all, f)
 	}

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"duet/internal/lookalike"
 )
 
 const (
@@ -37,28 +38,17 @@ func CleanName(typed string) (name string, ok bool) {
 	return name, true
 }
 
-// FoldName maps all spellings of one name to the same key: NFKC, then full case
-// folding, until nothing changes (folding can undo the composition).
+// FoldName maps all spellings of one name to the same key.
 func FoldName(name string) string {
-	ascii := true
-	for i := 0; i < len(name); i++ {
-		if name[i] >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
+	plain := true // ASCII without runs of spaces
+	for i := 0; i < len(name) && plain; i++ {
+		c := name[i]
+		plain = c > ' ' && c < utf8.RuneSelf || c == ' ' && i > 0 && i+1 < len(name) && name[i-1] != ' '
 	}
-	if ascii {
+	if plain {
 		return strings.ToLower(name)
 	}
-	key := norm.NFKC.String(name)
-	for range 4 {
-		next := norm.NFKC.String(cases.Fold().String(key))
-		if next == key {
-			break
-		}
-		key = next
-	}
-	return key
+	return lookalike.Fold(name)
 }
 
 // TargetKey folds what a client wrote to name another user.
@@ -106,7 +96,7 @@ func visible(name string) bool {
 			if !joinable {
 				return false
 			}
-		case !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S) || ignorable(r):
+		case !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S) || blank(r):
 			return false
 		default:
 			shown, joinable, pending = true, true, false
@@ -115,9 +105,16 @@ func visible(name string) bool {
 	return shown && !pending
 }
 
-// ignorable reports characters of the other categories that show nothing (the
-// rest of Default_Ignorable_Code_Point): a name made of them would be empty to
-// the eye.
-func ignorable(r rune) bool {
-	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+// blank reports characters that show nothing though they are none of spaces, marks of format or control characters: a
+// name made of them would be empty to the eye, and one that ends in them would look like another.
+func blank(r rune) bool {
+	switch r {
+	case '\u2800', // braille pattern blank
+		'\ufffc',                   // object replacement character: what stands for an image that is not there
+		'\U00013441', '\U00013442', // Egyptian hieroglyph full and half blank
+		'\U00016fe4', // Khitan small script filler
+		'\U0001d159': // musical symbol null notehead
+		return true
+	}
+	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) // Hangul fillers and the like
 }

@@ -51,6 +51,14 @@ func TestCleanName(t *testing.T) {
 		{"joiner only", "\u200d", ""},
 		{"variation selector only", "\ufe0f", ""},
 		{"Hangul filler", "\u3164", ""},
+		{"braille blank", "\u2800", ""},
+		{"braille blank at the end", "Bob\u2800", ""},
+		{"null notehead", "Bob\U0001d159", ""},
+		{"Khitan filler", "Bob\U00016fe4", ""},
+		{"hieroglyphs' blank", "\U00013441", ""},
+		{"no object", "Bob\ufffc", ""},
+		{"Khmer inherent vowel", "Bob\u17b4", ""},
+		{"grapheme joiner", "B\u034fob", ""},
 		{"private use", "a\ue000", ""},
 		{"unassigned", "a\u0378", ""},
 		{"noncharacter", "a\uffff", ""},
@@ -85,7 +93,14 @@ func TestSameName(t *testing.T) {
 		{"\u0130", "i\u0307", true},
 		{"Ann", "Anna", false},
 		{"i", "\u0131", false},
-		{"a\u200cb", "ab", false},
+		{"Bob", "B\u200dob", true},
+		{"Bob", "B\u200cob", true},
+		{"Bob", "Bob\ufe0f", true},
+		{"Bob", "B\ufe00ob", true},
+		{"Ann Lee", "Ann  Lee", true},
+		{"Ann Lee", "ann\u00a0\u2003lee", true},
+		{"Ann Lee", "AnnLee", false},
+		{"Bob", "Bоb", false}, // a Cyrillic o: another name, and a lookalike
 	} {
 		if got := FoldName(c.a) == FoldName(c.b); got != c.same {
 			t.Errorf("%q and %q: same = %v, want %v (%q, %q)", c.a, c.b, got, c.same, FoldName(c.a), FoldName(c.b))

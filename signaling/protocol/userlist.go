@@ -4,12 +4,15 @@ package protocol
 
 import "iter"
 
-// UserEntry is a user's {id, username, status}, encoded but for the status, as
-// it is sent over and over.
+// UserEntry is a user's {id, username, lookalike?, status}, encoded but for the
+// status, as it is sent over and over.
 type UserEntry []byte
 
-func NewUserEntry(id, name string) UserEntry {
+func NewUserEntry(id, name string, lookalike bool) UserEntry {
 	o := Object{'{'}.Str("id", id).Str("username", name)
+	if lookalike {
+		o = o.Bool("lookalike", true)
+	}
 	return UserEntry(append(o.Key("status"), '"'))
 }
 

@@ -99,7 +99,7 @@ function show() {
   const { call } = duet;
   model.call = call && {
     phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt,
-    audioOnly: !call.theirs.video,
+    audioOnly: !call.theirs.video, lookalike: call.lookalike,
   };
   model.local = {
     wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, phone: matchMedia("(pointer: coarse)").matches, screens: media.canShareScreen, video: media.tracks.video,

@@ -40,6 +40,8 @@ export class Call extends Emitter {
   acceptedAt = 0;
   /** The other side's picture stands still, on a connection that is up. */
   still = false;
+  /** Somebody else here has a name that this one can be taken for. */
+  lookalike = false;
   /** This page took the call over from one that is gone: the other side still has a connection to that one. */
   #again = false;
   #duet;

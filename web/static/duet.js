@@ -201,6 +201,7 @@ export class Duet extends Emitter {
       return;
     }
     const next = this.#begin({ role: "callee", peer, peerId, callId });
+    next.lookalike = message.lookalike === true;
     if (message.media) next.receive({ type: "mediaStateChange", screen: false, sender: peer, senderId: peerId, callId, ...message.media });
   }
 

@@ -7,7 +7,7 @@
  *   the causes say why what is wished for is off all the same
  * @typedef {"direct" | "turn" | "relay"} PathName
  * @typedef {"available" | "ringing" | "busy"} UserStatus
- * @typedef {{id: string, username: string, status: UserStatus}} User
+ * @typedef {{id: string, username: string, status: UserStatus, lookalike?: boolean}} User
  * @typedef {"caller" | "callee"} Role
  * @typedef {{self: MediaState, peer: MediaState}} BothMedia
  * @typedef {{callId: string, role: Role, phase: string, peer: string, peerId: string, media: BothMedia, relay?: unknown}} CallSnapshot
@@ -53,7 +53,7 @@
  *   | {type: "session", session: string}
  *   | {type: "userList", users: User[]}
  *   | {type: "presence", joined?: User[], left?: string[], status?: {id: string, status: UserStatus}[]}
- *   | {type: "incomingCall", caller: string, callerId: string, callId: string, media?: {audio: boolean, video: boolean}}
+ *   | {type: "incomingCall", caller: string, callerId: string, callId: string, media?: {audio: boolean, video: boolean}, lookalike?: boolean}
  *   | {type: "callAnswered", accepted: boolean, callee: string, calleeId: string, callId?: string, reason?: RefusalReason}
  *   | {type: "ringing", callId: string, callee: string, calleeId: string}
  *   | {type: "callStarted", callId: string, role: Role, peer: string, peerId: string, media: BothMedia}

@@ -84,7 +84,8 @@ test("a call: asked for by id, rings, is accepted, offers, and ends", async () =
 
 test("being called: nothing of us is said before we accept", async () => {
   await online();
-  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1", lookalike: true });
+  assert.equal(duet.call.lookalike, true);
   await settle();
   assert.deepEqual([types(), web.peers.length], [["join"], 0], "no connection is made, so nothing is asked of any server either");
   calls[0].accept();

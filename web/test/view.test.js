@@ -66,6 +66,17 @@ test("names that are written from right to left keep their beginning, and the se
   assert.equal(translate("en", "incoming", { name: "Bob" }), "Bob is calling");
 });
 
+test("who has a name that looks like another's is marked, in the list and while they ring", async () => {
+  await show({ page: "chat", users: [user("Bob"), { ...user("Bоb"), lookalike: true }] });
+  const said = () => doc.querySelectorAll("[data-testid=user-row]").map((row) => row.querySelector("small").textContent);
+  assert.deepEqual(said(), ["Available", "Available · looks like another"]);
+  await show({ call: call("incoming", { peer: "Bоb", lookalike: true }) });
+  assert.equal(at("incoming-lookalike").textContent, TEXTS.en.incomingLookalike);
+  await show({ call: null });
+  await show({ call: call("incoming") });
+  assert.equal(at("incoming-lookalike").textContent, "");
+});
+
 test("the path is explained to whoever presses it", async () => {
   await show({ page: "chat", call: call("accepted", { path: { path: "turn", candidateType: "relay", protocol: "udp" } }) });
   assert.equal(at("path").textContent, "Via server");

@@ -28,7 +28,7 @@ export class Incoming {
     dialog.addEventListener("click", (event) => this.#click(event), { capture: true });
   }
 
-  /** Tells whether it has just stopped ringing. @param {{peer: string, audioOnly: boolean} | null} call that rings here, or null */
+  /** Tells whether it has just stopped ringing. @param {{peer: string, audioOnly: boolean, lookalike: boolean} | null} call that rings here, or null */
   draw(call) {
     const page = this.#page;
     const rang = this.#rings;
@@ -36,6 +36,7 @@ export class Incoming {
     if (call) {
       page.text(page.at("incoming-title"), page.t("incoming", { name: call.peer }));
       page.text(page.at("incoming-kind"), page.t(call.audioOnly ? "incomingAudio" : "incomingVideo"));
+      page.text(page.at("incoming-lookalike"), call.lookalike ? page.t("incomingLookalike") : "");
       page.avatar(page.at("incoming-avatar"), call.peer);
       if (!this.#dialog.open) {
         this.#openedAt = this.#now();

@@ -79,7 +79,7 @@ export class People {
     const page = this.#page;
     row.dataset.status = user.status;
     const words = { available: "available", ringing: "ringingStatus", busy: "busyStatus" }[user.status] ?? "available";
-    page.text(/** @type {HTMLElement} */ (row.querySelector("small")), page.t(words));
+    page.text(/** @type {HTMLElement} */ (row.querySelector("small")), user.lookalike ? page.t("lookalike", { status: page.t(words) }) : page.t(words));
     const button = /** @type {HTMLButtonElement} */ (row.querySelector("button"));
     button.disabled = !free || user.status !== "available";
     button.setAttribute("aria-label", page.t("callUser", { name: user.username }));

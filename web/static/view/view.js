@@ -26,7 +26,7 @@ import { Stage } from "./stage.js";
  * @property {boolean} online
  * @property {User[]} users
  * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
- *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean} | null} call
+ *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean} | null} call
  * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, mirror: boolean, flips: boolean, phone: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
  */
