@@ -4,11 +4,10 @@
 // servers, &tone=1 to make the stand-in for a missing microphone audible: for tests and for support.
 
 import { PageAudio } from "./audio.js";
-import { Duet } from "./duet.js";
+import { Duet, DuetError } from "./duet.js";
 import { preferred } from "./i18n.js";
 import { Keep } from "./keep.js";
 import { LocalMedia } from "./media.js";
-import { SignalingError } from "./socket.js";
 import { Ringer } from "./sound.js";
 import { View } from "./view/view.js";
 import { Wake } from "./wake.js";
@@ -74,10 +73,6 @@ const model = {
   local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, phone: false, screens: false, video: null },
 };
 
-const url = new URL("ws", location.href);
-url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-url.search = url.hash = "";
-
 const token = invitation();
 const keep = new Keep();
 const audio = new PageAudio();
@@ -86,14 +81,12 @@ const ringer = new Ringer(audio);
 const view = new View(document, model);
 const wake = new Wake(document);
 const duet = new Duet({
-  url: url.href,
   media,
+  lasting: true,
   force: /** @type {import("./protocol.js").PathName | null} */ (choice("path", ["direct", "turn", "relay"])),
   transport: choice("transport", ["udp", "tcp", "tls"]),
 });
 model.able = duet.able;
-const connection = "connection" in navigator && navigator.connection instanceof EventTarget ? navigator.connection : undefined;
-duet.watch({ window, document, connection });
 
 function show() {
   const { call } = duet;
@@ -146,22 +139,22 @@ view.on("login", ({ name, source: chosen }) => {
   });
 });
 
-/** Comes in. The question for the devices is asked at once, and nobody waits for its answer. @param {() => Promise<import("./protocol.js").Welcome>} join */
+/** Comes in. The question for the devices is asked at once, and nobody waits for its answer. @param {() => Promise<{username: string}>} join */
 async function enter(join) {
   model.joining = true;
   model.loginError = "";
   show();
   try {
-    const welcome = await join();
-    memory.set("name", welcome.username);
+    const { username } = await join();
+    memory.set("name", username);
     memory.set("source", source);
-    model.username = welcome.username;
+    model.username = username;
     model.page = "chat";
-    void media.start({ source, name: welcome.username, tone: query.has("tone") });
+    void media.start({ source, name: username, tone: query.has("tone") });
     note();
   } catch (error) {
-    const code = error instanceof SignalingError ? error.code : "internal";
-    model.loginError = code === "unreachable" ? await (await import("./hurdle.js")).hurdle(url.href) : code;
+    const code = error instanceof DuetError ? error.code : "internal";
+    model.loginError = code === "unreachable" ? await (await import("./hurdle.js")).hurdle(duet.url) : code;
   }
   model.joining = false;
   show();
@@ -192,11 +185,11 @@ view.on("leave", () => {
   signOut("");
 });
 view.on("dial", (user) => {
-  if (duet.able) duet.dial(user);
-  else view.notice("unable", { tone: "warn" });
+  if (!duet.able) view.notice("unable", { tone: "warn" });
+  else if (!duet.call) duet.dial(user);
 });
 view.on("accept", () => duet.call?.accept());
-view.on("refuse", () => duet.call?.refuse());
+view.on("refuse", () => duet.call?.decline());
 view.on("hang-up", () => duet.call?.hangUp());
 view.on("audio", () => {
   // Who presses the button of a microphone that nobody hears wants to be heard.

@@ -111,7 +111,7 @@ export class Devices extends Emitter {
   /**
    * @param {{media?: MediaDevices, permissions?: Permissions, document?: Document}} [browser]
    */
-  constructor({ media = navigator.mediaDevices, permissions = navigator.permissions, document: doc = globalThis.document } = {}) {
+  constructor({ media = globalThis.navigator?.mediaDevices, permissions = globalThis.navigator?.permissions, document: doc = globalThis.document } = {}) {
     super();
     this.#media = media;
     this.#permissions = permissions;

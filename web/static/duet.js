@@ -2,6 +2,10 @@
 
 import { Call } from "./call.js";
 import { Emitter } from "./emitter.js";
+import { DuetError } from "./errors.js";
+import { LocalMedia } from "./media.js";
+import { OwnMedia } from "./own.js";
+import { USER_ID } from "./protocol.js";
 import { Roster } from "./roster.js";
 import { Socket } from "./socket.js";
 
@@ -10,12 +14,28 @@ import { Socket } from "./socket.js";
 /** @typedef {import("./protocol.js").Role} Role */
 /** @typedef {import("./protocol.js").User} User */
 /** @typedef {import("./protocol.js").Welcome} Welcome */
-/** @typedef {import("./media.js").LocalMedia} LocalMedia */
+/** @typedef {import("./own.js").Media} Media */
 /** @typedef {import("./socket.js").SocketState} SocketState */
 /** @typedef {import("./socket.js").Kept} Kept */
 /** @typedef {import("./call.js").CallOptions} CallOptions */
+/** @typedef {import("./call.js").Wishes} Wishes */
+
+export { Call } from "./call.js";
+export { CODES, DuetError } from "./errors.js";
+export { LocalMedia } from "./media.js";
+export { OwnMedia } from "./own.js";
 
 /**
+ * `url`: the server, https://call.example.org/ or wss://call.example.org/ws; where it is missing, the one that this file has come
+ * from. `media`: what is sent: a stream, a LocalMedia or OwnMedia that the caller looks after, or, where it is missing, camera
+ * and microphone during calls, with stand-ins where there are none. `lasting`: the session outlives this page, in one that
+ * calls resume() with what the event `kept` brought; else a page that goes leaves.
+ * @typedef {{url?: string | URL, media?: Media | MediaStream, lasting?: boolean}} DuetOptions
+ */
+
+/**
+ * A user who is here, or is about to be.
+ *
  * Events: `state` of the connection; `users`: everybody else who is here; `call`: a new call, out or in;
  * `kept`: what resume() needs in another page, null for nothing; `closed`: signed out by the server or the network, by code;
  * `refused`: the server refused something, by code.
@@ -34,12 +54,20 @@ export class Duet extends Emitter {
   #credentials = 0;
   #known = false; // this page has been welcomed, so a call that it does not know is none of its own
 
-  /**
-   * @param {{url: string, media: LocalMedia, socket?: Socket} & CallOptions} options
-   */
-  constructor({ url, media, socket = new Socket({ url }), ...options }) {
+  /** @type {import("./call.js").Inside | null} of that call */
+  #inside = null;
+  #lasting;
+  /** Devices that are open during calls; null: what is sent is the caller's affair. @type {LocalMedia | null} */
+  #ours;
+  #started = false;
+  #undo = () => {};
+
+  /** @param {DuetOptions & {socket?: Socket} & CallOptions} [options] */
+  constructor({ url = import.meta.url, media, lasting = false, socket = new Socket({ url: address(url) }), ...options } = {}) {
     super();
-    this.#media = media;
+    this.#ours = media === undefined ? new LocalMedia() : null;
+    this.#media = this.#ours ?? (isStream(media) ? new OwnMedia(media) : /** @type {Media} */ (media));
+    this.#lasting = lasting;
     this.#options = options;
     this.#socket = socket;
     socket.on("state", (state) => this.emit("state", state));
@@ -50,15 +78,27 @@ export class Duet extends Emitter {
     socket.on("closed", (code) => this.#closed(code));
   }
 
+  /** Where the server is asked. */
+  get url() {
+    return this.#socket.url;
+  }
+
   /** Ourselves, as the server knows us. */
   get self() {
     return { id: this.#welcome?.id ?? "", username: this.#welcome?.username ?? "" };
   }
 
+  /** Of the connection to the server. */
   get state() {
     return this.#socket.state;
   }
 
+  /** What is sent. */
+  get media() {
+    return this.#media;
+  }
+
+  /** The call that there is, if there is one. */
   get call() {
     return this.#call;
   }
@@ -68,6 +108,7 @@ export class Duet extends Emitter {
     return this.#socket.has(feature);
   }
 
+  /** What the server says of itself. */
   get server() {
     return this.#welcome?.server ?? null;
   }
@@ -77,21 +118,25 @@ export class Duet extends Emitter {
     return this.#roster.others(this.self);
   }
 
-  /** @param {string} username @param {string} [token] rejects with a SignalingError */
-  join(username, token) {
-    return this.#socket.join(username, token);
+  /**
+   * Comes in. Lost connections are found again from then on, until leave() or the event `closed`. Rejects with a DuetError.
+   * @param {string} username
+   * @param {string} [token] where the operator wants one
+   */
+  async join(username, token) {
+    this.#watch();
+    await this.#socket.join(username, token);
+    return this.self;
   }
 
   /** Goes on where a page that is gone has been, in its call too; joins where that is no more possible. @param {Kept} kept @param {string} [token] */
-  resume(kept, token) {
-    return this.#socket.resume(kept, token);
+  async resume(kept, token) {
+    this.#watch();
+    await this.#socket.resume(kept, token);
+    return this.self;
   }
 
-  /** Listens to the browser's hints about the network. @param {Parameters<Socket["watch"]>[0]} sources */
-  watch(sources) {
-    return this.#socket.watch(sources);
-  }
-
+  /** Ends the call, if there is one, and goes. */
   leave() {
     this.#call?.hangUp();
     this.#socket.leave();
@@ -103,18 +148,56 @@ export class Duet extends Emitter {
     return typeof (this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection) === "function";
   }
 
-  /** Calls somebody. @param {User} user */
-  dial(user) {
-    if (this.#call || !this.#welcome || !this.able) return null;
-    const call = this.#begin({ role: "caller", peer: user.username, peerId: user.id });
-    const { audio, video } = this.#media.state;
-    this.send({ type: "call", target: user.id || user.username, media: { audio, video } });
+  /**
+   * Calls somebody. Throws a DuetError: not-joined, in-a-call or unable; what the server has against it ends the call.
+   * @param {string | User} who a name, an id, or somebody from `users`
+   * @param {Wishes} [wishes] such as {video: false}, for sound only
+   */
+  dial(who, wishes = {}) {
+    if (!this.#welcome) throw new DuetError("not-joined");
+    if (this.#call) throw new DuetError("in-a-call");
+    if (!this.able) throw new DuetError("unable");
+    const { id, username } = typeof who === "string" ? this.#find(who) : who;
+    if (wishes.audio !== undefined) void this.#media.setAudio(wishes.audio);
+    if (wishes.video !== undefined) void this.#media.setVideo(wishes.video);
+    const call = this.#begin({ role: "caller", peer: username, peerId: id });
+    const { audio, video } = { ...this.#media.state, ...wishes };
+    this.#send({ type: "call", target: id || username, media: { audio, video } });
+    this.#start();
     return call;
   }
 
+  /** @param {string} name or id */
+  #find(name) {
+    const known = this.users.find((user) => user.id === name) ?? this.users.find((user) => user.username === name);
+    return known ?? (USER_ID.test(name) ? { id: name, username: "" } : { id: "", username: name });
+  }
+
   /** @param {ClientMessage} message @param {{lossy?: boolean}} [how] */
-  send(message, how) {
+  #send(message, how) {
     return this.#socket.send(message, how);
+  }
+
+  /** Listens to what the browser says of the network and of the page, until the session is over. */
+  #watch() {
+    const { window, document, navigator } = globalThis;
+    const connection = /** @type {{connection?: EventTarget}} */ (navigator ?? {}).connection;
+    this.#undo();
+    const undo = this.#socket.watch({ window, document, connection });
+    /** @param {PageTransitionEvent} event */
+    const gone = ({ persisted }) => !persisted && !this.#lasting && this.leave();
+    window?.addEventListener("pagehide", gone);
+    this.#undo = () => {
+      window?.removeEventListener("pagehide", gone);
+      undo();
+    };
+  }
+
+  /** Opens the devices for a call, where nobody else does. */
+  #start() {
+    if (this.#started || !this.#ours) return;
+    this.#started = true;
+    void this.#ours.start({ source: "camera", name: this.self.username });
   }
 
   /** @param {{role: Role, peer: string, peerId: string, callId?: string}} init */
@@ -123,13 +206,19 @@ export class Duet extends Emitter {
       ...init, duet: this, media: this.#media, options: this.#options,
       welcome: /** @type {Welcome} */ (this.#welcome),
       renew: () => this.#socket.renew(),
+      say: (message, how) => void this.#send(message, how),
+      begin: () => this.#start(),
+      inside: (inside) => (this.#inside = inside),
     });
     this.#call = call;
     this.#socket.busy = true;
     call.on("phase", (phase) => {
       if (phase !== "ended" || this.#call !== call) return;
-      this.#call = null;
+      this.#call = this.#inside = null;
       this.#socket.busy = false;
+      if (!this.#ours) return;
+      this.#ours.stop();
+      this.#started = false;
     });
     this.emit("call", call);
     return call;
@@ -139,12 +228,13 @@ export class Duet extends Emitter {
   #welcomed(welcome) {
     this.#welcome = welcome;
     this.#refreshBefore(welcome);
-    this.#call?.setIceServers(welcome.iceServers ?? []);
-    if (this.#call) this.#call.resumed(welcome);
+    this.#inside?.setIceServers(welcome.iceServers ?? []);
+    if (this.#call) this.#inside?.resumed(welcome);
     else if (welcome.call && welcome.resumed && !this.#known) {
       const { role, peer, peerId, callId } = welcome.call;
-      this.#begin({ role, peer, peerId, callId }).takeOver(welcome);
-    } else if (welcome.call && welcome.call.phase !== "ringing") this.send({ type: "endCall", callId: welcome.call.callId });
+      this.#begin({ role, peer, peerId, callId });
+      this.#inside?.takeOver(welcome);
+    } else if (welcome.call && welcome.call.phase !== "ringing") this.#send({ type: "endCall", callId: welcome.call.callId });
     this.#known = true;
   }
 
@@ -153,7 +243,7 @@ export class Duet extends Emitter {
     clearTimeout(this.#credentials);
     if (!iceExpiresAt) return;
     const wait = Math.min(Math.max(iceExpiresInMs * 0.8, 30_000), 2 ** 31 - 1);
-    this.#credentials = setTimeout(() => this.send({ type: "iceServers" }), wait);
+    this.#credentials = setTimeout(() => this.#send({ type: "iceServers" }), wait);
   }
 
   /** @param {ServerMessage} message */
@@ -167,7 +257,7 @@ export class Duet extends Emitter {
       case "iceServers":
         if (this.#welcome) this.#welcome = { ...this.#welcome, iceServers: message.iceServers };
         this.#refreshBefore(message);
-        call?.setIceServers(message.iceServers);
+        this.#inside?.setIceServers(message.iceServers);
         return;
       case "incomingCall":
         return this.#incoming(message);
@@ -177,7 +267,7 @@ export class Duet extends Emitter {
     if (!call) return;
     // Late messages of a call that has ended are not this call's.
     if ("callId" in message && message.callId && call.callId && message.callId !== call.callId) return;
-    call.receive(message);
+    this.#inside?.receive(message);
   }
 
   /** @param {Extract<ServerMessage, {type: "incomingCall"}>} message */
@@ -187,39 +277,54 @@ export class Duet extends Emitter {
     if (call && call.callId === callId) return;
     if (call && call.phase !== "ended" && call.peerId === peerId && call.role === "caller") {
       // Both called at once. Theirs came first, and ours is the acceptance.
-      this.send({ type: "callResponse", accepted: true, callId });
-      call.crossed(callId);
+      this.#send({ type: "callResponse", accepted: true, callId });
+      this.#inside?.crossed(callId);
       return;
     }
     if (call) {
       // A call that the server has forgotten, or should not have let through; the older one is the user's.
-      this.send({ type: "callResponse", accepted: false, callId });
+      this.#send({ type: "callResponse", accepted: false, callId });
       return;
     }
     if (!this.able) {
-      this.send({ type: "callResponse", accepted: false, reason: "unavailable", callId });
+      this.#send({ type: "callResponse", accepted: false, reason: "unavailable", callId });
       return;
     }
     const next = this.#begin({ role: "callee", peer, peerId, callId });
     next.lookalike = message.lookalike === true;
-    if (message.media) next.receive({ type: "mediaStateChange", screen: false, sender: peer, senderId: peerId, callId, ...message.media });
+    if (message.media) this.#inside?.receive({ type: "mediaStateChange", screen: false, sender: peer, senderId: peerId, callId, ...message.media });
   }
 
   /** @param {string} code @param {string} request */
   #refused(code, request) {
     const call = this.#call;
-    if (call && request === "call" && call.role === "caller" && call.phase !== "accepted") call.end(code);
-    else if (call && (code === "no-such-call" || code === "not-your-call")) call.end("lost");
+    if (call && request === "call" && call.role === "caller" && call.phase !== "accepted") this.#inside?.end(code);
+    else if (call && (code === "no-such-call" || code === "not-your-call")) this.#inside?.end("lost");
     this.emit("refused", { code, request });
   }
 
   /** @param {string} code */
   #closed(code) {
     clearTimeout(this.#credentials);
-    this.#call?.end("lost");
+    this.#undo();
+    this.#inside?.end("lost");
     this.#roster.clear();
     this.#welcome = null;
     this.#known = false;
     if (code) this.emit("closed", code);
   }
+}
+
+/** The WebSocket of a server. @param {string | URL} url */
+function address(url) {
+  const { protocol } = new URL(url);
+  if (protocol !== "http:" && protocol !== "https:") return String(url);
+  const socket = new URL("ws", url);
+  socket.protocol = protocol === "https:" ? "wss:" : "ws:";
+  return socket.href;
+}
+
+/** @param {Media | MediaStream | undefined} media @returns {media is MediaStream} */
+function isStream(media) {
+  return typeof MediaStream === "function" && media instanceof MediaStream;
 }

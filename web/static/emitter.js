@@ -25,6 +25,8 @@ export class Emitter {
   }
 
   /**
+   * Tells the listeners; for whoever has something to tell.
+   * @protected
    * @template {keyof Events} T
    * @param {T} type
    * @param {Events[T]} payload

@@ -6,6 +6,7 @@
 // next welcome says so with resumed: false.
 
 import { Emitter } from "./emitter.js";
+import { DuetError } from "./errors.js";
 import { Heart } from "./heart.js";
 import { watchBrowser } from "./hints.js";
 import { Numbers } from "./numbers.js";
@@ -30,15 +31,6 @@ export const TIMES = Object.freeze({
   probe: 1_500, // after waking up: is the other end still there?
   rejoin: 60_000, // how long a name that our own lost session still holds is asked for again
 });
-
-/** SignalingError is a refusal by the server, or the lack of one; `code` is one of the protocol's or "unreachable". */
-export class SignalingError extends Error {
-  /** @param {string} code @param {string} [message] */
-  constructor(code, message) {
-    super(message || code);
-    this.code = code;
-  }
-}
 
 /**
  * Events: `state`; `welcome` after each join and resume; `message`: every other message, once and in order;
@@ -105,6 +97,10 @@ export class Socket extends Emitter {
     });
   }
 
+  get url() {
+    return this.#url;
+  }
+
   get state() {
     return this.#state;
   }
@@ -130,10 +126,10 @@ export class Socket extends Emitter {
    * Connects and joins. Later connections are this object's own business.
    * @param {string} username
    * @param {string} [token]
-   * @returns {Promise<Welcome>} rejects with a SignalingError
+   * @returns {Promise<Welcome>} rejects with a DuetError
    */
   join(username, token = "") {
-    if (this.#state !== "closed") return Promise.reject(new SignalingError("already-joined"));
+    if (this.#state !== "closed") return Promise.reject(new DuetError("already-joined"));
     this.#reset();
     this.#username = username;
     this.#token = token;
@@ -401,7 +397,7 @@ export class Socket extends Emitter {
   #end(code, text) {
     const joining = this.#joining;
     this.#close();
-    joining?.reject(new SignalingError(code, text));
+    joining?.reject(new DuetError(code, text));
     this.emit("closed", code);
   }
 

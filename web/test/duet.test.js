@@ -38,7 +38,7 @@ afterEach(() => {
 
 async function online(more) {
   const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
-  duet = new Duet({ url: "", media, socket, RTCPeerConnection: web.FakePeerConnection, now });
+  duet = new Duet({ media, socket, RTCPeerConnection: web.FakePeerConnection, now });
   duet.on("call", (call) => calls.push(call));
   const joining = duet.join("alice");
   net.newest().accept();
@@ -116,7 +116,7 @@ test("refusing, cancelling and hanging up are told", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
   await settle();
-  calls[0].refuse();
+  calls[0].decline();
   assert.equal(last("callResponse").accepted, false);
   await settle();
   assert.equal(web.peers.length, 0);
@@ -285,7 +285,7 @@ for (const [what, phase, role, want, offers] of [
   test(`a page that is loaded anew goes on with a call ${what}`, async () => {
     const known = { callId: "c_9", role, phase, peer: "bob", peerId: BOB.id, media: { self: { ...ON, video: false }, peer: { ...ON, audio: false } }, relay: false };
     const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
-    duet = new Duet({ url: "", media, socket, RTCPeerConnection: web.FakePeerConnection, now });
+    duet = new Duet({ media, socket, RTCPeerConnection: web.FakePeerConnection, now });
     duet.on("call", (call) => calls.push(call));
     void duet.resume({ session: "token", heard: 3, username: "alice" });
     net.newest().accept();
@@ -347,13 +347,13 @@ test("credentials are renewed before they end", async () => {
 test("a browser that cannot make calls makes none, and says so to whoever calls", async () => {
   web.FakePeerConnection = null;
   const socket = new Socket({ url: "ws://test/ws", WebSocket: net.FakeWebSocket, random: () => 0.5, now });
-  duet = new Duet({ url: "", media, socket, RTCPeerConnection: /** @type {any} */ ("missing"), now });
+  duet = new Duet({ media, socket, RTCPeerConnection: /** @type {any} */ ("missing"), now });
   duet.on("call", (call) => calls.push(call));
   void duet.join("alice");
   net.newest().accept();
   net.newest().say(welcome());
   assert.equal(duet.able, false);
-  assert.equal(duet.dial(BOB), null);
+  assert.throws(() => duet.dial(BOB), { name: "DuetError", code: "unable" });
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
   const { accepted, reason, callId } = last("callResponse");
   assert.deepEqual([accepted, reason, callId, calls, types().includes("call")], [false, "unavailable", "c_1", [], false]);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { Socket, SignalingError } from "../static/socket.js";
+import { DuetError } from "../static/errors.js";
+import { Socket } from "../static/socket.js";
 import { advance, fakeNetwork, fakeTime, now, settle, welcome } from "./fakes.js";
 
 let undo, net, socket, heard, states;
@@ -52,7 +53,7 @@ for (const [what, play, code] of [
   test(`join rejects after ${what}`, async () => {
     const promise = socket.join("alice");
     play(net.newest());
-    await assert.rejects(promise, (error) => error instanceof SignalingError && error.code === code);
+    await assert.rejects(promise, (error) => error instanceof DuetError && error.code === code);
     assert.equal(socket.state, "closed");
     await advance(10_000);
     assert.equal(net.sockets.length, 1, "nothing more is tried");
