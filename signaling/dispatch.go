@@ -62,19 +62,24 @@ func (h *Hub) read(m *message, data []byte, e *socketio.Event) {
 	}
 	if why == protocol.OK {
 		m.req, m.fieldWhy = m.Decode(fields)
-		switch req := m.req.(type) {
-		case protocol.JoinRequest:
-			if m.fieldWhy == protocol.OK {
-				m.fieldWhy = h.tokens.Check(&req)
-				m.req = req
-			}
-		case protocol.ResumeRequest:
-			resume := resumeRequest{ResumeRequest: req}
-			resume.claims, resume.signed = h.signer.verify(req.Session)
-			m.req = resume
-		}
+		h.verify(m)
 	}
 	m.why = why
+}
+
+// verify looks at the token of a message that has one.
+func (h *Hub) verify(m *message) {
+	switch req := m.req.(type) {
+	case protocol.JoinRequest:
+		if m.fieldWhy == protocol.OK {
+			m.fieldWhy = h.tokens.Check(&req)
+			m.req = req
+		}
+	case protocol.ResumeRequest:
+		resume := resumeRequest{ResumeRequest: req}
+		resume.claims, resume.signed = h.signer.verify(req.Session)
+		m.req = resume
+	}
 }
 
 // handle takes a message through what may be wrong with it, in the order in which

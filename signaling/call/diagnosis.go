@@ -189,7 +189,8 @@ func (x *endView) families(y *endView) protocol.Set {
 }
 
 // diagnosed takes what one end saw. Each end is heard once in a call.
-func (m *Machine) diagnosed(c *Call, p *User, d protocol.DiagnosisRequest) {
+func (m *Machine) diagnosed(c *Call, p *User, request protocol.Request) {
+	d := request.(protocol.DiagnosisRequest)
 	mine, other := &c.ends[p.Side], &c.ends[1-p.Side]
 	if mine.diagnosis != nil {
 		return

@@ -55,54 +55,84 @@ func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
 		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: "this call is not being relayed"})
 		return
 	}
-	peer, end := c.Other(p), &c.ends[p.Side]
-	switch msg := msg.(type) {
+	// Each rule has a stack frame of its own, and together they fit into a small stack.
+	switch msg.(type) {
 	case protocol.OfferRequest:
-		end.negotiated = true
-		if relayed {
-			m.do(Negotiate{c, p, msg.SDP})
-			return
-		}
-		m.noteCandidates(c, p, msg.At)
-		m.tell(peer, protocol.OfferMessage{Offer: msg.Offer, Caller: p.Name, CallerID: p.ID, CallID: c.ID})
+		m.offer(c, p, msg, relayed)
 	case protocol.AnswerRequest:
-		end.negotiated = true
-		m.noteCandidates(c, p, msg.At)
-		m.tell(peer, protocol.AnswerMessage{Answer: msg.Answer, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+		m.answer(c, p, msg)
 	case protocol.ICECandidateRequest:
-		end.gathered = end.gathered || msg.At.Any
-		if relayed {
-			m.do(RelayCandidate{c, p, msg.Candidate})
-			return
-		}
-		m.noteCandidates(c, p, msg.At)
-		m.tell(peer, protocol.ICECandidateMessage{Candidate: msg.Candidate, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+		m.iceCandidate(c, p, msg, relayed)
 	case protocol.MediaConnectedRequest:
-		c.LastPath, end.mediaFlows = msg.Path, true
-		m.do(MediaConnected{msg})
-		if c.phase == accepted {
-			c.phase = connected
-			m.bothChanged(c)
-		}
+		m.mediaConnected(c, p, msg)
 	case protocol.CallStatsRequest:
-		if at := c.statsAt[p.Side]; at.IsZero() || m.now.Sub(at) >= statsInterval {
-			c.statsAt[p.Side] = m.now
-			m.do(MediaStats{msg})
-		}
+		m.callStats(c, p, msg)
 	case protocol.DiagnosisRequest:
 		m.diagnosed(c, p, msg)
 	case protocol.RelayRequest:
-		m.wantRelay(c, p, msg.Reason)
+		m.wantRelay(c, p, msg.(protocol.RelayRequest).Reason)
 	case protocol.RelayStopRequest:
-		if c.relay != relayOff {
-			c.relay = relayOff
-			m.do(CloseRelay{c})
-			m.tell(peer, protocol.RelayStopMessage{CallID: c.ID})
-			m.bothChanged(c)
-		}
+		m.relayStop(c, p)
 	default:
 		panic(fmt.Sprintf("no rule for a %T", msg))
 	}
+}
+
+func (m *Machine) offer(c *Call, p *User, request protocol.Request, relayed bool) {
+	msg := request.(protocol.OfferRequest)
+	c.ends[p.Side].negotiated = true
+	if relayed {
+		m.do(Negotiate{c, p, msg.SDP})
+		return
+	}
+	m.noteCandidates(c, p, &msg.At)
+	m.tell(c.Other(p), protocol.OfferMessage{Offer: msg.Offer, Caller: p.Name, CallerID: p.ID, CallID: c.ID})
+}
+
+func (m *Machine) answer(c *Call, p *User, request protocol.Request) {
+	msg := request.(protocol.AnswerRequest)
+	c.ends[p.Side].negotiated = true
+	m.noteCandidates(c, p, &msg.At)
+	m.tell(c.Other(p), protocol.AnswerMessage{Answer: msg.Answer, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+}
+
+func (m *Machine) iceCandidate(c *Call, p *User, request protocol.Request, relayed bool) {
+	msg := request.(protocol.ICECandidateRequest)
+	if relayed {
+		c.ends[p.Side].gathered = c.ends[p.Side].gathered || msg.At.Any
+		m.do(RelayCandidate{c, p, msg.Candidate})
+		return
+	}
+	m.noteCandidates(c, p, &msg.At)
+	m.tell(c.Other(p), protocol.ICECandidateMessage{Candidate: msg.Candidate, Sender: p.Name, SenderID: p.ID, CallID: c.ID})
+}
+
+func (m *Machine) mediaConnected(c *Call, p *User, request protocol.Request) {
+	msg := request.(protocol.MediaConnectedRequest)
+	c.LastPath, c.ends[p.Side].mediaFlows = msg.Path, true
+	m.do(MediaConnected{msg})
+	if c.phase == accepted {
+		c.phase = connected
+		m.bothChanged(c)
+	}
+}
+
+func (m *Machine) callStats(c *Call, p *User, request protocol.Request) {
+	msg := request.(protocol.CallStatsRequest)
+	if at := c.statsAt[p.Side]; at.IsZero() || m.now.Sub(at) >= statsInterval {
+		c.statsAt[p.Side] = m.now
+		m.do(MediaStats{msg})
+	}
+}
+
+func (m *Machine) relayStop(c *Call, p *User) {
+	if c.relay == relayOff {
+		return
+	}
+	c.relay = relayOff
+	m.do(CloseRelay{c})
+	m.tell(c.Other(p), protocol.RelayStopMessage{CallID: c.ID})
+	m.bothChanged(c)
 }
 
 // direct reports whether a message is for a way past the relay.
@@ -115,7 +145,7 @@ func direct(msg protocol.Request) bool {
 }
 
 // noteCandidates takes note of where a party says that it can be reached.
-func (m *Machine) noteCandidates(c *Call, p *User, at protocol.Addresses) {
+func (m *Machine) noteCandidates(c *Call, p *User, at *protocol.Addresses) {
 	end := &c.ends[p.Side]
 	end.gathered = end.gathered || at.Any
 	end.public |= at.Public

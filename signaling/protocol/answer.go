@@ -14,7 +14,7 @@ func decodeAnswer(f Fields) (Request, Refusal) {
 	if r != OK {
 		return nil, r
 	}
-	raw, _, at, r := f.description("answer", "answer", "pranswer")
+	raw, at, r := f.description("answer", "answer", "pranswer")
 	return AnswerRequest{ref, raw, at}, r
 }
 

@@ -15,20 +15,13 @@ func decodeCall(f Fields) (Request, Refusal) {
 	if m.Target, m.HasTarget, r = f.text("target"); r != OK {
 		return nil, r
 	}
-	raw := f.get("media")
+	raw, inner := f.object("media")
 	if raw == nil || isNull(raw) {
 		return m, OK
 	}
 	if raw[0] != '{' {
 		return nil, BadMessage.Because("media must be an object")
 	}
-	var inner Fields
-	members(raw, func(key, value []byte) bool {
-		if string(key) == "audio" || string(key) == "video" {
-			inner = append(inner, Member{key, value})
-		}
-		return true
-	})
 	o := Object{'{'}
 	for _, kind := range [...]string{"audio", "video"} {
 		on, given, r := inner.boolean(kind)

@@ -6,7 +6,6 @@ package protocol
 import (
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -15,27 +14,57 @@ import (
 
 const maxLevels = 16
 
-// validObject reports whether b is one JSON object of at most 16 levels without duplicate keys, in UTF-8.
-func validObject(b []byte) bool {
+// parseObject reads one JSON object of at most 16 levels without duplicate keys, in a text that is UTF-8: its members, and
+// those of the objects among them. It is false for anything else. into is room for them.
+func parseObject(b []byte, into Fields) (Fields, bool) {
 	i := jsonscan.Space(b, 0)
-	if i == len(b) || b[i] != '{' || !utf8.Valid(b) {
-		return false
+	if i == len(b) || b[i] != '{' {
+		return nil, false
 	}
-	c := checker{b: b}
+	c := checker{b: b, fields: into[:0], collects: true}
 	end := c.value(i, 1)
 	if c.rare {
-		return shallow(b, maxLevels) && jsontext.Value(b).IsValid()
+		return rareObject(b, into)
 	}
-	return end > 0 && jsonscan.Space(b, end) == len(b)
+	return c.fields, end > 0 && jsonscan.Space(b, end) == len(b)
+}
+
+func rareObject(b []byte, into Fields) (Fields, bool) {
+	if !shallow(b, maxLevels) || !jsontext.Value(b).IsValid() {
+		return nil, false
+	}
+	return fieldsOf(b, into), true
+}
+
+// fieldsOf is parseObject for what is valid.
+func fieldsOf(b []byte, into Fields) Fields {
+	into = into[:0]
+	members(b, func(key, value []byte) bool {
+		at := len(into)
+		into = append(into, Member{key: key, value: value})
+		if value[0] == '{' {
+			members(value, func(key, value []byte) bool {
+				into = append(into, Member{key: key, value: value})
+				return true
+			})
+			into[at].inner = len(into) - at - 1
+		}
+		return true
+	})
+	return into
 }
 
 // checker reads a text from its beginning. Every method takes where something begins and returns where it ends, 0 when it is
 // not valid or when rare says that jsontext is to be asked.
 type checker struct {
-	b     []byte
-	rare  bool
-	keys  [24]key // of the objects that are open
-	count int
+	b       []byte
+	rare    bool
+	escaped bool    // a string had a backslash since this was last false
+	keys    [24]key // of the objects that are open
+	count   int
+
+	collects bool
+	fields   Fields // of the first two levels
 }
 
 type key struct{ from, to int32 }
@@ -73,15 +102,24 @@ func (c *checker) object(i, level int) int {
 		if i == len(b) || b[i] != '"' {
 			return 0
 		}
-		end := c.text(i)
+		c.escaped = false
+		from, end := i, c.text(i)
 		if end == 0 || !c.newKey(first, i, end) {
 			return 0
 		}
 		if i = jsonscan.Space(b, end); i == len(b) || b[i] != ':' {
 			return 0
 		}
-		if i = c.value(jsonscan.Space(b, i+1), level+1); i == 0 {
+		at := len(c.fields)
+		if level <= 2 && c.collects { // in lists there are none of the second level
+			c.fields = append(c.fields, Member{key: b[from+1 : end-1]})
+		}
+		begin := jsonscan.Space(b, i+1)
+		if i = c.value(begin, level+1); i == 0 {
 			return 0
+		}
+		if at < len(c.fields) && level <= 2 {
+			c.fields[at].value, c.fields[at].inner = b[begin:i], len(c.fields)-at-1
 		}
 		if i = jsonscan.Space(b, i); i == len(b) {
 			return 0
@@ -106,10 +144,7 @@ func (c *checker) newKey(first, from, to int) bool {
 			return false
 		}
 	}
-	for _, ch := range text {
-		c.rare = c.rare || ch == '\\'
-	}
-	if c.rare = c.rare || c.count == len(c.keys); c.rare {
+	if c.rare = c.rare || c.escaped || c.count == len(c.keys); c.rare {
 		return false
 	}
 	c.keys[c.count] = key{int32(from), int32(to)}
@@ -147,8 +182,10 @@ func (c *checker) array(i, level int) int {
 func (c *checker) text(i int) int {
 	b := c.b
 	for i++; i < len(b); i++ {
-		if i += plainBytes(b[i:]); i == len(b) {
-			return 0
+		if b[i] != '\\' { // as after another escape
+			if i += plainBytes(b[i:]); i == len(b) {
+				return 0
+			}
 		}
 		switch ch := b[i]; {
 		case ch == '"':
@@ -156,6 +193,7 @@ func (c *checker) text(i int) int {
 		case ch < ' ':
 			return 0
 		case ch == '\\':
+			c.escaped = true
 			if i++; i == len(b) {
 				return 0
 			}

@@ -54,53 +54,79 @@ func (a *Addresses) note(line []byte) {
 	}
 }
 
-// description reads an RTCSessionDescriptionInit and returns it with nothing
-// but its own members, the SDP decoded, and the addresses of its candidates.
-func (f Fields) description(key string, types ...string) (init []byte, sdp string, at Addresses, r Refusal) {
-	raw := f.get(key)
+// description reads an RTCSessionDescriptionInit and returns it with nothing but its own members, and the addresses of its
+// candidates.
+func (f Fields) description(key string, types ...string) (init []byte, at Addresses, r Refusal) {
+	raw, inner := f.object(key)
 	if raw == nil || raw[0] != '{' {
-		return nil, "", at, BadMessage.Because(key + " must be an RTCSessionDescriptionInit")
+		return nil, at, BadMessage.Because(key + " must be an RTCSessionDescriptionInit")
 	}
-	var typ string
-	var rawSDP []byte
-	isString, pure := false, true
-	members(raw, func(name, value []byte) bool {
-		switch string(name) {
-		case "type":
-			typ, _ = unquote(value)
-		case "sdp":
-			rawSDP = value
-			sdp, isString = unquote(value)
-		default:
-			pure = false
-		}
-		return true
-	})
-	switch {
-	case !slices.Contains(types, typ):
-		return nil, "", at, BadMessage.Because(key + ".type must be " + strings.Join(types, " or "))
-	case !isString:
-		return nil, "", at, BadMessage.Because(key + ".sdp must be a string")
-	case len(sdp) > maxSDP:
-		return nil, "", at, TooLarge.Because("the SDP is longer than 64 KiB")
+	typ, _ := unquoted(inner.get("type"))
+	sdp := inner.get("sdp")
+	if !slices.Contains(types, string(typ)) {
+		return nil, at, BadMessage.Because(key + ".type must be " + strings.Join(types, " or "))
+	}
+	if len(sdp) == 0 || sdp[0] != '"' {
+		return nil, at, BadMessage.Because(key + ".sdp must be a string")
 	}
 	media := 0
-	for line := range strings.SplitSeq(sdp, "\n") {
-		line = strings.TrimRight(line, "\r")
-		switch {
-		case strings.HasPrefix(line, "m="):
-			if media++; media > maxMediaLines {
-				return nil, "", at, TooLarge.Because("the SDP has more than 64 media sections")
-			}
-		case strings.HasPrefix(line, "a=candidate:"):
-			at.note([]byte(line[2:]))
+	length := lines(sdp, func(line []byte) {
+		if bytes.HasPrefix(line, []byte("m=")) {
+			media++
+		} else if bytes.HasPrefix(line, []byte("a=candidate:")) {
+			at.note(line[2:])
 		}
+	})
+	switch {
+	case length > maxSDP:
+		return nil, at, TooLarge.Because("the SDP is longer than 64 KiB")
+	case media > maxMediaLines:
+		return nil, at, TooLarge.Because("the SDP has more than 64 media sections")
 	}
-	if !pure {
-		o := append(make(Object, 0, len(raw)), '{').Str("type", typ).Raw("sdp", rawSDP)
+	if len(inner) > 2 {
+		o := append(make(Object, 0, len(raw)), '{').Str("type", string(typ)).Raw("sdp", sdp)
 		raw = append(o, '}')
 	}
-	return raw, sdp, at, OK
+	return raw, at, OK
+}
+
+// lines calls each for the lines of a JSON string, decoded and without their ends, and returns the length of all of them.
+// Usual lines have no escapes but at their ends, and are taken where they lie.
+func lines(raw []byte, each func(line []byte)) (length int) {
+	if bytes.Contains(raw, []byte(`\u`)) { // which may be the end of a line
+		all, _ := unquoted(raw)
+		for line := range bytes.SplitSeq(all, []byte{'\n'}) {
+			each(bytes.TrimRight(line, "\r"))
+		}
+		return len(all)
+	}
+	text := raw[1 : len(raw)-1]
+	length = len(text)
+	start, escaped := 0, false // the line has escapes that are not its end
+	line := func(end int) {
+		b := bytes.TrimSuffix(text[start:end], []byte(`\r`))
+		if escaped {
+			b, _ = unquoted([]byte(`"` + string(text[start:end]) + `"`))
+			b = bytes.TrimRight(b, "\r")
+		}
+		each(b)
+	}
+	for i := 0; ; i += 2 {
+		next := bytes.IndexByte(text[i:], '\\')
+		if next < 0 {
+			line(len(text))
+			return length
+		}
+		i += next
+		length--
+		switch after := text[i+2:]; {
+		case text[i+1] == 'n':
+			line(i)
+			start, escaped = i+2, false
+		case text[i+1] != 'r' || len(after) > 0 && !bytes.HasPrefix(after, []byte(`\n`)):
+			escaped = true
+		}
+	}
 }
 
 // candidateAddress reads the address and the type of an RFC 8839 candidate line;
@@ -110,8 +136,15 @@ func candidateAddress(line []byte) (ip netip.Addr, kind []byte) {
 	if !bytes.HasPrefix(line, []byte("candidate:")) {
 		return ip, nil
 	}
-	n := 0
-	for field := range bytes.FieldsSeq(line) {
+	for n, from := 0, 0; from < len(line); {
+		end := from
+		for end < len(line) && line[end] > ' ' {
+			end++
+		}
+		field := line[from:end]
+		if from = end + 1; len(field) == 0 {
+			continue
+		}
 		switch n++; n {
 		case 5:
 			addr, err := netip.ParseAddr(string(field))

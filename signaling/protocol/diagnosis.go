@@ -86,7 +86,7 @@ func decodeDiagnosis(f Fields) (Request, Refusal) {
 		}
 		var inner Fields
 		members(value, func(key, value []byte) bool {
-			inner = append(inner, Member{key, value})
+			inner = append(inner, Member{key: key, value: value})
 			return len(inner) < maxListed
 		})
 		url, _, r := inner.text("url")

@@ -3,7 +3,6 @@ package protocol
 // This file reads the same messages as they come by Socket.IO: the type is the event's name, the fields are its argument.
 
 import (
-	"bytes"
 	"strconv"
 	"unicode/utf8"
 
@@ -35,10 +34,7 @@ func ParseEvent(name, arg []byte, clean bool, into Fields) (Header, Fields, Refu
 		return h, nil, BadJSON
 	}
 	if arg != nil {
-		members(arg, func(key, value []byte) bool {
-			into = append(into, Member{key, value})
-			return true
-		})
+		into, _ = parseObject(arg, into)
 	}
 	if h.Type, h.Number = typeName(name); h.Type == "resume" {
 		h.Number = -1 // sessions come back with CONNECT
@@ -52,22 +48,15 @@ func ParseEvent(name, arg []byte, clean bool, into Fields) (Header, Fields, Refu
 
 // ParseRecovery reads what a client sends with CONNECT to have its session back. It is false for one that does not.
 func ParseRecovery(auth []byte) (pid string, offset uint64, ok bool) {
-	if !validObject(auth) {
+	fields, good := parseObject(auth, nil)
+	if !good || !utf8.Valid(auth) {
 		return "", 0, false
 	}
-	good := true
-	members(auth, func(key, value []byte) bool {
-		switch text, _ := unquoted(value); string(key) {
-		case "pid":
-			pid = string(bytes.Clone(text))
-		case "offset":
-			if len(text) > 0 { // a client that had no event has none
-				var err error
-				offset, err = strconv.ParseUint(string(text), 10, 64)
-				good = err == nil
-			}
-		}
-		return true
-	})
-	return pid, offset, good && pid != ""
+	id, _ := unquoted(fields.get("pid"))
+	if text, _ := unquoted(fields.get("offset")); len(text) > 0 { // a client that had no event has none
+		var err error
+		offset, err = strconv.ParseUint(string(text), 10, 64)
+		good = err == nil
+	}
+	return string(id), offset, good && len(id) > 0
 }

@@ -21,20 +21,29 @@ const (
 	maxSafe       = 1<<53 - 1 // the largest integer that JavaScript counts with
 )
 
-// Fields are the members of a message, as they stand in its frame.
+// Fields are the members of a message, as they stand in its frame. Those of an object among them follow it.
 type Fields []Member
 
 // Member is one of them, undecoded.
-type Member struct{ key, value []byte }
+type Member struct {
+	key, value []byte
+	inner      int // how many members follow that are the value's
+}
 
 // get returns nil for a member that is not there.
 func (f Fields) get(key string) []byte {
-	for i := range f {
+	raw, _ := f.object(key)
+	return raw
+}
+
+// object is get with the members of an object.
+func (f Fields) object(key string) (raw []byte, inner Fields) {
+	for i := 0; i < len(f); i += 1 + f[i].inner {
 		if string(f[i].key) == key {
-			return f[i].value
+			return f[i].value, f[i+1 : i+1+f[i].inner]
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // text reads an optional string.

@@ -25,13 +25,10 @@ func (h *Header) Scope() Scope {
 // [Header.Decode]. Everything aliases the frame; into is room for its fields.
 func Parse(frame []byte, into Fields) (Header, Fields, Refusal) {
 	h := Header{Number: -1}
-	if !validObject(frame) {
+	into, valid := parseObject(frame, into)
+	if !valid {
 		return h, nil, BadJSON
 	}
-	members(frame, func(key, value []byte) bool {
-		into = append(into, Member{key, value})
-		return true
-	})
 	h.Type, h.Number = typeName(into.get("type"))
 	h.Ref = echo(into.get("ref"))
 	seq, ack := into.get("seq"), into.get("ack")

@@ -32,7 +32,7 @@ func (m ICECandidateMessage) Append(b []byte) Object {
 
 // candidate reads an RTCIceCandidateInit or null.
 func (f Fields) candidate() (init []byte, at Addresses, r Refusal) {
-	raw := f.get("candidate")
+	raw, inner := f.object("candidate")
 	switch {
 	case raw == nil:
 		return nil, at, BadMessage.Because("candidate is missing")
@@ -42,46 +42,44 @@ func (f Fields) candidate() (init []byte, at Addresses, r Refusal) {
 		return nil, at, BadMessage.Because("candidate must be an RTCIceCandidateInit or null")
 	}
 	pure := len(raw) <= maxCandidate // and not blown up with white space
-	members(raw, func(name, value []byte) bool {
-		switch key := string(name); key {
+	for _, m := range inner {
+		switch string(m.key) {
 		case "candidate":
-			line, isString := unquoted(value)
+			line, isString := unquoted(m.value)
 			if !isString {
-				r = BadMessage.Because("candidate.candidate must be a string")
+				return raw, at, BadMessage.Because("candidate.candidate must be a string")
 			} else if len(line) > maxCandidate {
-				r = TooLarge.Because("the candidate line is longer than 4 KiB")
+				return raw, at, TooLarge.Because("the candidate line is longer than 4 KiB")
 			}
 			at.note(line)
 		case "sdpMid", "usernameFragment":
-			if s, isString := unquoted(value); !isString && !isNull(value) {
-				r = BadMessage.Because("candidate." + key + " must be a string or null")
+			if s, isString := unquoted(m.value); !isString && !isNull(m.value) {
+				return raw, at, BadMessage.Because("candidate." + string(m.key) + " must be a string or null")
 			} else if len(s) > maxField {
-				r = TooLarge.Because("candidate." + key + " is too long")
+				return raw, at, TooLarge.Because("candidate." + string(m.key) + " is too long")
 			}
 		case "sdpMLineIndex":
-			if n, valid := counter(value); !isNull(value) && (!valid || n > math.MaxUint16) {
-				r = BadMessage.Because("candidate.sdpMLineIndex must be a small whole number or null")
+			if n, valid := counter(m.value); !isNull(m.value) && (!valid || n > math.MaxUint16) {
+				return raw, at, BadMessage.Because("candidate.sdpMLineIndex must be a small whole number or null")
 			}
 		default:
 			pure = false
 		}
-		return r == OK
-	})
-	if r == OK && !pure {
-		raw = onlyCandidate(raw)
 	}
-	return raw, at, r
+	if !pure {
+		raw = onlyCandidate(inner)
+	}
+	return raw, at, OK
 }
 
 // onlyCandidate leaves out what an RTCIceCandidateInit does not have.
-func onlyCandidate(raw []byte) []byte {
-	o := append(make(Object, 0, len(raw)), '{')
-	members(raw, func(name, value []byte) bool {
-		switch key := string(name); key {
+func onlyCandidate(inner Fields) []byte {
+	o := Object{'{'}
+	for _, m := range inner {
+		switch key := string(m.key); key {
 		case "candidate", "sdpMid", "sdpMLineIndex", "usernameFragment":
-			o = o.Raw(key, value)
+			o = o.Raw(key, m.value)
 		}
-		return true
-	})
+	}
 	return append(o, '}')
 }

@@ -6,7 +6,7 @@ package protocol
 type OfferRequest struct {
 	CallRef
 	Offer []byte // {type, sdp} as it is forwarded
-	SDP   string // decoded, for the relay
+	SDP   string // decoded, where the relay is the target
 	At    Addresses
 }
 
@@ -15,8 +15,13 @@ func decodeOffer(f Fields) (Request, Refusal) {
 	if r != OK {
 		return nil, r
 	}
-	raw, sdp, at, r := f.description("offer", "offer")
-	return OfferRequest{ref, raw, sdp, at}, r
+	raw, at, r := f.description("offer", "offer")
+	m := OfferRequest{CallRef: ref, Offer: raw, At: at}
+	if r == OK && TargetKey(ref.Target) == RelayName {
+		_, inner := f.object("offer")
+		m.SDP, _ = unquote(inner.get("sdp"))
+	}
+	return m, r
 }
 
 // OfferMessage is the server's form.

@@ -37,7 +37,7 @@ func read(t *testing.T, typ string, members map[string]json.RawMessage) (Request
 	t.Helper()
 	frame := map[string]any{"type": typ, "callId": "c"}
 	if typ != "call" {
-		frame["target"] = "b"
+		frame["target"] = RelayName // for which more of an offer is read
 	}
 	for k, v := range members {
 		frame[k] = v

@@ -93,6 +93,12 @@ func (c *Conn) received(b []byte) bool {
 	return true
 }
 
+// pong answers a ping.
+func (c *Conn) pong(data []byte) {
+	c.push(frame{Frame: protocol.Frame{Data: bytes.Clone(data), Size: len(data)}, op: opPong})
+	c.in.answered = true
+}
+
 // frame handles one frame. A code ends the reader.
 func (c *Conn) frame(now time.Time, f inbound) (end uint16) {
 	in := &c.in
@@ -109,8 +115,7 @@ func (c *Conn) frame(now time.Time, f inbound) (end uint16) {
 		return closeProtocolError
 	case opPing:
 		if !closed && c.to.Ping() {
-			c.push(frame{Frame: protocol.Frame{Data: bytes.Clone(f.data), Size: len(f.data)}, op: opPong})
-			in.answered = true
+			c.pong(f.data)
 		}
 		return 0
 	case opPong:
