@@ -71,7 +71,7 @@ type (
 
 func (e Received) step(m *Machine)         { m.received(e.From, e.Msg) }
 func (e Gone) step(m *Machine)             { m.gone(e.User) }
-func (e Ringing) step(m *Machine)          { m.rings(m.calls[e.CallID]) }
+func (e Ringing) step(m *Machine)          { m.written(m.calls[e.CallID]) }
 func (e RingTimeout) step(m *Machine)      { m.ringTimeout(e.Call) }
 func (e RelayOpened) step(m *Machine)      { m.relayOpened(e) }
 func (e RelayReady) step(m *Machine)       { m.relayReady(e) }

@@ -122,6 +122,8 @@ func (st *stage) say(step string) string {
 		e = RelayAnswered{p.Call, p.Call.RelayGen, p, nil}
 	case "rang":
 		e = Ringing{f[2]}
+	case "rings":
+		e = Received{p, protocol.RingingRequest{CallRef: a}}
 	case "timeout":
 		e = RingTimeout{p.Call}
 	case "shutdown":
@@ -297,11 +299,14 @@ func TestRules(t *testing.T) {
 		{"the sender pays", steps{"ann call bob", rings, "bob accept", accepts, "bob slows", "", "ann offer", "ann!rate-limited", "ann answer", "ann!rate-limited",
 			"ann candidate", "ann!rate-limited", "ann media -video", "ann!rate-limited", "ann relay", "ann!rate-limited", "ann unrelay", "ann!rate-limited",
 			"ann connected", "reported", "bob media -video", "ann<media a-- video", "ann end", "bob<callEnded hangup by ann, (hangup)"}},
+		{"written is not ringing where the client says it itself", steps{"dan call fay", "fay<incomingCall c1 from dan, ring", "dan rang c1", "", "fay rings", "dan<ringing", "fay rings", "", "dan rings", "dan!not-your-call",
+			"fay accept", "begun, dan<callAnswered yes c1, dan<callStarted caller with fay av- av-", "fay rings", ""}},
+		{"written is ringing with other clients", steps{"dan call bob", "bob<incomingCall c1 from dan, ring", "dan rang c1", "dan<ringing", "bob accept", "begun, dan<callAnswered yes c1, dan<callStarted caller with bob av- av-"}},
 		{"shutdown", steps{"ann call bob", rings, "dan call eve", "eve<incomingCall c2 from dan, ring", "eve accept", "dan<ringing, begun, dan<callAnswered yes c2, dan<callStarted caller with eve av- av-, eve<callStarted callee with dan av- av-",
 			"ann shutdown", "ann<callEnded server-shutdown by bob, bob<callEnded server-shutdown by ann, (server-shutdown)", "dan media -video", "eve<media a-- video"}},
 		{"shutdown with one plain client", steps{"dan call bob", "bob<incomingCall c1 from dan, ring", "ann shutdown", "dan<callEnded server-shutdown by bob, bob<callEnded server-shutdown by dan, (server-shutdown)"}},
 	} {
-		st := newStage("fallback", "ann", "bob", "cat", "dan+resume+call-state", "eve+resume+call-state")
+		st := newStage("fallback", "ann", "bob", "cat", "dan+resume+call-state", "eve+resume+call-state", "fay+rings")
 		for i := 0; i+1 < len(c.do); i += 2 {
 			if got := st.say(c.do[i]); got != c.do[i+1] {
 				t.Errorf("%s: after %q\n got: %s\nwant: %s", c.what, c.do[: i+1 : i+1][i], got, c.do[i+1])

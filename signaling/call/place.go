@@ -60,9 +60,17 @@ func (m *Machine) enter(c *Call) {
 	}
 }
 
+// written: the callee's connection has the call, which a client that shows it says itself: its page may be frozen, behind a
+// connection that works.
+func (m *Machine) written(c *Call) {
+	if c != nil && !c.Party[1].Features.Has(protocol.FeatureRings) {
+		m.rings(c)
+	}
+}
+
 // rings tells the caller, once, that its call rings.
 func (m *Machine) rings(c *Call) {
-	if c == nil || c.phase != ringing || c.rung {
+	if c.phase != ringing || c.rung {
 		return
 	}
 	c.rung = true

@@ -38,6 +38,12 @@ func (m *Machine) received(p *User, msg protocol.Request) {
 	switch msg := msg.(type) {
 	case protocol.CallResponseRequest:
 		m.respond(c, p, msg)
+	case protocol.RingingRequest:
+		if p.Side == 0 {
+			m.refuse(p, protocol.NotYourCall.Because("only the other party can say that it rings"))
+			return
+		}
+		m.rings(c)
 	case protocol.EndCallRequest:
 		m.hangUp(c, p)
 	case protocol.MediaStateChangeRequest:

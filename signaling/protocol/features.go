@@ -11,10 +11,11 @@ const (
 	FeaturePresenceDelta
 	FeaturePresenceNone
 	FeatureVerdict
+	FeatureRings
 )
 
 // featureNames are in the order of the bits.
-var featureNames = [...]string{"resume", "call-state", "presence-delta", "presence-none", "verdict"}
+var featureNames = [...]string{"resume", "call-state", "presence-delta", "presence-none", "verdict", "rings"}
 
 // Grant picks the known ones.
 func Grant(asked []string) Features {

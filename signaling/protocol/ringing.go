@@ -1,8 +1,16 @@
 package protocol
 
-// This file is ringing: incomingCall has reached a connection of the callee.
+// This file is ringing: the callee's side knows of a call.
 
-// RingingMessage is the server's form.
+// RingingRequest is the client's form: it shows the call to its user.
+type RingingRequest struct{ CallRef }
+
+func decodeRinging(f Fields) (Request, Refusal) {
+	ref, r := f.callRef()
+	return RingingRequest{ref}, r
+}
+
+// RingingMessage is the server's form, for the caller.
 type RingingMessage struct{ CallID, Callee, CalleeID string }
 
 func (m RingingMessage) Append(b []byte) Object {

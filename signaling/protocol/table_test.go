@@ -23,6 +23,7 @@ var complete = map[string]string{
 	"answer":           `{"answer":{"type":"answer","sdp":"a=candidate:1 1 udp 1 192.0.2.1 5 typ srflx"}}`,
 	"iceCandidate":     `{"candidate":{"candidate":"candidate:1 1 udp 1 192.0.2.1 5 typ srflx"}}`,
 	"mediaStateChange": `{"audio":true,"video":true,"screen":true,"mediaType":"audio","enabled":true,"audioCause":"missing","videoCause":"muted"}`,
+	"ringing":          `{}`,
 	"endCall":          `{}`,
 	"mediaConnected":   `{"path":"direct","candidateType":"host","protocol":"udp","setupMs":1}`,
 	"callStats":        `{"path":"turn","rttMs":1,"lossPct":2,"jitterMs":3,"bitrateKbps":4}`,

@@ -88,11 +88,16 @@ const duet = new Duet({
 });
 model.able = duet.able;
 
+/** A call that does not ring for so long, in milliseconds, is told to: the other page sleeps, as those of phones do. */
+const UNHEARD = 5_000;
+let calledAt = 0;
+
 function show() {
   const { call } = duet;
   model.call = call && {
     phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt,
     audioOnly: !call.theirs.video, lookalike: call.lookalike,
+    unheard: call.phase === "calling" && Date.now() - calledAt >= UNHEARD && model.online && duet.has("call-state"),
   };
   model.local = {
     wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, phone: matchMedia("(pointer: coarse)").matches, screens: media.canShareScreen, video: media.tracks.video,
@@ -235,6 +240,8 @@ duet.on("call", (call) => {
 function follow(call) {
   const sound = () => ringer.play(call.phase === "incoming" ? "incoming" : call.phase === "ringing" ? "outgoing" : "");
   sound();
+  calledAt = Date.now();
+  setTimeout(show, UNHEARD);
   call.on("phase", (phase) => {
     sound();
     if (phase === "ended") ended(call);

@@ -292,6 +292,7 @@ export class Duet extends Emitter {
     }
     const next = this.#begin({ role: "callee", peer, peerId, callId });
     next.lookalike = message.lookalike === true;
+    if (this.has("rings")) this.#send({ type: "ringing", callId });
     if (message.media) this.#inside?.receive({ type: "mediaStateChange", screen: false, sender: peer, senderId: peerId, callId, ...message.media });
   }
 

@@ -20,6 +20,7 @@
  *   | {type: "leave"}
  *   | {type: "call", target: string, media?: {audio: boolean, video: boolean}}
  *   | {type: "callResponse", accepted: boolean, reason?: "unavailable", callId?: string, target?: string}
+ *   | {type: "ringing", callId?: string}
  *   | {type: "offer", offer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "answer", answer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "iceCandidate", candidate: RTCIceCandidateInit | null, target?: string, callId?: string}
@@ -74,7 +75,7 @@
  */
 
 /** Everything that this client asks for. The server may grant less, and the client lives with it. */
-export const FEATURES = Object.freeze(["resume", "call-state", "presence-delta", "verdict"]);
+export const FEATURES = Object.freeze(["resume", "call-state", "presence-delta", "verdict", "rings"]);
 
 /** The form of a user's id; anything else is a username. */
 export const USER_ID = /^u_[A-Za-z0-9]{22}$/;

@@ -82,6 +82,12 @@ test("a call: asked for by id, rings, is accepted, offers, and ends", async () =
   assert.ok(web.newest().closed);
 });
 
+test("being called: that it rings is said by the page itself, to a server that asks for it", async () => {
+  await online({ features: ["resume", "call-state", "presence-delta", "rings"] });
+  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  assert.deepEqual([types(), last("ringing").callId], [["join", "ringing"], "c_1"]);
+});
+
 test("being called: nothing of us is said before we accept", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1", lookalike: true });

@@ -37,7 +37,7 @@ export async function show(change) {
 export const user = (username, status = "available") => ({ id: `u_${username}`, username, status });
 export const call = (phase, more = {}) => ({
   phase, peer: "bob", state: phase === "accepted" ? "connected" : "idle", path: null, theirs: { audio: true, video: true, screen: false }, still: false,
-  startedAt: phase === "accepted" ? now() : 0, audioOnly: false, lookalike: false, ...more,
+  startedAt: phase === "accepted" ? now() : 0, audioOnly: false, lookalike: false, unheard: false, ...more,
 });
 
 /** What has the focus, in a word. */

@@ -40,7 +40,7 @@ function resumed(more) {
 
 test("join asks for features and resolves with the welcome", async () => {
   const ws = await joined();
-  assert.deepEqual(ws.sent[0], { type: "join", username: "alice", features: ["resume", "call-state", "presence-delta", "verdict"] });
+  assert.deepEqual(ws.sent[0], { type: "join", username: "alice", features: ["resume", "call-state", "presence-delta", "verdict", "rings"] });
   assert.equal(socket.state, "online");
   assert.deepEqual(states, ["connecting", "online"]);
 });

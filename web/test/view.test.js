@@ -106,6 +106,24 @@ test("what changes at the other side is said to those who do not see it, once, w
   assert.equal(at("said").textContent, "");
 });
 
+test("a call that rings nowhere is not told to ring", async () => {
+  await show({ page: "chat", call: call("calling") });
+  assert.equal(at("status").textContent, "Calling bob…");
+  await show({ call: call("calling", { unheard: true }) });
+  assert.equal(at("status").textContent, "bob's page does not answer: it may be asleep. Still calling…");
+  await show({ call: call("ringing") });
+  assert.equal(at("status").textContent, "Ringing at bob…");
+});
+
+test("a page that is hidden before its next frame is drawn all the same", async () => {
+  const { requestAnimationFrame } = globalThis;
+  globalThis.requestAnimationFrame = () => 0; // which never comes
+  await show({ page: "chat", call: call("incoming") });
+  await advance(200);
+  globalThis.requestAnimationFrame = requestAnimationFrame;
+  assert.equal(at("incoming").open, true);
+});
+
 test("a browser that cannot make calls is told so at login, and for as long as it stays", async () => {
   await show({ able: false });
   assert.equal(at("login-unable").shown, true);

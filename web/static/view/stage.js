@@ -51,7 +51,7 @@ export class Stage {
     const page = this.#page;
     const name = call?.peer ?? "";
     if (!call || call.phase === "incoming") return { text: users.length ? page.t("idle") : "", tone: "" };
-    if (call.phase !== "accepted") return { text: page.t(call.phase === "ringing" ? "ringing" : "calling", { name }), tone: "wait" };
+    if (call.phase !== "accepted") return { text: page.t(call.phase === "ringing" ? "ringing" : call.unheard ? "unheard" : "calling", { name }), tone: "wait" };
     const tone = { idle: "wait", connecting: "wait", connected: "good", reconnecting: "wait", failed: "bad" }[call.state];
     const shares = call.state === "connected" && call.theirs.screen;
     return { text: page.t(call.state === "idle" ? "connecting" : shares ? "peerSharing" : call.state, { name }), tone };

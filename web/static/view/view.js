@@ -26,7 +26,7 @@ import { Stage } from "./stage.js";
  * @property {boolean} online
  * @property {User[]} users
  * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
- *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean} | null} call
+ *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean, unheard: boolean} | null} call
  * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, mirror: boolean, flips: boolean, phone: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
  */
@@ -70,9 +70,10 @@ export class View extends Emitter {
     this.#model = model;
     if (this.#drawing) return;
     this.#drawing = true;
-    // Once for many changes; a hidden page has no animation frames, and should be right all the same.
-    if (this.#page.doc.visibilityState === "visible") requestAnimationFrame(() => this.#draw());
-    else setTimeout(() => this.#draw(), 100);
+    // Once for many changes. The frame of a page that is hidden meanwhile never comes, and it should be right all the same.
+    const draw = () => this.#drawing && this.#draw();
+    requestAnimationFrame(draw);
+    setTimeout(draw, 100);
   }
 
   /** Fills in the login form. @param {{name: string, source: string}} was */
