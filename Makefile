@@ -1,5 +1,5 @@
 # Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
-.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling deps lint unit fuzz web e2e clients natlab clean
+.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling bench-hostile deps lint unit hostile fuzz web e2e clients natlab clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -26,13 +26,16 @@ bench-relay: ## this relay and Janus's VideoCall in turns: CPU, latency, memory,
 bench-signaling: ## joins, calls, churn and memory at thousands of users; BASE=older duet compares, with a Node server too (ROUNDS=3 USERS=20000 ONLINE=5000)
 	@internal/bench/signaling/measure.sh
 
+bench-hostile: ## each attack beside 20 honest calls and 1,000 users: what is lost, and latency against the quiet time
+	DUET_TEST_ALL=1 go test -count=1 -v -timeout 1h ./internal/hostile
+
 deps: ## only installs what the tests need
 	@.ci/deps
 
 lint: ## format, go.mod, vet, staticcheck
 	@.ci/test format tidy vet staticcheck
 
-unit fuzz: ## one stage of make test; so are the next
+unit hostile fuzz: ## one stage of make test; so are the next
 	@.ci/test $@
 
 web: ## the page's own tests and its types
