@@ -91,9 +91,10 @@ export class Leg {
     return this.flow.steadySince && this.carries(expects, now) ? this.flow.last.estimate : 0;
   }
 
-  /** @returns {PathName | null} */
+  /** Until both ends are there no media takes a way by the relay. @returns {PathName | null} */
   get path() {
-    return this.name === "relay" ? "relay" : this.flow.last.way;
+    if (this.name === "direct") return this.flow.last.way;
+    return this.joined ? "relay" : null;
   }
 
   close() {

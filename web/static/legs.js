@@ -99,11 +99,12 @@ export class Legs extends Emitter {
 
   /**
    * Takes a leg out of service. Its place is free at once, but while somebody may be looking it goes on for a moment,
-   * and while `inUse` says that we ourselves show it, for a little longer: it may come back before its successor comes.
+   * and while `inUse` says that we ourselves show it, for as long as it carries, and a little longer: it may come back
+   * before its successor comes.
    * @param {Leg} leg
-   * @param {{seen: boolean, inUse?: () => boolean, gone?: () => void}} options
+   * @param {{seen: boolean, inUse?: () => boolean, carries?: () => boolean, gone?: () => void}} options
    */
-  retire(leg, { seen, inUse = () => false, gone = () => {} }) {
+  retire(leg, { seen, inUse = () => false, carries = () => false, gone = () => {} }) {
     if (this.direct === leg) this.direct = null;
     if (this.relay === leg) this.relay = null;
     if (!seen) {
@@ -111,8 +112,9 @@ export class Legs extends Emitter {
       return gone();
     }
     this.#old.add(leg);
-    const until = this.#options.now() + LAST;
+    let until = this.#options.now() + LAST;
     const end = () => {
+      if (carries()) until = this.#options.now() + LAST;
       if (inUse() && leg.peer.state !== "failed" && this.#options.now() < until) return this.later(RETIRE, end);
       this.#old.delete(leg);
       leg.close();

@@ -9,7 +9,7 @@ import { choose } from "./choice.js";
 import { Current } from "./current.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
-import { isOld } from "./peer.js";
+import { isOld, isOurs } from "./peer.js";
 import { Probe } from "./probe.js";
 import { RELAY } from "./protocol.js";
 import { Recovery } from "./recovery.js";
@@ -58,6 +58,7 @@ export class Paths extends Emitter {
   #leavingSince = 0; // relayStop was heard
   #probe;
   #ticking = false;
+  #plain = true; // the other side has not shown that it can go on with another connection
   #again = false; // the other side may still speak to a page that is gone
   #closed = false;
 
@@ -83,7 +84,7 @@ export class Paths extends Emitter {
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
     this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
-    this.#probe = new Probe({ legs: this.#legs, shown: this.#shown, terms: this.#terms, recovery: this.#recovery, force, begin: () => this.#goDirect(), now });
+    this.#probe = new Probe({ legs: this.#legs, shown: this.#shown, terms: this.#terms, recovery: this.#recovery, force, plain: () => this.#plain, begin: () => this.#goDirect(), now });
     this.#shown.on("still", (still) => this.emit("still", still));
     this.#shown.on("path", (path) => this.emit("path", path));
     this.#legs.on("track", (leg) => this.#shown.arrived(leg) && this.#use(leg));
@@ -159,6 +160,7 @@ export class Paths extends Emitter {
       case "offer":
         return this.#offered(message.offer);
       case "answer":
+        if (message.sender !== RELAY) this.#met(message.answer);
         return void this.#from(message.sender)?.peer.receive({ description: message.answer });
       case "iceCandidate":
         return void this.#from(message.sender)?.peer.receive({ candidate: message.candidate });
@@ -231,12 +233,19 @@ export class Paths extends Emitter {
     this.#legs.retire(leg, {
       seen: this.#current === leg,
       inUse: () => this.#current === leg, // a replacement that has not come yet is no reason to go dark
+      carries: () => this.#carries(leg, this.#now()),
       gone: () => this.#shown.gone(leg),
     });
   }
 
+  /** Who has shown once that it is of our kind is. @param {RTCSessionDescriptionInit} description */
+  #met(description) {
+    if (isOurs(description)) this.#plain = false;
+  }
+
   /** @param {RTCSessionDescriptionInit} offer */
   #offered(offer) {
+    this.#met(offer);
     if (this.#terms.first || this.#legs.isLeft(offer)) return; // they will follow to the relay, or the new connection
     const leg = this.#legs.direct;
     if (this.#again && leg?.ours && leg.peer.fresh && isOld(offer)) return; // said to the page that is gone
@@ -339,7 +348,7 @@ export class Paths extends Emitter {
     this.#shown.look(this.#theirs, now);
     this.#choose(now);
     this.#watch(now);
-    if (this.#current && this.#room(this.#current)) this.#succession.succeed(this.#current, this.#role);
+    if (this.#current && this.#room(this.#current) && !this.#alone(this.#current)) this.#succession.succeed(this.#current, this.#role);
     if (now >= this.#terms.dueAt) this.#terms.ask(this.#firstMediaAt ? "ice-failed" : "ice-timeout");
     if (this.#terms.overdue) this.#allowTurn();
     this.#probe.due(now);
@@ -360,6 +369,7 @@ export class Paths extends Emitter {
     if (move === "back") this.#send({ type: "relayStop" });
     if (move === "relay") this.#toRelay(relay);
     else if (move) this.#leaveRelay();
+    else if (ready && this.#current !== relay) this.#use(ready); // a relay that waits keeps nobody from a way that is there
   }
 
   /** @param {Leg} relay */
@@ -390,7 +400,7 @@ export class Paths extends Emitter {
       return;
     }
     const late = !this.#firstMediaAt && now - this.#begun > TIMES.giveUp;
-    switch (this.#recovery.judge(leg, { theirs: this.#theirs, ours: this.#ours }, now)) {
+    switch (this.#recovery.judge(leg, { theirs: this.#theirs, ours: this.#ours, plain: this.#alone(leg) }, now)) {
       case "carries":
         this.#deadSince = 0;
         if (leg === direct) this.#terms.dueAt = Infinity;
@@ -403,12 +413,17 @@ export class Paths extends Emitter {
     this.#deadSince ||= now;
     const dead = now - this.#deadSince;
     this.#become(this.#firstMediaAt ? "reconnecting" : late ? "failed" : "connecting");
-    if (this.#room(leg)) this.#succession.revive(leg, { current: this.#current, role: this.#role, begun: this.#firstMediaAt > 0 });
+    if (this.#room(leg)) this.#succession.revive(leg, { current: this.#current, role: this.#role, begun: this.#firstMediaAt > 0, plain: this.#alone(leg) });
     const patience = leg.peer.state === "failed" ? 0 : TIMES.relayAfterRepair;
     const free = leg.name === "direct" || this.#terms.dueAt === Infinity;
     if (dead >= patience && free && this.#terms.mayAsk) this.#terms.ask("ice-failed");
     // On a relay that is dead the direct way may be there again.
     if (leg.name === "relay" && !direct && !this.#terms.first && dead > TIMES.relayDead) this.#probe.look();
+  }
+
+  /** Whether this leg's counterpart knows of no other in its place; the relay does. @param {Leg} leg */
+  #alone(leg) {
+    return this.#plain && leg.name === "direct";
   }
 
   /** Whether there is a counterpart for a new leg in this one's place: without a room at the relay there is none. @param {Leg} leg */

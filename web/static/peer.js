@@ -3,7 +3,8 @@
 // Peer is the W3C's perfect negotiation around one RTCPeerConnection, plus three things that it leaves open: what is
 // said before the other side may hear it is held back (hold/release), what belongs to an older generation is dropped
 // (candidates by their ufrag, answers by the offer that they answer), and an offer of another connection is told from
-// a renegotiation of this one by the session id in its o= line, so that either side may begin afresh at any time.
+// a renegotiation of this one by its key, so that either side may begin afresh at any time. Our own lines in descriptions
+// are told in PROTOCOL.md, section 4.
 
 import { Findings, candidates } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
@@ -15,14 +16,14 @@ import { begin, fingerprint, isFirefox, origin, sections, ufrag } from "./sdp.js
 
 const KINDS = /** @type {const} */ (["audio", "video"]);
 
-/** Our own line in an answer's description: which offer it answers. Browsers and servers ignore what they don't know. */
-const ANSWERS = "a=x-duet-answers:";
-
-/** And one in an offer's: that it comes from this library, which knows how to end a collision without a rollback. */
+/** Our own line in each description: its side can go on with another connection. Browsers and servers ignore what they don't know. */
 const OURS = "a=x-duet:1";
 
 /** The same in the first offer of a connection. */
 const FIRST = `${OURS} first`;
+
+/** And one in an answer's: which offer it answers. */
+const ANSWERS = "a=x-duet-answers:";
 
 /**
  * Events: `signal` to be sent to the counterpart; `state`; `track`: one of theirs arrived; `restarted`: the counterpart
@@ -190,10 +191,11 @@ export class Peer extends Emitter {
   /** Whether this offer comes from another connection than the one we are talking to. @param {RTCSessionDescriptionInit} offer */
   isStranger(offer) {
     const known = this.#pc.remoteDescription;
-    if (!known || origin(known.sdp).id === origin(offer.sdp).id) return false;
-    // Some make up another o= line for each description. The key is the connection's (RFC 8842): one key, one connection.
+    if (!known) return false;
+    // The key is the connection's (RFC 8842): one key, one connection. Some make up another o= line for each description, and
+    // some repeat that of ours.
     const key = fingerprint(known.sdp);
-    return !key || key !== fingerprint(offer.sdp);
+    return key ? key !== fingerprint(offer.sdp) : origin(known.sdp).id !== origin(offer.sdp).id;
   }
 
   /** What may explain a failure. @param {import("./diagnosis.js").Diagnosis["relay"]} relay as the relay's own leg fares */
@@ -340,7 +342,8 @@ export class Peer extends Emitter {
     const description = this.#pc.localDescription;
     if (!description || this.#closed) return;
     const { type } = description;
-    const line = type === "answer" ? `${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : this.#pc.remoteDescription ? OURS : FIRST;
+    const kind = this.#pc.remoteDescription ? OURS : FIRST;
+    const line = type === "answer" ? `${OURS}\r\n${ANSWERS}${origin(this.#pc.remoteDescription?.sdp).full}` : kind;
     const sdp = this.#order(description.sdp.replace(/^m=/m, `${line}\r\nm=`));
     this.#signal({ description: { type, sdp } });
   }
@@ -358,6 +361,11 @@ export class Peer extends Emitter {
     if (this.#held) this.#outbox.push(signal);
     else this.emit("signal", signal);
   }
+}
+
+/** Whether whoever wrote this can go on with another connection, as this library can. @param {RTCSessionDescriptionInit} description */
+export function isOurs({ sdp = "" }) {
+  return /^a=x-duet[:-]/m.test(sdp);
 }
 
 /** Whether an offer of this library renegotiates a connection that has been there before. @param {RTCSessionDescriptionInit} offer */

@@ -14,20 +14,22 @@ export class Probe {
   #terms;
   #recovery;
   #force;
+  #plain;
   #begin;
   #now;
 
   /**
    * @param {{legs: import("./legs.js").Legs, shown: import("./current.js").Current, terms: import("./relay.js").RelayTerms,
-   *   recovery: import("./recovery.js").Recovery, force: import("./protocol.js").PathName | null, begin: () => void,
-   *   now: () => number}} options begin: makes a new direct leg
+   *   recovery: import("./recovery.js").Recovery, force: import("./protocol.js").PathName | null, plain: () => boolean, begin: () => void,
+   *   now: () => number}} options plain: the other side knows of one connection only, which is left alone; begin: makes a new direct leg
    */
-  constructor({ legs, shown, terms, recovery, force, begin, now }) {
+  constructor({ legs, shown, terms, recovery, force, plain, begin, now }) {
     this.#legs = legs;
     this.#shown = shown;
     this.#terms = terms;
     this.#recovery = recovery;
     this.#force = force;
+    this.#plain = plain;
     this.#begin = begin;
     this.#now = now;
   }
@@ -36,7 +38,7 @@ export class Probe {
   get #detour() {
     const { leg } = this.#shown;
     if (leg?.name === "relay") return leg.flow.last.protocol !== "udp" && leg.flow.last.way !== null;
-    return leg?.path === "turn" && this.#force !== "turn" && leg.peer.restartsSoftly;
+    return leg?.path === "turn" && this.#force !== "turn" && leg.peer.restartsSoftly && !this.#plain();
   }
 
   look() {
@@ -44,7 +46,7 @@ export class Probe {
     this.#looked = true;
     if (this.#shown.leg && this.#detour) void this.#recovery.repair(this.#shown.leg, { force: true });
     const { direct, relay } = this.#legs;
-    if (!relay || this.#terms.first || (direct && direct.peer.state !== "failed")) return;
+    if (!relay || this.#plain() || this.#terms.first || (direct && direct.peer.state !== "failed")) return;
     this.#begin();
   }
 

@@ -19,20 +19,24 @@ export class Recovery {
    *
    * A leg is dead when ICE says so, or when nothing at all comes though we send to somebody who would tell at once how
    * that fares. That no media comes is no sign of it: the other side may have nothing to send, and not say so.
+   * A plain client may agree to tell and not tell; where media was the last that came of it, silence is a sign, too.
    * @param {Leg} leg
-   * @param {{theirs: import("./protocol.js").MediaState, ours: import("./protocol.js").MediaState}} says what each side says that it sends
+   * @param {{theirs: import("./protocol.js").MediaState, ours: import("./protocol.js").MediaState, plain: boolean}} says what each side
+   *   says that it sends; plain: the counterpart is not of our kind
    * @param {number} now
    * @returns {"carries" | "waits" | "dead"}
    */
-  judge(leg, { theirs, ours }, now) {
+  judge(leg, { theirs, ours, plain }, now) {
     const { flow } = leg;
     const { state } = leg.peer;
     if (state !== "disconnected") leg.shakySince = 0;
     else leg.shakySince ||= now;
     const shaky = leg.shakySince > 0 && now - leg.shakySince > TIMES.grace && now - flow.heardAt >= TIMES.recent;
-    const silent = /^(tcp|tls)$/.test(flow.last.protocol) ? TIMES.silentTcp : TIMES.silent;
-    const acknowledged = leg.acknowledged({ audio: ours.audio, video: ours.video || ours.screen }, now);
-    const limit = acknowledged ? silent : flow.last.checksTold ? TIMES.unchecked : Infinity; // else ICE's own state has to do
+    const ofOurKind = /^(tcp|tls)$/.test(flow.last.protocol) ? TIMES.silentTcp : TIMES.silent;
+    const silent = plain ? TIMES.silentPlain : ofOurKind;
+    const { audio, video, screen } = ours;
+    const told = leg.acknowledged({ audio, video: video || screen }, now) || (plain && flow.endedWithMedia);
+    const limit = told ? silent : flow.last.checksTold ? TIMES.unchecked : Infinity; // else ICE's own state has to do
     const quiet = flow.silentFor(now) > limit;
     if (state === "failed" || shaky || quiet) return "dead";
     if (!leg.carries(leg.expects(theirs), now)) return "waits";

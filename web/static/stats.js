@@ -125,6 +125,11 @@ export class Flow {
     this.last = reading;
   }
 
+  /** Whether media was the last that was heard. */
+  get endedWithMedia() {
+    return this.packetAt > 0 && this.packetAt === this.heardAt;
+  }
+
   /** How long nothing at all has come. @param {number} now */
   silentFor(now) {
     return this.heardAt && this.looks > 2 ? now - this.heardAt : 0;

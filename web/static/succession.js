@@ -1,4 +1,5 @@
 // succession.js: what is done for a leg that is dead: a restart, then a new connection in its place, then that one again.
+// A plain client has one connection, and gets restarts of it for as long as it takes.
 
 import { PATHS as TIMES } from "./times.js";
 
@@ -33,11 +34,13 @@ export class Succession {
 
   /**
    * Something is done for this leg. Mostly only one side begins anew, and the other waits a little longer.
-   * @param {Leg} leg @param {{current: Leg | null, role: import("./protocol.js").Role, begun: boolean}} how begun: media has come in this call
+   * @param {Leg} leg @param {{current: Leg | null, role: import("./protocol.js").Role, begun: boolean, plain: boolean}} how begun: media
+   *   has come in this call; plain: the counterpart knows of no other connection
    */
-  revive(leg, { current, role, begun }) {
+  revive(leg, { current, role, begun, plain }) {
     const successor = this.#legs[leg.name];
     if (!successor) return this.anew(leg.name, current);
+    if (plain) return void this.#recovery.repair(successor);
     if (successor !== leg) return; // succeed looks after it
     void this.#recovery.repair(leg);
     const since = this.#now() - leg.restartedAt;

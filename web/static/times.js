@@ -25,6 +25,7 @@ export const PATHS = Object.freeze({
 export const RECOVERY = Object.freeze({
   silent: 1_200, // nothing at all for so long, not even of how our media fares: the path is dead
   silentTcp: 2_500, // the same over TCP, where one lost packet holds up all that follow
+  silentPlain: 3_000, // the same with a plain client, of whom one check each 2.5 s may be all; a path that heals by then was never left
   unchecked: 6_000, // where nothing of ours is sent or acknowledged, only ICE's own checks tell, one each 2.5 s
   grace: 300, // ICE says disconnected: it may heal by itself
   recent: 250, // a packet as young as this outweighs what ICE says
