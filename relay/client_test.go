@@ -84,7 +84,7 @@ func (s *Server) Answer(ctx context.Context, call, user, offerSDP string) (answe
 	for {
 		select {
 		case o := <-done:
-			if o.event == Refused {
+			if o.event == Refused || o.event == Unfit {
 				return "", errors.New(o.detail)
 			}
 			return o.detail, nil

@@ -62,7 +62,7 @@ func (l *leg) since() time.Duration { return time.Duration(l.at.Load()) }
 // answer negotiates an offer. After one that fails, what the last one was answered with is still in force.
 func (l *leg) answer(o *offer) (answer string, err error) {
 	if !continues(l.agreed, o.sections) {
-		return "", errors.New("an offer keeps the sections of the one before (RFC 3264, section 8)")
+		return "", reason("an offer keeps the sections of the one before (RFC 3264, section 8)")
 	}
 	pc := l.pc.Load()
 	sections, err := l.r.commit(l.side, o)
@@ -114,7 +114,7 @@ func (l *leg) answer(o *offer) (answer string, err error) {
 	case <-l.dead:
 		return "", errLegLost
 	case <-time.After(answerTime):
-		return "", errors.New("the relay is too busy to answer")
+		return "", reason("the relay is too busy to answer")
 	}
 	text := pc.LocalDescription().SDP
 	l.port.Expect(ufrag(text))
@@ -131,7 +131,7 @@ func (l *leg) answer(o *offer) (answer string, err error) {
 	return withCandidates(text, o.refused, l.r.s.Announced(), l.r.s.port, streams)
 }
 
-var errLegLost = errors.New("the connection to the relay was lost meanwhile")
+const errLegLost = reason("the connection to the relay was lost meanwhile")
 
 // answered notes the name of the newest answer, and says whether the leg is on the plane by now.
 func (l *leg) answered(ufrag string) bool {

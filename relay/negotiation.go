@@ -43,7 +43,7 @@ func (r *room) offer(user, text string, reply func(event, detail string)) error 
 	case r.over:
 		return ErrNoRoom
 	case !r.s.shares.mayOffer(user, time.Now()):
-		return errors.New("too many offers")
+		return reason("too many offers")
 	}
 	r.doLocked(func() {
 		o, err := parseOffer(text)
@@ -51,7 +51,7 @@ func (r *room) offer(user, text string, reply func(event, detail string)) error 
 			err = o.read(l.agreed)
 		}
 		if err != nil {
-			reply(Refused, err.Error())
+			reply(unanswered(err))
 			return
 		}
 		r.received(pendingOffer{o, side, reply})
@@ -59,7 +59,23 @@ func (r *room) offer(user, text string, reply func(event, detail string)) error 
 	return nil
 }
 
-var errThirdParty = errors.New("this call has two other parties")
+const errThirdParty = reason("this call has two other parties")
+
+// reason is an error whose text may be shown to the client whose offer it is about.
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
+// unanswered is the event of an offer that is not answered, and its detail.
+func unanswered(err error) (event, detail string) {
+	if r, ok := errors.AsType[reason](err); ok {
+		return Unfit, r.Error()
+	}
+	if m, ok := errors.AsType[mismatch](err); ok {
+		return Unfit, m.Error()
+	}
+	return Refused, err.Error()
+}
 
 // received takes the place of an offer that the same user has made before and that still waits.
 func (r *room) received(p pendingOffer) {
@@ -102,7 +118,7 @@ func (r *room) answer(p pendingOffer) {
 		if fresh { // a leg that was answered before goes on as it was
 			r.lost(l)
 		}
-		p.reply(Refused, err.Error())
+		p.reply(unanswered(err))
 		if codec := mismatch(""); fresh && errors.As(err, &codec) {
 			// The other user was answered before this one offered. Asked for anew, both are answered with what they share.
 			r.fail("the two ends do not share " + string(codec))
@@ -127,7 +143,7 @@ func (r *room) commit(side plane.Side, o *offer) ([]section, error) {
 		sections = append(sections, s)
 	}
 	if !speak {
-		return nil, errors.New("the two ends have no codec in common")
+		return nil, reason("the two ends have no codec in common")
 	}
 	if codec := uncommonCodec(r.agreed[side.Other()], sections); codec != "" {
 		return nil, mismatch(codec)

@@ -3,7 +3,6 @@ package relay
 // What the relay reads out of a client's offer.
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,14 +43,14 @@ func parseOffer(text string) (*offer, error) {
 	// The reader ends a line at either character, the writer at both: a lone CR would make two lines of a value.
 	o := &offer{}
 	if strings.Count(text, "\r") != strings.Count(text, "\r\n") || o.desc.UnmarshalString(text) != nil {
-		return nil, errors.New("the offer is not valid SDP")
+		return nil, reason("the offer is not valid SDP")
 	}
 	if len(o.desc.MediaDescriptions) > maxSections {
-		return nil, fmt.Errorf("the offer has more than %d media sections", maxSections)
+		return nil, reason(fmt.Sprintf("the offer has more than %d media sections", maxSections))
 	}
 	if slices.ContainsFunc(o.desc.Attributes, func(a sdp.Attribute) bool { return strings.TrimSpace(a.Key) == "ice-lite" }) {
 		// pion would take a named address for a checked one.
-		return nil, errors.New("the relay is ICE-lite: whoever offers to it must check the path")
+		return nil, reason("the relay is ICE-lite: whoever offers to it must check the path")
 	}
 	withoutCandidates(&o.desc)
 	o.identity, _ = o.desc.Attribute("fingerprint")
@@ -61,7 +60,7 @@ func parseOffer(text string) (*offer, error) {
 		}
 	}
 	if o.identity = strings.ToLower(o.identity); o.identity == "" {
-		return nil, errors.New("the offer has no fingerprint")
+		return nil, reason("the offer has no fingerprint")
 	}
 	return o, o.read(nil)
 }
@@ -87,14 +86,14 @@ func (o *offer) read(before []section) error {
 			return err
 		}
 		if slices.ContainsFunc(o.sections, func(other section) bool { return other.mid == s.mid }) {
-			return errors.New("two media sections of the offer have one mid")
+			return reason("two media sections of the offer have one mid")
 		}
 		taken[kind] = true
 		o.sections = append(o.sections, s)
 		carried.MediaDescriptions = append(carried.MediaDescriptions, m)
 	}
 	if len(o.sections) == 0 {
-		return errors.New("the offer has no audio or video")
+		return reason("the offer has no audio or video")
 	}
 	camera, screen := find(o.sections, plane.Video), find(o.sections, plane.Screen)
 	if len(before) == 0 && screen != nil && screen.asks && !camera.asks { // it sends on one and receives on the other
@@ -151,7 +150,7 @@ func find(sections []section, k plane.Kind) *section {
 func parseSection(kind plane.Kind, m *sdp.MediaDescription) (section, error) {
 	s := section{kind: kind, sends: true, asks: true, exts: map[string]uint8{}}
 	if len(m.MediaName.Formats) > maxCodecs {
-		return s, errors.New("a media section names more codecs than there are payload types")
+		return s, reason("a media section names more codecs than there are payload types")
 	}
 	rtpmap, fmtp, fb := map[string]string{}, map[string]string{}, map[string][]string{}
 	for _, a := range m.Attributes {
@@ -192,7 +191,7 @@ func parseSection(kind plane.Kind, m *sdp.MediaDescription) (section, error) {
 		}
 	}
 	if s.mid == "" {
-		return s, errors.New("a media section of the offer has no mid")
+		return s, reason("a media section of the offer has no mid")
 	}
 	names := map[string]string{}
 	for pass := range 2 { // what refers to other payload types comes second

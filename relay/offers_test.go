@@ -124,7 +124,7 @@ func TestOffersInOrder(t *testing.T) {
 	until(t, "all answers", func() bool { return e.count() == 7 })
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	want := []string{"superseded alice", "superseded alice", "superseded alice", "superseded alice", "refused bob the offer is not valid SDP", "answered alice", "answered bob"}
+	want := []string{"superseded alice", "superseded alice", "superseded alice", "superseded alice", "unfit bob the offer is not valid SDP", "answered alice", "answered bob"}
 	for i, got := range e.seen {
 		if !strings.HasPrefix(got, want[i]) {
 			t.Errorf("event %d is %.60q, want %q", i, got, want[i])

@@ -211,10 +211,11 @@ func (s *Server) Reserve(call string, users [2]string, from [2]netip.Addr, notif
 // The text of reasons may be shown to a client.
 type Notify = func(event, user, detail string)
 
-// The events. Each offer is followed by one of the first three, in the order in which a user has offered.
+// The events. Each offer is followed by one of the first four, in the order in which a user has offered.
 const (
 	Answered   = "answered"   // user's offer; detail is the SDP
-	Refused    = "refused"    // user's offer; detail is the reason. What was agreed before goes on
+	Unfit      = "unfit"      // user's offer, for what is in it; detail is the reason. What was agreed before goes on
+	Refused    = "refused"    // user's offer, for a fault of ours; detail is for the log alone. What was agreed before goes on
 	Superseded = "superseded" // user's offer, by a newer one before it was answered
 	Ready      = "ready"      // both legs carry media; once
 	Failed     = "failed"     // the room is lost, and still to be closed; detail is the reason. The last event

@@ -51,6 +51,12 @@ func (st *step) StartDiagnosisTimer(e call.StartDiagnosisTimer) {
 	st.after(e.Call, call.DiagnosisWait, call.DiagnosisTimeout(e))
 }
 
+// StartRelayTimer implements [call.Carrier].
+func (st *step) StartRelayTimer(e call.StartRelayTimer) {
+	h := st.Hub
+	time.AfterFunc(call.RelayWait, func() { h.do(func(st *step) { st.apply(call.RelayUnmet(e)) }) })
+}
+
 // after gives a call its timer.
 func (st *step) after(c *call.Call, d time.Duration, e call.Event) {
 	h := st.Hub

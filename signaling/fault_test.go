@@ -53,7 +53,7 @@ func TestFaultsOutsideOfMessages(t *testing.T) {
 		}},
 		{"an answer of the relay", "answer", func(w *world, a, b *client) {
 			connect(a, b)
-			a.send(msg{"type": "relayRequest", "reason": "user"})
+			askForRelay(a, b)
 			a.expect("callStarted")
 			a.expect("relayStart")
 			a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "v=0"}, "ref": "x"})
@@ -63,7 +63,7 @@ func TestFaultsOutsideOfMessages(t *testing.T) {
 		}},
 		{"the relay's news", "relayReady", func(w *world, a, b *client) {
 			call := connect(a, b)
-			a.send(msg{"type": "relayRequest", "reason": "user"})
+			askForRelay(a, b)
 			a.expect("callStarted")
 			a.expect("relayStart")
 			w.deps.Relay.(*neighbour).tell[call]("ready", "", "")
@@ -116,7 +116,7 @@ func TestFaultOfANeighbour(t *testing.T) {
 		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = faultyRelay{&neighbour{mode: "fallback"}} })
 		a, b := w.join("Ann"), w.join("Bob")
 		connect(a, b)
-		a.send(msg{"type": "relayRequest", "reason": "user"})
+		askForRelay(a, b)
 		b.expect("relayStart")
 		a.send(msg{"type": "mediaStateChange", "video": false})
 		b.expect("mediaStateChange")

@@ -343,6 +343,13 @@ func connect(a, b *client) (call string) {
 	return call
 }
 
+// askForRelay has both ask, who have no feature that says that they take part.
+func askForRelay(a, b *client) {
+	for _, x := range []*client{a, b} {
+		x.send(msg{"type": "relayRequest", "reason": "user"})
+	}
+}
+
 // expectSkipping is expect that lets other types pass.
 func (c *client) expectSkipping(typ string, skip ...string) msg {
 	c.t.Helper()

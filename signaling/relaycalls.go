@@ -92,7 +92,7 @@ func (st *step) relayTold(c *call.Call, gen int, event, user, detail string) {
 		st.apply(call.RelayReady{Call: c, Gen: gen})
 	case "failed":
 		st.apply(call.RelayLost{Call: c, Gen: gen, Detail: detail})
-	case "answered", "refused", "superseded":
+	case "answered", "refused", "unfit", "superseded":
 		st.relayAnswered(c, event, user, detail)
 	default:
 		panic(fmt.Sprintf("the relay tells %q, of which nobody knows", event))
@@ -117,6 +117,9 @@ func (st *step) relayAnswered(c *call.Call, event, user, detail string) {
 		return // the newer offer is answered
 	case "answered":
 		answered.Answer = protocol.AnswerInit(detail)
+	case "unfit":
+		answered.Unfit = detail
+		fallthrough
 	default:
 		st.logLater(slog.LevelWarn, "relay could not answer", "call", c.ID, "err", detail)
 	}
@@ -132,7 +135,7 @@ func (st *step) Negotiate(e call.Negotiate) {
 	st.relayCalls.add(func() {
 		if err := h.relay.Offer(c.ID, e.By.ID, e.SDP); err != nil {
 			// Behind what the relay has told of the offers before.
-			h.relayEvent(func(st *step) { st.relayTold(c, gen, "refused", e.By.ID, err.Error()) })
+			h.relayEvent(func(st *step) { st.relayTold(c, gen, "unfit", e.By.ID, err.Error()) })
 		}
 	})
 }

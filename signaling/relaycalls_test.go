@@ -43,7 +43,7 @@ func TestOffersOfOneReadKeepTheirOrder(t *testing.T) {
 		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = n })
 		a, b := w.join("Ann"), w.join("Bob")
 		connect(a, b)
-		a.send(msg{"type": "relayRequest", "reason": "user"})
+		askForRelay(a, b)
 		a.expect("relayStart")
 		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "first"}})
 		a.expect("answer")

@@ -37,11 +37,13 @@ type Relay interface {
 	//	"ready"      both legs carry media
 	//	"failed"     the room is lost; detail says why, and may be shown
 	//	"answered"   user's offer; detail is the answer, as SDP
-	//	"refused"    user's offer; detail says why. What was agreed before goes on
+	//	"unfit"      user's offer, which nobody could answer; detail says why, and may be shown to the user
+	//	"refused"    user's offer, by the relay's own fault; detail is for the log. After both, what was agreed before goes on
 	//	"superseded" user's offer, by a newer one before it was answered
 	Reserve(call string, users [2]string, from [2]netip.Addr, tell func(event, user, detail string)) error
 	// Offer negotiates a user's leg; again for an ICE restart or new tracks. Each one
-	// that is taken is followed by one of the last three events, in the user's order.
+	// that is taken is followed by one of the last four events, in the user's order. The text
+	// of an error is safe to show.
 	Offer(call, user, sdp string) error
 	// Candidate takes an RTCIceCandidateInit as JSON, or "null" for the end.
 	Candidate(call, party, candidateJSON string) error

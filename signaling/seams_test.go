@@ -67,6 +67,8 @@ func (n *neighbour) Offer(call, user, offer string) error {
 		tell("superseded", user, "")
 	case offer == "bad":
 		tell("refused", user, "secret details")
+	case offer == "unfit":
+		tell("unfit", user, "it has no fingerprint")
 	case n.hold != nil:
 		go func() {
 			<-n.hold
@@ -179,7 +181,7 @@ func TestRelayOfferOvertaken(t *testing.T) {
 		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = &neighbour{mode: "fallback"} })
 		a, b := w.join("Ann"), w.join("Bob")
 		connect(a, b)
-		a.send(msg{"type": "relayRequest", "reason": "user"})
+		askForRelay(a, b)
 		a.expect("relayStart")
 		b.expect("relayStart")
 		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "overtaken"}})
@@ -239,6 +241,8 @@ func TestRelayedCall(t *testing.T) {
 		}
 		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}, "ref": "again"})
 		a.equal(a.expect("error"), msg{"type": "error", "code": "bad-message", "message": "the relay cannot answer this offer", "request": "offer", "ref": "again"})
+		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "unfit"}, "ref": "still"})
+		a.equal(a.expect("error"), msg{"type": "error", "code": "bad-message", "message": "it has no fingerprint", "request": "offer", "ref": "still"})
 		a.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "better"}})
 		a.expect("answer")
 		b.send(msg{"type": "offer", "target": "relay", "offer": msg{"type": "offer", "sdp": "bad"}})
@@ -285,7 +289,7 @@ func TestMutingCostsOneMessage(t *testing.T) {
 		w := newWorld(t, func(_ *Config, d *Deps) { d.Relay = &neighbour{mode: "fallback"} })
 		a, b := w.join("Ann", "resume", "presence-none"), w.join("Bob", "resume", "presence-none")
 		connect(a, b)
-		a.send(msg{"type": "relayRequest", "reason": "user"})
+		askForRelay(a, b)
 		b.expect("relayStart")
 		a.expect("relayStart")
 		synctest.Wait()

@@ -108,7 +108,7 @@ async def main(url, name, *rest):
     async with websockets.connect(url) as ws:
         robot = Robot(ws, relays, next(iter(rest[relays:]), None))
         reporting = asyncio.ensure_future(robot.report())
-        await robot.send(type="join", username=name)
+        await robot.send(type="join", username=name, features=["call-state"] if relays else [])  # who takes part in relaying
         async for message in ws:
             await robot.on(json.loads(message))
         reporting.cancel()

@@ -44,7 +44,11 @@ func main() {
 			must(m, ws.WriteJSON(m))
 		}
 	}()
-	r.out <- fields{"type": "join", "username": os.Args[2]}
+	join := fields{"type": "join", "username": os.Args[2]}
+	if r.relays {
+		join["features"] = []string{"call-state"} // it takes part in relaying
+	}
+	r.out <- join
 	if len(args) > 0 {
 		r.out <- fields{"type": "call", "target": args[0]}
 	}

@@ -96,7 +96,7 @@ async function on(m) {
 
 // One message after another: what comes while an offer is being answered waits.
 let last = Promise.resolve();
-ws.on("open", () => send({ type: "join", username: name }));
+ws.on("open", () => send({ type: "join", username: name, features: relays ? ["call-state"] : [] })); // who takes part in relaying
 ws.on("message", (data) => (last = last.then(() => on(JSON.parse(data))).catch((e) => console.error(e.message))));
 ws.on("close", () => process.exit(1));
 

@@ -39,7 +39,9 @@ type Call struct {
 	announced    bool                      // both were told of the acceptance by this process, not by one before a restart
 	relay        relayPhase
 	relayReason  string
-	relayAskedBy *User        // nil: the server
+	relayAskedBy [2]bool      // of the newest room; nobody: the server
+	relayEnded   time.Time    // when the newest was left
+	asked        [2]bool      // who has asked for the relay in this call
 	answered     [2]bool      // whose offer the relay's room has answered
 	statsAt      [2]time.Time // last callStats
 	ends         [2]end       // what was seen of each, should the call not connect
@@ -70,7 +72,8 @@ func (c *Call) Relayed() bool { return c.relay >= relayOpen }
 type relayPhase uint8
 
 const (
-	relayOff relayPhase = iota
+	relayOff   relayPhase = iota
+	relayAsked            // by one party, of the other it is not known whether it takes part
 	relayOpening
 	relayOpen
 	relayReady

@@ -19,6 +19,7 @@ type Carrier interface {
 	StartRingTimer(StartRingTimer)
 	StartDiagnosisTimer(StartDiagnosisTimer)
 	StopTimer(StopTimer)
+	StartRelayTimer(StartRelayTimer)
 	GatherEvidence(GatherEvidence)
 	Diagnosed(Diagnosed)
 	Begun(Begun)
@@ -51,6 +52,12 @@ type (
 	StartRingTimer      struct{ Call *Call }
 	StartDiagnosisTimer struct{ Call *Call }
 	StopTimer           struct{ Call *Call }
+
+	// StartRelayTimer asks for RelayUnmet after RelayWait. Nothing stops it.
+	StartRelayTimer struct {
+		Call *Call
+		Gen  int
+	}
 
 	// GatherEvidence asks for EvidenceGathered.
 	GatherEvidence struct{ Call *Call }
@@ -110,6 +117,7 @@ func (e Changed) carry(c Carrier)             { c.Changed(e) }
 func (e StartRingTimer) carry(c Carrier)      { c.StartRingTimer(e) }
 func (e StartDiagnosisTimer) carry(c Carrier) { c.StartDiagnosisTimer(e) }
 func (e StopTimer) carry(c Carrier)           { c.StopTimer(e) }
+func (e StartRelayTimer) carry(c Carrier)     { c.StartRelayTimer(e) }
 func (e GatherEvidence) carry(c Carrier)      { c.GatherEvidence(e) }
 func (e Diagnosed) carry(c Carrier)           { c.Diagnosed(e) }
 func (e Begun) carry(c Carrier)               { c.Begun(e) }

@@ -27,10 +27,7 @@ func (m *Machine) ended(c *Call, side int, reason string) {
 // end frees both parties; the messages about it have been sent.
 func (m *Machine) end(c *Call, outcome string) {
 	m.do(StopTimer{c})
-	if c.relay != relayOff {
-		c.relay = relayOff
-		m.do(CloseRelay{c})
-	}
+	m.leaveRelay(c)
 	m.do(Finished{c, outcome})
 	c.phase = ended
 	delete(m.calls, c.ID)

@@ -20,6 +20,11 @@ type (
 	Ringing struct{ CallID string }
 	// RingTimeout says that nobody has answered in time.
 	RingTimeout struct{ Call *Call }
+	// RelayUnmet says that the party that asked for the relay has been waiting for the other long enough.
+	RelayUnmet struct {
+		Call *Call
+		Gen  int
+	}
 	// RelayOpened says that the room was reserved, or not, with a reason for the client.
 	RelayOpened struct {
 		Call   *Call
@@ -43,6 +48,7 @@ type (
 		Gen    int
 		To     *User
 		Answer []byte // an RTCSessionDescriptionInit; nil: it could not
+		Unfit  string // what is wrong with the offer, for its client; empty: nothing that it need know
 	}
 	// DiagnosisTimeout says that the other end's diagnosis has been waited for long enough.
 	DiagnosisTimeout struct{ Call *Call }
@@ -73,6 +79,7 @@ func (e Received) step(m *Machine)         { m.received(e.From, e.Msg) }
 func (e Gone) step(m *Machine)             { m.gone(e.User) }
 func (e Ringing) step(m *Machine)          { m.written(m.calls[e.CallID]) }
 func (e RingTimeout) step(m *Machine)      { m.ringTimeout(e.Call) }
+func (e RelayUnmet) step(m *Machine)       { m.relayUnmet(e) }
 func (e RelayOpened) step(m *Machine)      { m.relayOpened(e) }
 func (e RelayReady) step(m *Machine)       { m.relayReady(e) }
 func (e RelayLost) step(m *Machine)        { m.relayLost(e) }

@@ -117,9 +117,13 @@ func (st *stage) say(step string) string {
 	case "opened", "full":
 		e = RelayOpened{p.Call, p.Call.RelayGen, map[string]string{"full": "no room"}[f[1]]}
 	case "answered":
-		e = RelayAnswered{p.Call, p.Call.RelayGen, p, []byte(`{}`)}
+		e = RelayAnswered{p.Call, p.Call.RelayGen, p, []byte(`{}`), ""}
 	case "unanswered":
-		e = RelayAnswered{p.Call, p.Call.RelayGen, p, nil}
+		e = RelayAnswered{p.Call, p.Call.RelayGen, p, nil, ""}
+	case "unfit":
+		e = RelayAnswered{p.Call, p.Call.RelayGen, p, nil, "no fingerprint"}
+	case "unmet":
+		e = RelayUnmet{p.Call, p.Call.RelayGen}
 	case "rang":
 		e = Ringing{f[2]}
 	case "rings":
@@ -172,6 +176,9 @@ func inWords(fx Effect) string {
 		case protocol.ICECandidateMessage:
 			return words + "candidate"
 		case protocol.RelayFailedMessage:
+			if m.Message == "no fingerprint" {
+				return words + m.Code + " (" + m.Message + ")"
+			}
 			return words + m.Code
 		case protocol.VerdictMessage:
 			return words + m.Code + " " + m.Where
@@ -180,9 +187,14 @@ func inWords(fx Effect) string {
 			return words + strings.ToLower(name[:1]) + name[1:]
 		}
 	case Refuse:
+		if strings.HasSuffix(fx.Why.Message, "no fingerprint") {
+			return fx.To.Name + "!" + fx.Why.Code + " (no fingerprint)"
+		}
 		return fx.To.Name + "!" + fx.Why.Code
 	case StartRingTimer:
 		return "ring"
+	case StartRelayTimer:
+		return "wait"
 	case Begun:
 		return "begun"
 	case Finished:
@@ -282,19 +294,29 @@ func TestRules(t *testing.T) {
 		{"clients that know more", steps{"dan call eve", "eve<incomingCall c1 from dan, ring", "dan rang c1", "dan<ringing", "dan rang c1", "", "dan media -audio", "",
 			"eve accept", "begun, dan<callAnswered yes c1, dan<callStarted caller with eve -v- av-, eve<callStarted callee with dan av- -v-", "dan rang c1", ""}},
 		{"plain clients do not hear that it rings", steps{"ann call bob", rings, "ann rang c1", ""}},
-		{"relay", steps{"ann call bob", rings, "bob accept", accepts, "bob media -video", "ann<media a-- video", "ann relay", "open", "bob relay", "",
+		{"relay", steps{"ann call bob", rings, "bob accept", accepts, "bob media -video", "ann<media a-- video", "ann relay", "wait", "ann relay", "", "bob relay", "open", "bob relay", "",
 			"ann opened", strings.Replace(mutes, "bob video=true", "bob video=false", 1) + ", ann<relayStart, bob<relayStart", "bob relay", "",
 			"ann offer relay", "ask for ann", "ann candidate RELAY", "candidate of ann", "ann answered", "ann<answer of relay", "ann answer relay", "ann!not-your-call",
 			"ann ready", "ann<relayReady, bob<relayReady", "ann ready", "", "bob media +video", "mute bob video=true, ann<media av- video",
 			"ann offer", "ann@192.0.2.1, bob<offer", "ann end", "bob<callEnded hangup by ann, close, (hangup)"}},
-		{"relay full", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann full", "ann<relay-unavailable", "ann candidate relay", "ann<relay-unavailable", "ann relay", "open"}},
-		{"relay stopped", steps{"ann call bob", rings, "bob accept", accepts, "ann unrelay", "", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
-			"bob unrelay", "close, ann<relayStop", "ann ready", "", "ann answered", "", "ann offer relay", "ann<relay-unavailable", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann stale", ""}},
-		{"relay broken", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
-			"ann unanswered", "close, ann<relay-failed, bob<relay-failed", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann broken", "close, ann<relay-failed, bob<relay-failed"}},
-		{"a bad later offer", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+		{"relay full", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "bob relay", "open", "ann full", "ann<relay-unavailable, bob<relay-unavailable",
+			"ann candidate relay", "ann<relay-unavailable", "ann relay", "open"}},
+		{"one party takes no part in relaying", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "ann offer relay", "ann<relay-unavailable", "ann unmet", "ann<relay-unavailable",
+			"ann unmet", "", "ann relay", "wait", "ann unrelay", "", "ann unmet", "", "ann relay", "wait", "ann end", "bob<callEnded hangup by ann, (hangup)"}},
+		{"it does after all", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "ann unmet", "ann<relay-unavailable", "bob relay", "open", "ann unmet", "",
+			"bob full", "bob<relay-unavailable"}},
+		{"a feature says so", steps{"ann call dan", "dan<incomingCall c1 from ann, ring", "dan accept", "begun, ann<callAnswered yes c1, dan<callStarted callee with ann av- av-", "ann relay", "open",
+			"ann full", "ann<relay-unavailable"}},
+		{"relay stopped", steps{"ann call bob", rings, "bob accept", accepts, "ann unrelay", "", "ann relay", "wait", "bob relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+			"bob unrelay", "close, ann<relayStop", "ann ready", "", "ann answered", "", "ann offer relay", "", "ann candidate relay", "",
+			"6s", "", "ann offer relay", "ann<relay-unavailable", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann stale", ""}},
+		{"relay broken", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "bob relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+			"ann unanswered", "close, ann<relay-failed, bob<relay-failed", "ann candidate relay", "", "ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann broken", "close, ann<relay-failed, bob<relay-failed"}},
+		{"a bad later offer", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "bob relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
 			"ann answered", "ann<answer of relay", "ann unanswered", "ann!bad-message", "ann ready", "ann<relayReady, bob<relayReady", "bob unanswered", "close, ann<relay-failed, bob<relay-failed",
 			"ann relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart", "ann unanswered", "close, ann<relay-failed, bob<relay-failed"}},
+		{"an offer that nobody could answer", steps{"ann call bob", rings, "bob accept", accepts, "ann relay", "wait", "bob relay", "open", "ann opened", mutes + ", ann<relayStart, bob<relayStart",
+			"ann answered", "ann<answer of relay", "ann unfit", "ann!bad-message (no fingerprint)", "bob unfit", "close, ann<relay-failed, bob<relay-failed (no fingerprint)"}},
 		{"to somebody who does not keep up", steps{"bob slows", "", "ann call bob", "ann<callAnswered busy, (busy)"}},
 		{"the sender pays", steps{"ann call bob", rings, "bob accept", accepts, "bob slows", "", "ann offer", "ann!rate-limited", "ann answer", "ann!rate-limited",
 			"ann candidate", "ann!rate-limited", "ann media -video", "ann!rate-limited", "ann relay", "ann!rate-limited", "ann unrelay", "ann!rate-limited",

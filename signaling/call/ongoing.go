@@ -52,7 +52,9 @@ func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
 		return
 	}
 	if relayed && c.relay < relayOpen {
-		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: "this call is not being relayed"})
+		if c.relayEnded.IsZero() || m.now.Sub(c.relayEnded) >= lateWindow { // else it crossed the end of the relay
+			m.tell(p, unavailable(c, "this call is not being relayed"))
+		}
 		return
 	}
 	// Each rule has a stack frame of its own, and together they fit into a small stack.
@@ -126,13 +128,12 @@ func (m *Machine) callStats(c *Call, p *User, request protocol.Request) {
 }
 
 func (m *Machine) relayStop(c *Call, p *User) {
-	if c.relay == relayOff {
-		return
+	heard := c.relay > relayAsked // by the other party
+	m.leaveRelay(c)
+	if heard {
+		m.tell(c.Other(p), protocol.RelayStopMessage{CallID: c.ID})
+		m.bothChanged(c)
 	}
-	c.relay = relayOff
-	m.do(CloseRelay{c})
-	m.tell(c.Other(p), protocol.RelayStopMessage{CallID: c.ID})
-	m.bothChanged(c)
 }
 
 // direct reports whether a message is for a way past the relay.

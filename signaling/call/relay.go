@@ -3,20 +3,69 @@ package call
 // This file holds the rules of relaying: when a room of the relay is opened, what
 // its news mean, and when it is given up.
 
-import "duet/signaling/protocol"
+import (
+	"cmp"
+	"time"
 
-// wantRelay opens the relay for a call, once; by is nil when the server asks.
+	"duet/signaling/protocol"
+)
+
+// RelayWait is how long a party that asks for the relay waits for the other to do so,
+// where that has not said before that it takes part.
+const RelayWait = 2 * time.Second
+
+// wantRelay opens the relay for a call, once, if both parties take part; by is nil
+// when the server asks.
 func (m *Machine) wantRelay(c *Call, by *User, reason string) {
-	if c.relay != relayOff {
-		return // both ends may ask at the same moment: one relayStart serves both
-	}
 	if m.relayMode == "off" {
-		m.tell(by, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: "this server does not relay"})
+		m.tell(by, unavailable(c, "this server does not relay"))
 		return
 	}
-	c.relay, c.relayReason, c.relayAskedBy, c.answered = relayOpening, reason, by, [2]bool{}
-	c.RelayGen++
+	if c.relay == relayOff {
+		c.relayReason, c.relayAskedBy = reason, [2]bool{}
+		c.RelayGen++
+	}
+	if by != nil {
+		c.asked[by.Side], c.relayAskedBy[by.Side] = true, true
+	}
+	if c.relay > relayAsked {
+		return // both ends may ask at the same moment: one relayStart serves both
+	}
+	if by != nil && !c.takesPart(1-by.Side) {
+		if c.relay == relayOff {
+			c.relay = relayAsked
+			m.do(StartRelayTimer{c, c.RelayGen})
+		}
+		return
+	}
+	c.relay, c.answered = relayOpening, [2]bool{}
 	m.do(OpenRelay{c})
+}
+
+// takesPart reports whether a party knows of the relay: by its feature, or because it
+// has asked in this call. A room for another would stand empty.
+func (c *Call) takesPart(side int) bool {
+	return c.asked[side] || c.Party[side].Features.Has(protocol.FeatureCallState)
+}
+
+func (m *Machine) relayUnmet(e RelayUnmet) {
+	if c := e.Call; c.relay == relayAsked && e.Gen == c.RelayGen {
+		c.relay = relayOff
+		m.tellAsked(c, unavailable(c, "the other party's client takes no part in relaying"))
+	}
+}
+
+func unavailable(c *Call, words string) protocol.Message {
+	return protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: words}
+}
+
+// tellAsked tells those who have asked for this room; both, when only the server has.
+func (m *Machine) tellAsked(c *Call, msg protocol.Message) {
+	for side, p := range c.Party {
+		if c.relayAskedBy[side] || c.relayAskedBy == [2]bool{} {
+			m.tell(p, msg)
+		}
+	}
 }
 
 func (m *Machine) relayOpened(e RelayOpened) {
@@ -26,12 +75,7 @@ func (m *Machine) relayOpened(e RelayOpened) {
 	}
 	if e.Failed != "" {
 		c.relay = relayOff
-		failed := protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-unavailable", Message: e.Failed}
-		if c.relayAskedBy != nil {
-			m.tell(c.relayAskedBy, failed)
-		} else {
-			m.tellBoth(c, failed)
-		}
+		m.tellAsked(c, unavailable(c, e.Failed))
 		return
 	}
 	c.relay = relayOpen
@@ -53,15 +97,25 @@ func (m *Machine) relayReady(e RelayReady) {
 
 func (m *Machine) relayLost(e RelayLost) {
 	if c := e.Call; c.relay >= relayOpen && e.Gen == c.RelayGen {
-		m.failRelay(c, e.Detail)
+		m.failRelay(c, [2]string{e.Detail, e.Detail})
 	}
 }
 
-func (m *Machine) failRelay(c *Call, words string) {
-	c.relay = relayOff
-	m.do(CloseRelay{c})
-	m.tellBoth(c, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-failed", Message: words})
+// failRelay ends the relay, and tells each side why.
+func (m *Machine) failRelay(c *Call, words [2]string) {
+	m.leaveRelay(c)
+	for side, p := range c.Party {
+		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-failed", Message: words[side]})
+	}
 	m.bothChanged(c)
+}
+
+func (m *Machine) leaveRelay(c *Call) {
+	if c.relay > relayAsked {
+		m.do(CloseRelay{c})
+		c.relayEnded = m.now
+	}
+	c.relay = relayOff
 }
 
 func (m *Machine) relayAnswered(e RelayAnswered) {
@@ -71,10 +125,12 @@ func (m *Machine) relayAnswered(e RelayAnswered) {
 	}
 	switch {
 	case e.Answer == nil && c.answered[e.To.Side]: // what was agreed before goes on
-		m.refuse(e.To, protocol.BadMessage.Because("the relay cannot answer this offer"))
+		m.refuse(e.To, protocol.BadMessage.Because(cmp.Or(e.Unfit, "the relay cannot answer this offer")))
 		return
 	case e.Answer == nil:
-		m.failRelay(c, "the relay could not answer")
+		words := [2]string{"the relay could not answer", "the relay could not answer"}
+		words[e.To.Side] = cmp.Or(e.Unfit, words[e.To.Side])
+		m.failRelay(c, words)
 		return
 	}
 	c.answered[e.To.Side] = true

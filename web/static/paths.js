@@ -172,7 +172,7 @@ export class Paths extends Emitter {
       case "relayStop":
         return this.#stopRelay();
       case "relayFailed":
-        return this.#relayLost(message.code);
+        return this.#relayLost();
     }
   }
 
@@ -292,15 +292,14 @@ export class Paths extends Emitter {
   #stopRelay() {
     const { direct, relay } = this.#legs;
     if (!relay) return;
-    if (this.#terms.only) return this.#relayLost("relay-left"); // whoever wants another way, and whatever for
+    if (this.#terms.only) return this.#relayLost(); // whoever wants another way, and whatever for
     this.#leavingSince ||= this.#now();
     if (direct && direct.peer.state !== "failed") this.#decide();
     else if (this.#role === "caller") this.#goDirect();
   }
 
-  /** @param {string} code */
-  #relayLost(code) {
-    this.#terms.lost(code);
+  #relayLost() {
+    this.#terms.lost();
     this.#leavingSince = 0;
     const { direct, relay } = this.#legs;
     if (relay) this.#retire(relay);

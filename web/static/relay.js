@@ -3,9 +3,9 @@
 /** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
 
 /**
- * In milliseconds: a relay that was lost may be had again soon; one that says it is not to be had is asked again after
- * twice the time at each refusal, from `refused` to `most`; a request without any answer died with a server; one that was
- * granted should be ready after `ready`.
+ * In milliseconds: a relay that was lost may be had again soon, one that is lost before it was ready after twice the time each
+ * time; one that says it is not to be had is asked again after twice the time at each refusal, from `refused`; none after more
+ * than `most`. A request without any answer died with a server; one that was granted should be ready after `ready`.
  */
 const TIMES = Object.freeze({ again: 500, refused: 2_000, most: 60_000, unheard: 5_000, ready: 5_000 });
 
@@ -25,6 +25,7 @@ export class RelayTerms {
   #askedAt = 0;
   #startedAt = 0;
   #refusals = 0;
+  #failures = 0;
   #refusedUntil = 0;
   #mode;
   #force;
@@ -97,15 +98,18 @@ export class RelayTerms {
   /** Both ends carry. */
   ready() {
     this.readyAt ||= this.#now();
+    this.#failures = 0;
     this.turn = !this.#instead;
   }
 
-  /** The server cannot, or can no longer. @param {string} code */
-  lost(code) {
+  /** The server cannot, or can no longer. What answers no request of ours says nothing of the next one. */
+  lost() {
+    let wait = 0;
+    if (this.started) wait = TIMES.again * 2 ** this.#failures++;
+    else if (this.asked) wait = TIMES.refused * 2 ** this.#refusals++;
     this.asked = this.started = false;
     this.readyAt = 0;
-    if (code !== "relay-unavailable") return;
-    this.#refusedUntil = this.#now() + Math.min(TIMES.most, TIMES.refused * 2 ** this.#refusals++);
+    if (wait) this.#refusedUntil = this.#now() + Math.min(TIMES.most, wait);
   }
 
   askAgain() {

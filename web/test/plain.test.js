@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { advance, settle } from "./fakes.js";
+import { advance, now, settle } from "./fakes.js";
 import { answer, asked, direct, flowing, make, paths, renewals, sent, shown, states, to, types, web } from "./pathlab.js";
 
 /** What such a client says of a description of ours. */
@@ -136,4 +136,19 @@ test("a relay that waits keeps nobody from a direct way, and is not told before 
   await flowing(next, 1_000);
   assert.deepEqual([paths.state, shown.at(-1).video, told.includes("relay")], ["connected", next.getTransceivers()[1].receiver.track, false]);
   assert.ok(sent.every((message) => message.type !== "mediaConnected" || message.path !== "relay"));
+});
+
+test("a relay that breaks before it is ready is asked for ever more seldom, and what crosses its end is no refusal", async () => {
+  await called();
+  const gaps = [];
+  for (let i = 0; i < 9; i++) {
+    const [before, count] = [now(), asked().length];
+    while (asked().length === count && now() - before < 100_000) await advance(100, 100);
+    gaps.push(Math.round((now() - before) / 1_000));
+    paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+    await settle();
+    paths.receive({ type: "relayFailed", callId: "c", code: "relay-failed", message: "" });
+    for (let j = 0; j < 6; j++) relayRefused();
+  }
+  assert.deepEqual(gaps.slice(1), [1, 1, 2, 4, 8, 16, 32, 60]);
 });
