@@ -104,6 +104,7 @@ var causes = [...]struct {
 		return len(x.Allocations) == 0 && (x.unanswered("turn-udp") || x.unanswered("turn-tcp") || x.unanswered("turn-tls"))
 	}},
 	{"no-udp", func(x, _ *endView) bool { return x.noUDP() }},
+	{"turn-peer-denied", func(x, y *endView) bool { return x.denied(y) || y.denied(x) }},
 	{"relay-firewalled", func(x, y *endView) bool { return x.silentLeg() || y.silentAllocation(x) }},
 	{"ip-mismatch", func(x, y *endView) bool {
 		ours, theirs := x.families(y), y.families(x)
@@ -166,10 +167,22 @@ func (x *endView) silentLeg() bool {
 	return !x.Leg && !x.legAt.IsZero() && x.now.Sub(x.legAt) >= silentLeg
 }
 
-// silentAllocation reports whether x has an allocation that y, which has none,
-// could have reached, and nothing came.
+// waits reports whether x has an allocation to which nothing came, and y, which has
+// none, was to come there, unless media flows without.
+func (x *endView) waits(y *endView) bool {
+	return len(x.Allocations) > 0 && len(y.Allocations) == 0 && !x.PeerDataSeen && !x.mediaFlows && !y.mediaFlows
+}
+
+// silentAllocation reports whether x has an allocation that y could have reached, and
+// nothing came. Of a client that does not tell what it sees nobody knows whether it
+// has tried.
 func (x *endView) silentAllocation(y *endView) bool {
-	return len(x.Allocations) > 0 && len(y.Allocations) == 0 && !x.PeerDataSeen && !y.noUDP()
+	return x.waits(y) && y.diagnosis != nil && !y.noUDP()
+}
+
+// denied reports whether TURN may not let x reach y, which has private addresses only.
+func (x *endView) denied(y *endView) bool {
+	return x.waits(y) && x.refused(403) && y.end.public|y.EndEvidence.Public == 0
 }
 
 // families are what x has by itself or, if it does not tell, by what y saw of

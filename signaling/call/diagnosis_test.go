@@ -104,6 +104,15 @@ func TestVerdicts(t *testing.T) {
 		{"an allocation that hears nothing", facts(func(_ *end, f *EndEvidence) { f.Allocations = []string{"tcp"} }), nil, []netip.Addr{here}, "relay-firewalled peer"},
 		{"two allocations need no port", facts(func(_ *end, f *EndEvidence) { f.Allocations = []string{"tcp"} }), facts(func(_ *end, f *EndEvidence) { f.Allocations = []string{"udp"} }), nil, "unknown both"},
 
+		{"a deaf allocation that nobody needed", facts(func(e *end, f *EndEvidence) { f.Allocations = []string{"udp"} }), facts(func(e *end, _ *EndEvidence) { e.mediaFlows = true }), nil, "unknown both"},
+		{"one whose counterpart does not tell", facts(func(_ *end, f *EndEvidence) { f.Allocations = []string{"udp"} }), func(*end, *EndEvidence) {}, nil, "unknown both"},
+		{"TURN may not reach a private peer", facts(func(_ *end, f *EndEvidence) { f.Allocations, f.Refusals = []string{"udp"}, []int{403} }), func(*end, *EndEvidence) {}, nil, "turn-peer-denied both"},
+		{"the same the other way round, and the peer tells", nil, facts(func(_ *end, f *EndEvidence) { f.Allocations, f.Refusals = []string{"udp"}, []int{403} }), nil, "turn-peer-denied both"},
+		{"one with a public address, too", facts(func(_ *end, f *EndEvidence) { f.Allocations, f.Refusals = []string{"udp"}, []int{403} }), facts(func(e *end, _ *EndEvidence) { e.public = protocol.IP4 }), []netip.Addr{here}, "relay-firewalled peer"},
+		{"one that has been reached", facts(func(_ *end, f *EndEvidence) {
+			f.Allocations, f.Refusals, f.PeerDataSeen = []string{"udp"}, []int{403}, true
+		}), nil, nil, "unknown both"},
+
 		{"IPv4 and IPv6", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v6 }), nil, "ip-mismatch both"},
 		{"of a plain client one only sees it", with(behindNAT, func(d *protocol.DiagnosisRequest) { d.TheirFamilies = v6 }), func(*end, *EndEvidence) {}, nil, "ip-mismatch both"},
 		{"hidden addresses tell nothing", nil, with(behindNAT, func(d *protocol.DiagnosisRequest) { d.Families = v6 | hidden }), nil, "unknown both"},

@@ -114,6 +114,7 @@ func (m *Machine) leaveRelay(c *Call) {
 	if c.relay > relayAsked {
 		m.do(CloseRelay{c})
 		c.relayEnded = m.now
+		c.ends[0].legAt, c.ends[1].legAt = time.Time{}, time.Time{}
 	}
 	c.relay = relayOff
 }
