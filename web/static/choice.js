@@ -20,6 +20,9 @@ export function choose({ ready, direct, relay, carries, current, leavingSince, t
   }
   if (current) return ready?.ours && steady > TIMES.stable ? "back" : "";
   if (!terms.readyAt) return "";
+  // One that has just come up may be about to carry.
+  const rising = direct?.peer.state === "connected" && now - direct.connectedSince < TIMES.ready;
+  if (rising && !ready && !terms.wanted && !terms.first && now - terms.readyAt < TIMES.hold) return "";
   // A direct path that came back meanwhile makes the relay unnecessary, if it lasts.
   const stay = ready && !terms.wanted && !terms.first;
   if (stay && terms.asked && steady > TIMES.healed) return "back";

@@ -197,7 +197,7 @@ export class Paths extends Emitter {
   networkChanged() {
     if (!this.#begun) return;
     this.restart();
-    this.#probe.soon(TIMES.probeAfterChange);
+    this.#probe.changed();
   }
 
   /** The server was restarted: what it had not yet passed on is lost, and so is its relay. */
@@ -374,10 +374,11 @@ export class Paths extends Emitter {
   /** @param {Leg} relay */
   #toRelay(relay) {
     const { direct } = this.#legs;
+    const worked = direct?.flow.firstAt || (this.info && this.info.path !== "relay"); // it, or what it was to replace
     this.#use(relay);
     if (direct) this.#legs.retire(direct, { seen: true });
     // A way that had worked until now may well come back soon.
-    if (this.#role === "caller") this.#probe.later(direct?.flow.firstAt ? TIMES.probeAfterChange : TIMES.probeEvery);
+    if (this.#role === "caller") this.#probe.later(worked ? TIMES.probeAfterChange : TIMES.probeEvery);
   }
 
   #leaveRelay() {

@@ -41,9 +41,15 @@ export class Probe {
     return leg?.path === "turn" && this.#force !== "turn" && leg.peer.restartsSoftly && !this.#plain();
   }
 
+  /** The network is another. */
+  changed() {
+    this.#looked = false;
+    this.soon(TIMES.probeAfterChange);
+  }
+
   look() {
     this.#at = Infinity;
-    this.#looked = true;
+    this.#looked = this.#shown.leg?.peer.state === "connected"; // or it comes too early to count
     if (this.#shown.leg && this.#detour) void this.#recovery.repair(this.#shown.leg, { force: true });
     const { direct, relay } = this.#legs;
     if (!relay || this.#plain() || this.#terms.first || (direct && direct.peer.state !== "failed")) return;

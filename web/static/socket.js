@@ -26,6 +26,8 @@ export const TIMES = Object.freeze({
   maxRetry: 5_000,
   open: 4_000, // a connection attempt without an answer is given up: a new one may take another way
   openMost: 16_000, // and has twice the time, up to this: the way may just be slow
+  hasty: 500, // the same in a call, at least: one that was begun on a network that is gone hears of nothing
+  burst: 20, // hints that the network is another come several at a time: the last counts
   idle: { ping: 15_000, pong: 10_000 },
   busy: { ping: 2_000, pong: 3_000 },
   probe: 1_500, // after waking up: is the other end still there?
@@ -62,11 +64,15 @@ export class Socket extends Emitter {
 
   #attempt = 0;
   #hung = 0; // attempts in a row that had no answer at all
+  #hurried = 0; // and that were given up early
+  #took = 0; // how long the last one took that came up
   #openedAt = 0;
   #heart;
   #lostAt = 0;
   /** @type {Record<"retry" | "open" | "away", any>} */
   #timers = { retry: 0, open: 0, away: 0 };
+  /** @type {any} */
+  #burst = 0;
   /** @type {{resolve: (w: Welcome) => void, reject: (e: Error) => void} | null} */
   #joining = null;
   /** @type {(() => void)[]} */
@@ -203,16 +209,21 @@ export class Socket extends Emitter {
 
   /** @param {string} how */
   #networkChanged(how) {
-    if (this.#state === "closed" || !this.#welcomed) return;
-    void this.renew();
-    this.emit("network", how);
+    if (globalThis.navigator?.onLine === false) return; // what is begun now would hang; "online" follows
+    clearTimeout(this.#burst);
+    this.#burst = setTimeout(() => {
+      if (this.#state === "closed" || !this.#welcomed) return;
+      this.#hurried = 0;
+      this.#open(); // however young the one is that was begun on the network before
+      this.emit("network", how);
+    }, TIMES.burst);
   }
 
   #reset() {
     this.#session = "";
     this.#granted = new Set();
     this.#welcomed = false;
-    this.#attempt = this.#lostAt = this.#hung = 0;
+    this.#attempt = this.#lostAt = this.#hung = this.#hurried = 0;
     this.#numbers.forget();
   }
 
@@ -242,8 +253,17 @@ export class Socket extends Emitter {
       return;
     }
     this.#ws = ws;
-    this.#timers.open = setTimeout(() => this.#slow(), Math.min(TIMES.open * 2 ** this.#hung, TIMES.openMost));
-    ws.onopen = () => ws === this.#ws && this.#hello();
+    const patience = Math.min(TIMES.open * 2 ** this.#hung, TIMES.openMost);
+    // Not a second one beside it: browsers open one at a time to a server.
+    const haste = this.#busy && this.#welcomed ? Math.max(TIMES.hasty, 4 * this.#took) * 2 ** this.#hurried : Infinity;
+    this.#timers.open = setTimeout(() => (haste < patience ? this.#hurry() : this.#slow()), Math.min(haste, patience));
+    ws.onopen = () => {
+      if (ws !== this.#ws) return;
+      this.#took = this.#now() - this.#openedAt;
+      clearTimeout(this.#timers.open);
+      this.#timers.open = setTimeout(() => this.#slow(), patience);
+      this.#hello();
+    };
     ws.onmessage = (event) => ws === this.#ws && this.#receive(event.data);
     ws.onclose = (event) => ws === this.#ws && this.#lost(event.code);
   }
@@ -340,7 +360,7 @@ export class Socket extends Emitter {
     if (!welcome.resumed) this.#numbers.forget();
     else this.#numbers.resumed({ restored: welcome.restored, ack: Number(welcome.ack) || 0 });
     this.#ready = this.#welcomed = true;
-    this.#attempt = this.#lostAt = this.#hung = 0;
+    this.#attempt = this.#lostAt = this.#hung = this.#hurried = 0;
     this.#username = welcome.username || this.#username;
     for (const message of this.#numbers.unacked) this.#write(message);
     this.#heart.beat();
@@ -366,6 +386,12 @@ export class Socket extends Emitter {
       return;
     }
     this.#end(code, text);
+  }
+
+  /** An attempt takes longer than they do on this line. */
+  #hurry() {
+    this.#hurried++;
+    this.#open();
   }
 
   /** An attempt had no answer in its time. */

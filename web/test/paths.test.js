@@ -247,6 +247,47 @@ test("back from the relay: a way that had worked is tried after 5 s, taken when 
   assert.equal(paths.state, "connected");
 });
 
+test("the same where the direct way was already succeeded by one that had no media yet", async () => {
+  const first = await direct();
+  await advance(2_300);
+  assert.equal(web.peers.length, 2, "the successor");
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  answer("relay");
+  await settle();
+  const relay = web.newest();
+  relay.become("connected");
+  paths.receive({ type: "relayReady", callId: "c" });
+  await flowing(relay, 3_000);
+  assert.deepEqual([paths.info.path, first.closed], ["relay", true]);
+  const before = to(undefined).length;
+  await flowing(relay, 4_000);
+  assert.equal(to(undefined).length, before + 1);
+});
+
+test("a direct way that has just come up is not left for the relay before it can carry", async () => {
+  await direct();
+  await advance(2_300);
+  const next = web.newest();
+  paths.receive({ type: "relayStart", callId: "c", reason: "ice-failed" });
+  await settle();
+  answer("bob");
+  answer("relay");
+  await settle();
+  const relay = web.newest();
+  relay.become("connected");
+  next.become("connected");
+  await flowing(relay, 300);
+  paths.receive({ type: "relayReady", callId: "c" });
+  await flowing(relay, 500);
+  assert.notEqual(paths.info.path, "relay");
+  for (let i = 0; i < 10; i++) {
+    relay.flow();
+    await flowing(next, 50);
+  }
+  assert.deepEqual([paths.info.path, next.closed], ["direct", false]);
+});
+
 test("a direct attempt beside the relay that fails is ended and tried again later", async () => {
   const relay = await relayed();
   const before = to(undefined).length;

@@ -231,18 +231,51 @@ test("a connection attempt that hangs is given up", async () => {
   assert.ok(net.sockets.length > 2);
 });
 
-test("going online renews at once and tells of the network", async () => {
+test("in a call an attempt that takes longer than usual is begun again, ever later", async () => {
+  const ws = await joined();
+  socket.busy = true;
+  ws.drop();
+  await advance(250);
+  const at = [];
+  let known = net.sockets.length;
+  for (let done = 0; done < 8_000; done += 50) {
+    await advance(50);
+    if (net.sockets.length > known) at.push(done + 50);
+    known = net.sockets.length;
+  }
+  for (const [i, gap] of [1_000, 2_000].entries()) assert.ok(Math.abs(at[i + 1] - at[i] - gap) <= 50, `${at}`);
+  assert.ok(at[0] <= 500 && at.length <= 4, `${at}`);
+  net.newest().accept();
+  await advance(3_000);
+  assert.equal(net.newest().last("resume").type, "resume", "one that came up may take its time for the welcome");
+});
+
+test("going online renews at once and tells of the network, once for a burst, and not while there is no network", async () => {
   await joined();
   const page = new EventTarget();
   const networks = [];
   socket.on("network", (how) => networks.push(how));
   const stop = socket.watch({ window: page });
   page.dispatchEvent(new Event("online"));
+  page.dispatchEvent(new Event("online"));
+  await advance(20);
   assert.equal(net.sockets.length, 2);
   assert.deepEqual(networks, ["online"]);
+  page.dispatchEvent(new Event("online"));
+  await advance(20);
+  assert.equal(net.sockets.length, 3, "the one that hangs on the network before is replaced, however young");
+  const navigator = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { onLine: false }, configurable: true });
+  page.dispatchEvent(new Event("online"));
+  await advance(20);
+  if (navigator) Object.defineProperty(globalThis, "navigator", navigator);
+  else Reflect.deleteProperty(globalThis, "navigator");
+  assert.equal(net.sockets.length, 3);
+  assert.deepEqual(networks, ["online", "online"]);
   stop();
   page.dispatchEvent(new Event("online"));
-  assert.deepEqual(networks, ["online"]);
+  await advance(20);
+  assert.deepEqual(networks, ["online", "online"]);
 });
 
 test("becoming visible probes a living socket and hurries a lost one", async () => {
