@@ -131,7 +131,7 @@ func (l *leg) forward(b []byte) {
 		return
 	}
 	l.mediaArrived()
-	other := l.r.leg(l.side.Other())
+	other := l.r.leg(l.r.across(l.side))
 	if other == nil || !other.connected.Load() {
 		return
 	}
@@ -169,7 +169,7 @@ func (l *leg) readRTCP(read func([]byte) (int, interceptor.Attributes, error)) {
 		if l.recent.seen(b[:n], l.r.s.now()) {
 			continue
 		}
-		other := l.r.leg(l.side.Other())
+		other := l.r.leg(l.r.across(l.side))
 		if other == nil || !other.connected.Load() {
 			continue
 		}

@@ -87,7 +87,7 @@ func (r *room) received(p pendingOffer) {
 	})
 	r.pending = append(r.pending, p)
 	r.offers[p.side] = p.offer
-	if r.offers[p.side.Other()] != nil || r.alone {
+	if r.offers[r.across(p.side)] != nil || r.alone {
 		r.answerPending()
 		return
 	}
@@ -131,8 +131,8 @@ func (r *room) answer(p pendingOffer) {
 // commit cuts an offer down to what the other user speaks: what it was answered with or, before that, what it offers.
 func (r *room) commit(side plane.Side, o *offer) ([]section, error) {
 	other := r.agreed[side.Other()]
-	if other == nil && r.offers[side.Other()] != nil {
-		other = r.offers[side.Other()].sections
+	if other == nil && r.offers[r.across(side)] != nil {
+		other = r.offers[r.across(side)].sections
 	}
 	var sections []section
 	speak := false

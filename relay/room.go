@@ -29,6 +29,7 @@ type room struct {
 	notify Notify
 	tr     *plane.Call
 	opened time.Time
+	loop   bool // the one user hears and sees itself
 
 	mu      lock.Mutex[lock.Room]
 	users   [2]string
@@ -50,9 +51,13 @@ const (
 	pairTimer
 )
 
-func newRoom(s *Server, call string, l *lease, notify Notify) *room {
-	r := &room{s: s, call: call, lease: l, users: l.users, notify: notify, log: s.log.With("call", call), tr: s.plane.NewCall(), opened: time.Now()}
+func newRoom(s *Server, call string, l *lease, loop bool, notify Notify) *room {
+	r := &room{s: s, call: call, lease: l, users: l.users, loop: loop, notify: notify, log: s.log.With("call", call), tr: s.plane.NewCall(), opened: time.Now()}
 	r.tr.Limit(s.cfg.CallBytesPerSecond)
+	if loop {
+		r.users[1] = r.users[0] // there is no place for another
+		r.tr.Loop()
+	}
 	r.mu.Lock() // the timer's function must see the timer
 	defer r.mu.Unlock()
 	r.timers[connectTimer] = time.AfterFunc(connectWait, func() {
@@ -114,6 +119,14 @@ func (r *room) sideLocked(user string) (plane.Side, bool) {
 		}
 	}
 	return 0, false
+}
+
+// across is the side that gets what a side sends.
+func (r *room) across(side plane.Side) plane.Side {
+	if r.loop {
+		return side
+	}
+	return side.Other()
 }
 
 // mute makes no system call: the caller has a lock.
@@ -191,7 +204,10 @@ func (r *room) progress() {
 	now := r.s.now()
 	all, carry := true, true
 	var wait time.Duration
-	for _, l := range r.legs {
+	for side, l := range r.legs {
+		if r.loop && side == 1 {
+			break
+		}
 		if l == nil || !l.connected.Load() {
 			all = false
 			continue

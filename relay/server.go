@@ -178,7 +178,8 @@ func (s *Server) Mode() (mode string, fallbackAfter time.Duration) {
 	return s.cfg.Mode, s.cfg.FallbackAfter
 }
 
-// Reserve opens a room for a call of two users, who come from these addresses. notify hears what becomes of it. In a new room
+// Reserve opens a room for a call of two users, who come from these addresses. When both are one and the same, it gets back
+// what it sends. notify hears what becomes of it. In a new room
 // audio and video are on and screen is off: tell what differs by Mute. The text of an error may be shown to a client.
 // Reserving a room that is open keeps it.
 func (s *Server) Reserve(call string, users [2]string, from [2]netip.Addr, notify Notify) error {
@@ -193,11 +194,15 @@ func (s *Server) Reserve(call string, users [2]string, from [2]netip.Addr, notif
 	case s.rooms[call] != nil:
 		return nil
 	}
+	loop := users[0] == users[1] && users[0] != ""
+	if loop {
+		users[1] = "" // counts once
+	}
 	l, evicted, err := s.shares.take(users, from, time.Now())
 	if err != nil {
 		return err
 	}
-	l.room = newRoom(s, call, l, notify)
+	l.room = newRoom(s, call, l, loop, notify)
 	s.rooms[call] = l.room
 	s.metrics.calls.Inc()
 	if evicted != nil {

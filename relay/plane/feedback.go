@@ -35,7 +35,7 @@ func (t *Translator) RTCP(from Side, b, dst []byte, now time.Duration) []byte {
 		}
 		return dst
 	}
-	if t.legs[0] == nil || t.legs[1] == nil {
+	if t.legs[from] == nil || t.legs[t.across(from)] == nil {
 		return dst
 	}
 	t.work = rtcpWork
@@ -84,7 +84,7 @@ func (t *Translator) AppendPLI(to Side, source uint32, dst []byte) []byte {
 
 func (t *Translator) appendPLILocked(to Side, source uint32, dst []byte) []byte {
 	dst = append(dst, 0x80|fmtPLI, typePSFB, 0, 2)
-	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(to.Other(), 0))
+	dst = binary.BigEndian.AppendUint32(dst, t.senderSSRC(t.across(to), 0))
 	return binary.BigEndian.AppendUint32(dst, source)
 }
 
@@ -106,7 +106,7 @@ func (t *Translator) sentStream(from Side, ssrc uint32) (f *flow, k Kind, rtx bo
 
 // receivedStream finds the stream that leg from receives under ssrc: one of the other leg's.
 func (t *Translator) receivedStream(from Side, ssrc uint32) (f *flow, rtx bool) {
-	for _, f := range t.flows[from.Other()] {
+	for _, f := range t.flows[t.across(from)] {
 		if f == nil || ssrc == 0 {
 			continue
 		}
@@ -129,7 +129,7 @@ func (t *Translator) senderSSRC(from Side, ssrc uint32) uint32 {
 		}
 		return f.out.Out
 	}
-	for _, s := range t.legs[from.Other()].Streams {
+	for _, s := range t.legs[t.across(from)].Streams {
 		if s != nil {
 			return s.Out
 		}

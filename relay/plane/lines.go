@@ -23,7 +23,7 @@ func (t *Translator) choose(from Side) (second bool) {
 	case first == nil || first.RecvOnly:
 		second = true
 	case t.on[from][Screen]:
-		second = stream(t.legs[from.Other()], Screen) == nil
+		second = stream(t.legs[t.across(from)], Screen) == nil
 	default:
 		second = t.second[from] && t.legs[from] != nil // as turned has found it
 	}

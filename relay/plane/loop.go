@@ -170,7 +170,7 @@ func (w *worker) packet(c *confirmed, b []byte, now time.Duration) {
 	t.sources[0][ssrc] = struct{}{}
 	c.authentic(now)
 	w.firstPacket(t)
-	other := t.call.ports[t.side.Other()].Load()
+	other := t.call.ports[t.call.across(t.side)].Load()
 	if other == nil {
 		return
 	}
@@ -205,7 +205,7 @@ func (w *worker) report(c *confirmed, b []byte, now time.Duration) {
 	}
 	t.sources[1][ssrc] = struct{}{}
 	c.authentic(now)
-	other := t.call.ports[t.side.Other()].Load()
+	other := t.call.ports[t.call.across(t.side)].Load()
 	if other == nil || other.state.Load() == undecided {
 		return
 	}

@@ -40,6 +40,7 @@ const (
 
 // Translator is the state of one call.
 type Translator struct {
+	loop   bool // see Loop
 	mu     lock.Mutex[lock.Leaf]
 	legs   [2]*Leg
 	on     [2][Kinds]bool  // by sender: its track states
@@ -115,22 +116,26 @@ func (t *Translator) SetLeg(side Side, leg *Leg) {
 	fresh := old == nil || leg == nil || old.ID != leg.ID
 	if fresh {
 		t.twccMaps[side].resync()
-		t.twccMaps[side.Other()] = twccMap{} // what is sent to a fresh leg is counted anew
+		t.twccMaps[t.across(side)] = twccMap{} // what is sent to a fresh leg is counted anew
 	}
-	for _, from := range []Side{side, side.Other()} {
+	senders := []Side{side, side.Other()}
+	if t.loop {
+		senders = senders[:1]
+	}
+	for _, from := range senders {
 		t.choose(from)
 		for k := range Kinds {
 			// Into a fresh leg numbers start anew: it has fresh keys. Out of one they go on.
-			t.link(from, k, fresh && from != side, fresh && from == side)
+			t.link(from, k, fresh && t.across(from) == side, fresh && from == side)
 		}
 	}
 }
 
 // link rebuilds the mapping of one stream. A fresh receiver, or one that reads other SSRCs, has seen no numbers yet.
 func (t *Translator) link(from Side, k Kind, fresh, renewed bool) {
-	in, out := t.source(from, k), stream(t.legs[from.Other()], k)
+	in, out := t.source(from, k), stream(t.legs[t.across(from)], k)
 	old := t.flows[from][k]
-	if out == nil && old != nil && t.legs[from.Other()] == nil {
+	if out == nil && old != nil && t.legs[t.across(from)] == nil {
 		t.flows[from][k] = nil // the receiving leg is gone, and its keys with it
 		return
 	}
@@ -215,7 +220,7 @@ func (t *Translator) SetOn(from Side, k Kind, on bool) {
 
 // passes reports whether a stream is let through. Where either end has one video line alone, the screen is shown there.
 func (t *Translator) passes(from Side, k Kind) bool {
-	if k == Video && (stream(t.legs[from], Screen) == nil || stream(t.legs[from.Other()], Screen) == nil) {
+	if k == Video && (stream(t.legs[from], Screen) == nil || stream(t.legs[t.across(from)], Screen) == nil) {
 		return t.on[from][Video] || t.on[from][Screen]
 	}
 	return t.on[from][k]

@@ -72,12 +72,12 @@ func (t *Translator) transportFeedback(from Side, b, dst []byte) []byte {
 	if len(b) < 20 {
 		return dst
 	}
-	tr := &t.twccMaps[from.Other()]
+	tr := &t.twccMaps[t.across(from)]
 	var source uint32
 	if f, rtx := t.receivedStream(from, binary.BigEndian.Uint32(b[8:])); f != nil && !rtx {
 		source = f.source
 	}
-	for _, f := range t.flows[from.Other()] {
+	for _, f := range t.flows[t.across(from)] {
 		if source == 0 && f != nil {
 			source = f.source
 		}
