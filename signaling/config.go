@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"duet/signaling/join"
+	"duet/signaling/protocol"
 )
 
 // Config holds the signaling rules that an operator may change.
@@ -57,6 +58,9 @@ type Config struct {
 	// Lets socket.io-client 1 and 2 in. What their pages take for their user's id is the secret of their connection, which
 	// the user list would give away, unless they use WebSockets only.
 	SocketIOV2 bool `yaml:"socketio_v2"`
+	// The name of an echo user, for tests of clients and of one's own devices; empty: there is none. It takes every call, 20 at
+	// once and each for two minutes, and gives sound and pictures back through the relay, which must not be off.
+	Echo string `yaml:"echo"`
 	// Who may join.
 	Join join.Config `yaml:"join"`
 }
@@ -124,6 +128,9 @@ func (c Config) Validate() error {
 	within("list_interval", c.ListInterval, ms, time.Minute)
 	within("presence_interval", c.PresenceInterval, ms, time.Minute)
 	within("drain_time", c.DrainTime, 0, 8*time.Second)
+	if _, good := protocol.CleanName(c.Echo); c.Echo != "" && !good {
+		fault("echo: %q is no name that a user could have", c.Echo)
+	}
 	for _, p := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			fault("trusted_proxies: %q is not a network such as 10.0.0.0/8", p)

@@ -63,6 +63,11 @@ func (st *step) after(c *call.Call, d time.Duration, e call.Event) {
 	h.timers[c] = time.AfterFunc(d, func() { h.do(func(st *step) { st.apply(e) }) })
 }
 
+// StartEchoTimer implements [call.Carrier].
+func (st *step) StartEchoTimer(e call.StartEchoTimer) {
+	st.after(e.Call, e.After, call.EchoTimeout{Call: e.Call})
+}
+
 // StopTimer implements [call.Carrier].
 func (st *step) StopTimer(e call.StopTimer) {
 	if t := st.timers[e.Call]; t != nil {

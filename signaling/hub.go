@@ -7,6 +7,7 @@ import (
 	"container/list"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -110,6 +111,14 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		h.relayMode, h.relayAfter = h.relay.Mode()
 	}
 	h.machine = call.New(h.relayMode, func() string { return protocol.NewID("c_") }, ruleLimits{h})
+	if cfg.Echo != "" {
+		if h.relayMode == "off" {
+			return nil, errors.New("signaling.echo: there is no echo without the relay, and relay.mode is off")
+		}
+		name, _ := protocol.CleanName(cfg.Echo)
+		u := h.machine.AddEcho(protocol.NewID("u_"), name)
+		h.roster.Add(u.ID, u.Name, false, u.Status())
+	}
 	h.upgrader = wsconn.New(wsconn.Config{
 		MaxMessage: maxMessage, QueueFrames: 2 * cfg.OutboxMessages, QueueBytes: 2 * cfg.OutboxBytes,
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,

@@ -59,9 +59,12 @@ type pendingOffer struct {
 func (st *step) OpenRelay(e call.OpenRelay) {
 	h, c, gen := st.Hub, e.Call, e.Call.RelayGen
 	users := [2]string{c.Party[0].ID, c.Party[1].ID}
+	if c.Echo() {
+		users[1] = users[0]
+	}
 	var from [2]netip.Addr
-	for side, id := range users {
-		if s := st.sessions[id]; s != nil {
+	for side, p := range c.Party {
+		if s := st.sessions[p.ID]; s != nil {
 			from[side] = s.from
 			if s.conn != nil {
 				from[side] = s.conn.ip

@@ -30,7 +30,8 @@ type Relay interface {
 	// Mode is "off", "fallback", "prefer" or "always", and how long a client tries the
 	// direct path before it asks for the relay.
 	Mode() (mode string, fallbackAfter time.Duration)
-	// Reserve opens a room for a call of two users, who come from these addresses. The
+	// Reserve opens a room for a call of two users, who come from these addresses; when both are one, it hears and sees
+	// itself. The
 	// text of an error is safe to show to a client. tell hears of the room until
 	// Close, from a goroutine of the relay's, in order:
 	//

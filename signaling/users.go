@@ -23,6 +23,9 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 		// token to come back with. Its place is nobody's, so it may have it.
 		// Neither has a page of Socket.IO that was reloaded.
 		s := st.sessions[holder.ID]
+		if s == nil { // the echo user
+			return protocol.UsernameTaken
+		}
 		reloaded := s.pid != "" && s.conn == nil && s.from == c.ip
 		if !reloaded && (s.proven || s.conn != nil || s.Call != nil || s.from != c.ip) {
 			return protocol.UsernameTaken

@@ -45,6 +45,7 @@ type Call struct {
 	answered     [2]bool      // whose offer the relay's room has answered
 	statsAt      [2]time.Time // last callStats
 	ends         [2]end       // what was seen of each, should the call not connect
+	echo         *echo        // of a call with the echo user
 	cause        cause        // of its not connecting, as it was told
 }
 

@@ -3,7 +3,11 @@ package call
 // This file holds what the rules want done. Effects are carried out through
 // [Carrier], so that one that nobody carries out does not compile.
 
-import "duet/signaling/protocol"
+import (
+	"time"
+
+	"duet/signaling/protocol"
+)
 
 // Effect is something to be done, in order; [Carry] takes it to who does it.
 type Effect interface{ carry(c Carrier) }
@@ -18,6 +22,7 @@ type Carrier interface {
 	Changed(Changed)
 	StartRingTimer(StartRingTimer)
 	StartDiagnosisTimer(StartDiagnosisTimer)
+	StartEchoTimer(StartEchoTimer)
 	StopTimer(StopTimer)
 	StartRelayTimer(StartRelayTimer)
 	GatherEvidence(GatherEvidence)
@@ -48,10 +53,14 @@ type (
 	// Changed says that a user's status or anything in its session token is new.
 	Changed struct{ User *User }
 
-	// A call has one timer, for its ringing or for a diagnosis that is waited for.
+	// A call has one timer: for its ringing, for a diagnosis that is waited for, or for the echo user's next look.
 	StartRingTimer      struct{ Call *Call }
 	StartDiagnosisTimer struct{ Call *Call }
-	StopTimer           struct{ Call *Call }
+	StartEchoTimer      struct {
+		Call  *Call
+		After time.Duration
+	}
+	StopTimer struct{ Call *Call }
 
 	// StartRelayTimer asks for RelayUnmet after RelayWait. Nothing stops it.
 	StartRelayTimer struct {
@@ -116,6 +125,7 @@ func (e Refuse) carry(c Carrier)              { c.Refuse(e) }
 func (e Changed) carry(c Carrier)             { c.Changed(e) }
 func (e StartRingTimer) carry(c Carrier)      { c.StartRingTimer(e) }
 func (e StartDiagnosisTimer) carry(c Carrier) { c.StartDiagnosisTimer(e) }
+func (e StartEchoTimer) carry(c Carrier)      { c.StartEchoTimer(e) }
 func (e StopTimer) carry(c Carrier)           { c.StopTimer(e) }
 func (e StartRelayTimer) carry(c Carrier)     { c.StartRelayTimer(e) }
 func (e GatherEvidence) carry(c Carrier)      { c.GatherEvidence(e) }

@@ -30,6 +30,9 @@ func (m *Machine) end(c *Call, outcome string) {
 	m.leaveRelay(c)
 	m.do(Finished{c, outcome})
 	c.phase = ended
+	if c.echo != nil {
+		m.echoing--
+	}
 	delete(m.calls, c.ID)
 	for side, p := range c.Party {
 		peer := c.Party[1-side]

@@ -50,6 +50,8 @@ type (
 		Answer []byte // an RTCSessionDescriptionInit; nil: it could not
 		Unfit  string // what is wrong with the offer, for its client; empty: nothing that it need know
 	}
+	// EchoTimeout says that it is time to look at a call with the echo user.
+	EchoTimeout struct{ Call *Call }
 	// DiagnosisTimeout says that the other end's diagnosis has been waited for long enough.
 	DiagnosisTimeout struct{ Call *Call }
 	// EvidenceGathered brings what the server itself knows of a call that does not connect.
@@ -84,6 +86,7 @@ func (e RelayOpened) step(m *Machine)      { m.relayOpened(e) }
 func (e RelayReady) step(m *Machine)       { m.relayReady(e) }
 func (e RelayLost) step(m *Machine)        { m.relayLost(e) }
 func (e RelayAnswered) step(m *Machine)    { m.relayAnswered(e) }
+func (e EchoTimeout) step(m *Machine)      { m.echoTimeout(e.Call) }
 func (e DiagnosisTimeout) step(m *Machine) { m.diagnosisTimeout(e.Call) }
 func (e EvidenceGathered) step(m *Machine) { m.evidenceGathered(e) }
 func (e Shutdown) step(m *Machine)         { m.shutdown() }

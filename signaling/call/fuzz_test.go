@@ -33,6 +33,11 @@ func playScript(t *testing.T, data []byte) {
 	s := &script{t: t, stage: newStage(mode, "ann", "bob", "cat+resume+call-state+verdict", "dan+resume+call-state+verdict"),
 		names: []string{"ann", "bob", "cat", "dan"}, ended: map[string]bool{}, begun: map[string]*Call{},
 		heard: map[string]map[string]int{}, enders: map[string]string{}, present: map[string]bool{"ann": true, "bob": true, "cat": true, "dan": true}}
+	stay := 0
+	if mode != "off" {
+		s.m.AddEcho("u_echo", "Echo")
+		stay = 1
+	}
 	for i := 1; i+1 < len(data); i += 2 {
 		s.event(data[i], data[i+1])
 	}
@@ -41,7 +46,7 @@ func playScript(t *testing.T, data []byte) {
 			s.run(n, Gone{s.who[n]})
 		}
 	}
-	if len(s.m.calls) != 0 || len(s.m.users) != 0 || len(s.m.names) != 0 || len(s.m.looks) != 0 || len(s.open) != 0 {
+	if len(s.m.calls) != 0 || len(s.m.users) != stay || len(s.m.names) != stay || len(s.m.looks) != stay || s.m.echoing != 0 || len(s.open) != 0 {
 		t.Fatalf("everybody left, but %d Calls, %d parties, %d names, %d rooms stay", len(s.m.calls), len(s.m.users), len(s.m.names), len(s.open))
 	}
 	for id, c := range s.begun {
@@ -78,7 +83,11 @@ func (s *script) event(what, detail byte) {
 	var e Event
 	switch what >> 2 % 20 {
 	case 0, 1, 2:
-		e = Received{p, protocol.CallRequest{Target: s.names[detail&3], HasTarget: detail < 250}}
+		target := s.names[detail&3]
+		if detail >= 240 {
+			target = "echo"
+		}
+		e = Received{p, protocol.CallRequest{Target: target, HasTarget: detail < 250}}
 	case 3, 4:
 		e = Received{p, protocol.CallResponseRequest{CallRef: a, Accepted: detail&64 == 0}}
 	case 5:
@@ -133,6 +142,9 @@ func (s *script) event(what, detail byte) {
 			return
 		}
 		e = DiagnosisTimeout{c}
+		if c.echo != nil {
+			e = EchoTimeout{c}
+		}
 	}
 	s.run(name, e)
 }
@@ -182,7 +194,7 @@ func (s *script) run(by string, e Event) {
 				case protocol.OfferMessage, protocol.ICECandidateMessage, protocol.RelayStopMessage:
 					t.Fatalf("%s learns where the other is: %#v", fx.To.Name, fx.Msg)
 				case protocol.AnswerMessage:
-					if from != protocol.RelayName {
+					if from != protocol.RelayName && from != "u_echo" {
 						t.Fatalf("%s learns where the other is: %#v", fx.To.Name, fx.Msg)
 					}
 				}
@@ -215,6 +227,9 @@ func (s *script) run(by string, e Event) {
 			s.ended[fx.Call.ID] = true
 			if fx.Outcome == "hangup" || fx.Outcome == "disconnected" {
 				s.enders[fx.Call.ID] = by
+				if caller := fx.Call.Party[0].Name; fx.Call.echo != nil && s.heard[fx.Call.ID][caller] > 0 {
+					s.enders[fx.Call.ID] = "Echo"
+				}
 			}
 			if s.open[fx.Call] {
 				t.Fatal("an ended call holds a relay")

@@ -21,6 +21,9 @@ type Machine struct {
 	looks map[string]int   // how many have this skeleton
 	calls map[string]*Call
 
+	echo    *User // nil: there is none
+	echoing int   // its calls
+
 	now     time.Time // of the step
 	effects []Effect
 }

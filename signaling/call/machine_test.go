@@ -213,6 +213,8 @@ func inWords(fx Effect) string {
 		return "candidate of " + fx.By.Name
 	case MediaConnected, MediaStats:
 		return "reported"
+	case StartEchoTimer:
+		return "listen"
 	case StartDiagnosisTimer:
 		return "await"
 	case GatherEvidence:

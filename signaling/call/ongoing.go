@@ -42,6 +42,10 @@ func (m *Machine) mediaStateChange(c *Call, p *User, ch protocol.MediaChange) {
 			m.do(Mute{c, p, protocol.Kinds[i], *ch.To.Kind(i)})
 		}
 	}
+	if c.echo != nil {
+		m.mirrorState(c, p, ch)
+		return
+	}
 	m.tell(c.Other(p), protocol.MediaStateChangeMessage{Media: c.Media[p.Side], Sender: p.Name, SenderID: p.ID, CallID: c.ID, Kind: ch.Single()})
 }
 

@@ -30,6 +30,9 @@ func (m *Machine) place(p *User, msg protocol.CallRequest) {
 		}
 		m.refuse(p, protocol.AlreadyInCall)
 		return
+	case to == m.echo:
+		m.placeEcho(p)
+		return
 	case to.Call != nil:
 		m.comesToNothing(p, to, "busy")
 		return

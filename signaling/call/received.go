@@ -53,7 +53,9 @@ func (m *Machine) received(p *User, msg protocol.Request) {
 			m.refuse(p, protocol.NotAccepted)
 			return
 		}
-		m.inCall(c, p, msg, relayed)
+		if c.echo == nil || !m.toEcho(c, p, msg, relayed) {
+			m.inCall(c, p, msg, relayed)
+		}
 	}
 }
 

@@ -75,6 +75,10 @@ func (m *Machine) relayOpened(e RelayOpened) {
 	}
 	if e.Failed != "" {
 		c.relay = relayOff
+		if c.echo != nil {
+			m.echoFails(c, e.Failed)
+			return
+		}
 		m.tellAsked(c, unavailable(c, e.Failed))
 		return
 	}
@@ -84,14 +88,21 @@ func (m *Machine) relayOpened(e RelayOpened) {
 			m.do(Mute{c, p, protocol.Kinds[i], *c.Media[side].Kind(i)})
 		}
 	}
-	m.tellBoth(c, protocol.RelayStartMessage{CallID: c.ID, Reason: c.relayReason})
+	if c.echo == nil || !c.echo.asPeer {
+		m.tellBoth(c, protocol.RelayStartMessage{CallID: c.ID, Reason: c.relayReason})
+	}
 	m.bothChanged(c)
 }
 
 func (m *Machine) relayReady(e RelayReady) {
 	if c := e.Call; c.relay == relayOpen && e.Gen == c.RelayGen {
 		c.relay = relayReady
-		m.tellBoth(c, protocol.RelayReadyMessage{CallID: c.ID})
+		if c.echo != nil {
+			m.remark(c, "mirroring", "your media has come, and goes back to you")
+		}
+		if c.echo == nil || !c.echo.asPeer {
+			m.tellBoth(c, protocol.RelayReadyMessage{CallID: c.ID})
+		}
 	}
 }
 
@@ -103,6 +114,10 @@ func (m *Machine) relayLost(e RelayLost) {
 
 // failRelay ends the relay, and tells each side why.
 func (m *Machine) failRelay(c *Call, words [2]string) {
+	if c.echo != nil {
+		m.echoFails(c, words[0])
+		return
+	}
 	m.leaveRelay(c)
 	for side, p := range c.Party {
 		m.tell(p, protocol.RelayFailedMessage{CallID: c.ID, Code: "relay-failed", Message: words[side]})
@@ -138,5 +153,9 @@ func (m *Machine) relayAnswered(e RelayAnswered) {
 	if end := &c.ends[e.To.Side]; end.legAt.IsZero() {
 		end.legAt = m.now
 	}
-	m.tell(e.To, protocol.AnswerMessage{Answer: e.Answer, Sender: protocol.RelayName, SenderID: protocol.RelayName, CallID: c.ID})
+	answer := protocol.AnswerMessage{Answer: e.Answer, Sender: protocol.RelayName, SenderID: protocol.RelayName, CallID: c.ID}
+	if c.echo != nil && c.echo.asPeer {
+		answer.Sender, answer.SenderID = c.Party[1].Name, c.Party[1].ID
+	}
+	m.tell(e.To, answer)
 }

@@ -78,6 +78,7 @@ var Table = [...]Row{
 	{Type: "callEnded", Server: CallEndedMessage{}},
 	{Type: "relayStart", Server: RelayStartMessage{}},
 	{Type: "relayReady", Server: RelayReadyMessage{}},
+	{Type: "remark", Server: RemarkMessage{}},
 	{Type: "relayFailed", Server: RelayFailedMessage{}},
 	{Type: "verdict", Server: VerdictMessage{}},
 	{Type: "error", Server: ErrorMessage{}},

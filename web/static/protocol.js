@@ -68,6 +68,7 @@
  *   | {type: "relayReady", callId: string}
  *   | {type: "relayStop", callId: string}
  *   | {type: "relayFailed", callId: string, code: string, message: string}
+ *   | {type: "remark", callId: string, code: string, message: string}
  *   | {type: "verdict", callId: string, code: string, where: "self" | "peer" | "both"}
  *   | {type: "pong", t?: number}
  *   | {type: "goingAway", reconnectInMs: number}
