@@ -2,6 +2,7 @@
 """A robot in Python: it calls somebody, or answers whoever calls, with silence and a green picture. README.md has more."""
 import asyncio
 import json
+import re
 import sys
 
 import websockets
@@ -14,13 +15,17 @@ from aiortc.sdp import candidate_from_sdp
 HEADER_EXTENSIONS["audio"][1].id = 3
 
 
+def key_of(description):
+    return re.search("a=fingerprint:(.*)", description["sdp"])[1]
+
+
 class Robot:
     def __init__(self, ws, relays, whom):
         self.ws, self.relays, self.whom = ws, relays, whom
         self.pcs = {"": None, "relay": None}  # to the other party, and to the server
         self.came = {"audio": 0, "video": 0}  # decoded frames
-        self.ice = []
-        self.tasks = []  # else they would be collected
+        self.ice, self.theirs = [], None  # and the key of the other party's connection
+        self.tasks = []  # so that they are not collected
 
     async def send(self, **message):
         await self.ws.send(json.dumps(message))
@@ -30,11 +35,7 @@ class Robot:
         pc = self.pcs[to] = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         pc.addTrack(AudioStreamTrack())
         pc.addTrack(VideoStreamTrack())
-
-        @pc.on("track")
-        def on_track(track):
-            self.tasks.append(asyncio.ensure_future(self.count(track)))
-
+        pc.on("track", lambda track: self.tasks.append(asyncio.ensure_future(self.count(track))))
         return pc
 
     async def count(self, track):
@@ -48,17 +49,16 @@ class Robot:
     async def offer(self, to):
         pc = self.connect(to)
         await pc.setLocalDescription(await pc.createOffer())  # with all candidates: aiortc does not trickle
-        await self.send(type="offer", target=to, offer={"type": "offer", "sdp": pc.localDescription.sdp})
+        await self.send(type="offer", target=to, offer=vars(pc.localDescription))
 
     async def answer(self, offer):
+        self.theirs = key_of(offer)
         pc = self.pcs[""] or self.connect("")
         await pc.setRemoteDescription(RTCSessionDescription(**offer))
         await pc.setLocalDescription(await pc.createAnswer())
-        await self.send(type="answer", answer={"type": "answer", "sdp": pc.localDescription.sdp})
+        await self.send(type="answer", answer=vars(pc.localDescription))
 
     async def add_candidate(self, pc, init):
-        if pc is None or not init or not init.get("candidate"):
-            return  # null and "" are the end of candidates
         candidate = candidate_from_sdp(init["candidate"].split(":", 1)[1])
         candidate.sdpMid, candidate.sdpMLineIndex = init.get("sdpMid"), init.get("sdpMLineIndex")
         await pc.addIceCandidate(candidate)
@@ -79,11 +79,14 @@ class Robot:
             await self.send(type="callResponse", accepted=True)
         elif kind == "callAnswered" and m["accepted"]:
             await (self.send(type="relayRequest", reason="user") if self.relays else self.offer(""))
-        elif kind == "offer":  # the first, or a later one, which is for the same connection
+        elif kind == "offer":  # the first, or a later one: for the same connection, unless its key is another
+            if self.theirs != key_of(m["offer"]):
+                await self.drop("")
             await self.answer(m["offer"])
         elif kind == "answer" and self.pcs[source]:
+            self.theirs = self.theirs if source else key_of(m["answer"])
             await self.pcs[source].setRemoteDescription(RTCSessionDescription(**m["answer"]))
-        elif kind == "iceCandidate":
+        elif kind == "iceCandidate" and self.pcs[source] and (m["candidate"] or {}).get("candidate"):
             await self.add_candidate(self.pcs[source], m["candidate"])
         elif kind == "relayStart" and self.relays:
             await self.drop("relay")
@@ -106,12 +109,11 @@ class Robot:
 async def main(url, name, *rest):
     relays = rest[:1] == ("-relay",)
     async with websockets.connect(url) as ws:
-        robot = Robot(ws, relays, next(iter(rest[relays:]), None))
-        reporting = asyncio.ensure_future(robot.report())
+        robot = Robot(ws, relays, "".join(rest[relays:]))
+        robot.tasks.append(asyncio.ensure_future(robot.report()))
         await robot.send(type="join", username=name, features=["call-state"] if relays else [])  # who takes part in relaying
         async for message in ws:
             await robot.on(json.loads(message))
-        reporting.cancel()
 
 
 asyncio.run(main(*sys.argv[1:]))

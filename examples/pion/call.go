@@ -3,6 +3,7 @@
 package main
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/pion/webrtc/v4"
@@ -16,6 +17,7 @@ type robot struct {
 	out         chan fields
 	ice         []webrtc.ICEServer
 	pcs         map[string]*webrtc.PeerConnection
+	theirs      string // the key of the other party's connection
 	sound, film *webrtc.TrackLocalStaticSample
 	came        [3]atomic.Int64 // packets, by webrtc.RTPCodecType
 }
@@ -55,6 +57,12 @@ func (r *robot) drop(to string) {
 	}
 }
 
+func keyOf(d webrtc.SessionDescription) string {
+	_, rest, _ := strings.Cut(d.SDP, "a=fingerprint:")
+	key, _, _ := strings.Cut(rest, "\r\n")
+	return key
+}
+
 type message struct {
 	Type, SenderID, Reason, Message string
 	Accepted                        bool
@@ -76,7 +84,12 @@ func (r *robot) handle(m message) {
 	case m.Type == "callAnswered" && m.Accepted:
 		d, err := r.connect("").CreateOffer(nil)
 		r.tell("", d, err)
-	case m.Type == "offer": // the first, or a later one, which is for the same connection
+	case m.Type == "offer": // the first, or a later one: for the same connection, unless its key is another
+		if key := keyOf(m.Offer); key != r.theirs {
+			r.theirs = key
+			r.drop("")
+			pc = nil
+		}
 		if pc == nil {
 			pc = r.connect("")
 		}
@@ -85,6 +98,9 @@ func (r *robot) handle(m message) {
 			r.tell("", d, err)
 		}
 	case m.Type == "answer" && pc != nil:
+		if from == "" {
+			r.theirs = keyOf(m.Answer)
+		}
 		pc.SetRemoteDescription(m.Answer)
 	case m.Type == "iceCandidate" && pc != nil && m.Candidate != nil:
 		pc.AddICECandidate(*m.Candidate)

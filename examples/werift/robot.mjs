@@ -12,6 +12,7 @@ const whom = rest[relays ? 1 : 0];
 
 // The connection to the other party, "", and the one to the server, "relay", while there is use for them.
 const pcs = { "": null, relay: null };
+let theirs; // the key of the other party's connection
 const came = { audio: 0, video: 0 }; // packets
 let iceServers = [];
 
@@ -20,6 +21,7 @@ const send = (message) => ws.send(JSON.stringify(message));
 const sound = new MediaStreamTrack({ kind: "audio" });
 const film = new MediaStreamTrack({ kind: "video" });
 
+const keyOf = ({ sdp }) => /a=fingerprint:(.*)/.exec(sdp)[1];
 // werift wants one URL for each server.
 const single = (servers) => servers.flatMap(({ urls, ...rest }) => [urls].flat().map((urls) => ({ urls, ...rest })));
 
@@ -64,7 +66,8 @@ async function on(m) {
       if (m.accepted && relays) send({ type: "relayRequest", reason: "user" });
       else if (m.accepted) await offer("");
       break;
-    case "offer": { // the first, or a later one, which is for the same connection
+    case "offer": { // the first, or a later one: for the same connection, unless its key is another
+      if (theirs !== (theirs = keyOf(m.offer))) await drop("");
       const pc = pcs[""] ?? connect("");
       await pc.setRemoteDescription(m.offer);
       await pc.setLocalDescription(await pc.createAnswer());
@@ -72,6 +75,7 @@ async function on(m) {
       break;
     }
     case "answer":
+      if (from === "") theirs = keyOf(m.answer);
       await pcs[from]?.setRemoteDescription(m.answer);
       break;
     case "iceCandidate":

@@ -10,14 +10,18 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"duet/internal/e2e"
 )
 
+// patience is how long anything may take on a busy machine before it counts as never.
+const patience = 45 * time.Second
+
 func TestMain(m *testing.M) { e2e.Main(m) }
 
 // run starts a command that ends with the test, and gives what it says.
-func run(t *testing.T, name string, cmd *exec.Cmd) *e2e.Log {
+func run(t testing.TB, name string, cmd *exec.Cmd) *e2e.Log {
 	t.Helper()
 	var said e2e.Log
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -36,7 +40,7 @@ func run(t *testing.T, name string, cmd *exec.Cmd) *e2e.Log {
 }
 
 // built is a program of this module.
-func built(t *testing.T, pkg string) string {
+func built(t testing.TB, pkg string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), filepath.Base(pkg))
 	if out, err := exec.Command("go", "build", "-o", file, pkg).CombinedOutput(); err != nil {
@@ -45,24 +49,19 @@ func built(t *testing.T, pkg string) string {
 	return file
 }
 
-// withModules is a copy of a script beside the packages that the tests have from npm.
-func withModules(t *testing.T, script string) string {
+// withModules is a copy of a folder's scripts beside the packages that the tests have from npm.
+func withModules(t testing.TB, folder string) string {
 	t.Helper()
-	text, err := os.ReadFile(script)
-	if err != nil {
-		t.Fatal(err)
-	}
 	modules, err := filepath.Abs("../../.ci/node_modules")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, filepath.Base(script))
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	return file
+	return dir
 }
