@@ -78,9 +78,9 @@ func (tab *table) set(t *testing.T, path, row, name string, c cell) {
 }
 
 // has tells whether anything is known of a path.
-func (tab *table) has(p path) bool {
+func (tab *table) has(path string) bool {
 	for key := range tab.cells {
-		if key[0] == p.name {
+		if key[0] == path {
 			return true
 		}
 	}
@@ -97,8 +97,29 @@ func (tab *table) write(t *testing.T) {
 	_, after, _ := strings.Cut(rest, endsHere)
 	var b strings.Builder
 	all := columns(t)
+	type part struct {
+		name string
+		rows []string
+	}
+	var parts []part
 	for _, p := range paths() {
-		if !tab.has(p) {
+		one := part{name: p.name}
+		for _, row := range p.rows {
+			one.rows = append(one.rows, row.name)
+		}
+		parts = append(parts, one)
+	}
+	for _, p := range pairings {
+		one := part{name: p.name}
+		for _, c := range all {
+			if c.browser == nil {
+				one.rows = append(one.rows, c.name+" calls")
+			}
+		}
+		parts = append(parts, one)
+	}
+	for _, p := range parts {
+		if !tab.has(p.name) {
 			continue
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n| situation |", p.name)
@@ -108,9 +129,9 @@ func (tab *table) write(t *testing.T) {
 		b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(all)) + "\n")
 		var notes strings.Builder
 		for _, row := range p.rows {
-			b.WriteString("| " + row.name + " |")
+			b.WriteString("| " + row + " |")
 			for _, c := range all {
-				got, ok := tab.cells[[3]string{p.name, row.name, c.name}]
+				got, ok := tab.cells[[3]string{p.name, row, c.name}]
 				switch {
 				case !ok:
 					b.WriteString(" · |") // not tried
@@ -120,7 +141,7 @@ func (tab *table) write(t *testing.T) {
 					b.WriteString(" " + got.sign + " |")
 				}
 				if got.why != "" {
-					fmt.Fprintf(&notes, "- %s, %s: %s\n", c.name, row.name, got.why)
+					fmt.Fprintf(&notes, "- %s, %s: %s\n", c.name, row, got.why)
 				}
 			}
 			b.WriteString("\n")
