@@ -38,8 +38,8 @@ lint: ## format, go.mod, vet, staticcheck
 unit hostile fuzz: ## one stage of make test; so are the next
 	@.ci/test $@
 
-web: ## the page's own tests and its types
-	@.ci/test web types
+web: ## the page's own tests, its types, and the library as a package (bin/duet-client-*.tgz)
+	@.ci/test web types client
 
 e2e clients natlab:
 	@.ci/test $@

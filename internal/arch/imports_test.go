@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"relay":     {},
 	"web":       {},
 	"internal":  {},
-	"examples":  {"signaling"},
+	"examples":  {"signaling", "web"},
 }
 
 // rooms are the folders within a top-level folder that may import no part of it but what stands here.

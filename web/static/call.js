@@ -5,16 +5,11 @@ import { DuetError } from "./errors.js";
 import { Paths } from "./paths.js";
 import { Player } from "./play.js";
 
-/** @typedef {import("./duet.js").Duet} Duet */
-/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
-/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-/** @typedef {import("./protocol.js").MediaState} MediaState */
-/** @typedef {import("./protocol.js").Role} Role */
-/** @typedef {import("./protocol.js").Welcome} Welcome */
-/** @typedef {import("./paths.js").PathInfo} PathInfo */
-/** @typedef {import("./paths.js").PathState} PathState */
-/** @typedef {import("./peer.js").Tracks} Tracks */
-/** @typedef {import("./own.js").Media} Media */
+/** @import { Duet } from "./duet.js" */
+/** @import { Media } from "./own.js" */
+/** @import { PathInfo, PathState } from "./paths.js" */
+/** @import { Tracks } from "./peer.js" */
+/** @import { ClientMessage, MediaState, PathName, Role, ServerMessage, Welcome } from "./protocol.js" */
 
 /**
  * How far a call has come. The caller's goes from `calling` (asked for) by `ringing` (the other side's page rings), the
@@ -33,11 +28,10 @@ import { Player } from "./play.js";
  * What Duet alone does with a call.
  * @typedef {{receive: (message: ServerMessage) => void, crossed: (callId: string) => void, end: (reason: string) => void,
  *   setIceServers: (iceServers: RTCIceServer[]) => void, takeOver: (welcome: Welcome) => void, resumed: (welcome: Welcome) => void}} Inside
- * @internal
  */
 
 /** Which path it may take, for support; the second half is there for tests. */
-/** @typedef {{force?: import("./protocol.js").PathName | null, transport?: string | null, RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} CallOptions */
+/** @typedef {{force?: PathName | null, transport?: string | null, RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} CallOptions */
 
 /** @typedef {(message: ClientMessage, how?: {lossy?: boolean}) => void} Say */
 
@@ -81,7 +75,6 @@ export class Call extends Emitter {
    * @param {{duet: Duet, media: Media, role: Role, peer: string, peerId: string, callId?: string,
    *   welcome: Welcome, renew: () => Promise<void>, say: Say, begin: () => void, inside: (inside: Inside) => void, options: CallOptions}} init
    *   begin: media is about to be needed
-   * @internal
    */
   constructor({ duet, media, role, peer, peerId, callId = "", welcome, renew, say, begin, inside, options }) {
     super();

@@ -1,29 +1,32 @@
 // duet.js: the client library's front door: Duet is a user who is here; call.js is one call of theirs.
 
-import { Call } from "./call.js";
+import * as calls from "./call.js";
 import { Emitter } from "./emitter.js";
-import { DuetError } from "./errors.js";
+import { CODES, DuetError } from "./errors.js";
 import { LocalMedia } from "./media.js";
 import { OwnMedia } from "./own.js";
 import { USER_ID } from "./protocol.js";
 import { Roster } from "./roster.js";
 import { Socket } from "./socket.js";
 
-/** @typedef {import("./protocol.js").ClientMessage} ClientMessage */
-/** @typedef {import("./protocol.js").ServerMessage} ServerMessage */
-/** @typedef {import("./protocol.js").Role} Role */
-/** @typedef {import("./protocol.js").User} User */
-/** @typedef {import("./protocol.js").Welcome} Welcome */
-/** @typedef {import("./own.js").Media} Media */
-/** @typedef {import("./socket.js").SocketState} SocketState */
-/** @typedef {import("./socket.js").Kept} Kept */
-/** @typedef {import("./call.js").CallOptions} CallOptions */
-/** @typedef {import("./call.js").Wishes} Wishes */
+/** @import { ClientMessage, Role, ServerMessage, Welcome } from "./protocol.js" */
+/** @import { CallOptions, Inside } from "./call.js" */
 
-export { Call } from "./call.js";
-export { CODES, DuetError } from "./errors.js";
-export { LocalMedia } from "./media.js";
-export { OwnMedia } from "./own.js";
+// What a program that uses this may want to name.
+/** @typedef {calls.Call} Call */
+/** @typedef {import("./call.js").Phase} Phase */
+/** @typedef {import("./call.js").Wishes} Wishes */
+/** @typedef {import("./errors.js").Code} Code */
+/** @typedef {import("./own.js").Media} Media */
+/** @typedef {import("./paths.js").PathInfo} PathInfo */
+/** @typedef {import("./paths.js").PathState} PathState */
+/** @typedef {import("./peer.js").Tracks} Tracks */
+/** @typedef {import("./protocol.js").MediaState} MediaState */
+/** @typedef {import("./protocol.js").User} User */
+/** @typedef {import("./socket.js").Kept} Kept */
+/** @typedef {import("./socket.js").SocketState} SocketState */
+
+export { CODES, DuetError, LocalMedia, OwnMedia };
 
 /**
  * `url`: the server, https://call.example.org/ or wss://call.example.org/ws; where it is missing, the one that this file has come
@@ -54,7 +57,7 @@ export class Duet extends Emitter {
   #credentials = 0;
   #known = false; // this page has been welcomed, so a call that it does not know is none of its own
 
-  /** @type {import("./call.js").Inside | null} of that call */
+  /** @type {Inside | null} of that call */
   #inside = null;
   #lasting;
   /** Devices that are open during calls; null: what is sent is the caller's affair. @type {LocalMedia | null} */
@@ -202,7 +205,7 @@ export class Duet extends Emitter {
 
   /** @param {{role: Role, peer: string, peerId: string, callId?: string}} init */
   #begin(init) {
-    const call = new Call({
+    const call = new calls.Call({
       ...init, duet: this, media: this.#media, options: this.#options,
       welcome: /** @type {Welcome} */ (this.#welcome),
       renew: () => this.#socket.renew(),

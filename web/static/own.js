@@ -16,10 +16,8 @@ import { Emitter } from "./emitter.js";
  * @property {(on: boolean) => Promise<void>} setVideo
  * @property {(on: boolean) => Promise<void>} setScreen
  * @property {MediaOn} on
- * @property {(kind: DeviceName, id: string) => Promise<void>} [choose]
  */
 
-/** @typedef {"camera" | "microphone" | "speaker"} DeviceName */
 /** @typedef {{track: {kind: "audio" | "video", track: MediaStreamTrack | null}, change: void}} MediaEvents */
 /** @typedef {<T extends keyof MediaEvents>(type: T, listener: (payload: MediaEvents[T]) => void) => () => void} MediaOn */
 

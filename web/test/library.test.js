@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, test } from "node:test";
-import { Call, CODES, Duet, DuetError, OwnMedia } from "../static/duet.js";
+import { Call } from "../static/call.js";
+import { CODES, Duet, DuetError, OwnMedia } from "../static/duet.js";
 import { Socket } from "../static/socket.js";
 import { fakeNetwork, fakeTime, fakeWebRTC, now, settle, welcome } from "./fakes.js";
 

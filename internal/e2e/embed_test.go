@@ -1,0 +1,113 @@
+//go:build linux
+
+package e2e
+
+// The library on a page of another origin: examples/embed, with the library from the real program.
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// elsewhere serves a folder at an origin of its own until the test ends.
+func elsewhere(t *testing.T, port, folder string) string {
+	t.Helper()
+	at := net.JoinHostPort(Host(), port)
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.FileServer(http.Dir(folder))}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return "http://" + at + "/"
+}
+
+// embedded opens the page and enters.
+func (b *Browser) embedded(server string) {
+	b.t.Helper()
+	b.Open("?server=" + url.QueryEscape(server))
+	b.Eventually("the library is there", patience, func() bool {
+		return JS[bool](b, "document.getElementById('enter').onsubmit !== null")
+	})
+	JS[bool](b, "(document.getElementById('name').value = '"+b.Name+"', document.getElementById('enter').requestSubmit(), true)")
+	b.says("You are " + b.Name + ".")
+}
+
+func (b *Browser) says(text string) {
+	b.t.Helper()
+	b.Eventually("the page says "+text, patience, func() bool {
+		return JS[string](b, "document.getElementById('state').textContent") == text
+	})
+}
+
+// TestEmbedded: three calls of the library make a call, with camera and microphone open only while it lasts.
+func TestEmbedded(t *testing.T) {
+	port := freePort(t)
+	page := elsewhere(t, port, "../../examples/embed")
+	s := StartServer(t, "http.allowed_origins="+page)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{URL: page})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{URL: page})
+	alice.embedded(s.URL)
+	bob.embedded(s.URL)
+	alice.click("#people button")
+	bob.click("#answer")
+	for _, b := range []*Browser{alice, bob} {
+		b.Sees(20)
+		b.Hears()
+		b.Eventually("a picture in the element", patience, func() bool { return JS[int](b, "document.getElementById('them').videoWidth") > 2 })
+	}
+	alice.says("bob: accepted connected")
+	bob.click("#end")
+	bob.says("Over: hangup-self")
+	alice.says("Over: hangup")
+	// Leaving without a word, as people do.
+	bob.Open("?server=gone")
+	alice.Eventually("bob is gone", patience, func() bool { return JS[int](alice, "document.querySelectorAll('#people button').length") == 0 })
+}
+
+// TestClassicScript: a script tag makes the library of it, on a page of another origin.
+func TestClassicScript(t *testing.T) {
+	page := elsewhere(t, freePort(t), t.TempDir())
+	s := StartServer(t, "http.allowed_origins="+page)
+	b := StartBrowser(t, s, "carol", BrowserOptions{URL: page})
+	b.Open("")
+	JS[bool](b, "new Promise((done, fail) => { const tag = document.createElement('script'); tag.src = '"+s.URL+"classic.js'; tag.onload = () => done(true); tag.onerror = fail; document.head.append(tag) })")
+	name := JS[string](b, "duetClient.then(({ Duet }) => new Duet().join('carol')).then(({ username }) => username)")
+	if name != "carol" {
+		t.Errorf("got %q, want carol", name)
+	}
+}
+
+// TestEmbedExample: the example runs with one command.
+func TestEmbedExample(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "embed")
+	if out, err := exec.Command("go", "build", "-o", program, "duet/examples/embed").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	here, there := net.JoinHostPort(Host(), freePort(t)), net.JoinHostPort(Host(), freePort(t))
+	p, err := start(exec.Command(program, here, there))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	for _, url := range []string{"http://" + here + "/", "http://" + there + "/duet.js"} {
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			if res, err := http.Get(url); err == nil {
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					t.Errorf("%s: got %s", url, res.Status)
+				}
+				break
+			}
+			if p.wait(50*time.Millisecond) || time.Now().After(deadline) {
+				t.Fatalf("%s does not answer", url)
+			}
+		}
+	}
+}
