@@ -14,6 +14,7 @@ export async function everything(stream: MediaStream, video: HTMLVideoElement): 
   await call.shareScreen(true).catch((error: unknown) => {
     if (error instanceof DuetError && error.code === "screen-refused") console.log(CODES["screen-refused"], error.message);
   });
+  await call.switchDevice("microphone", "");
   call.hangUp();
   undo();
   duet.leave();

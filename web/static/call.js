@@ -164,6 +164,16 @@ export class Call extends Emitter {
     if (on && !this.#media.state.screen) throw new DuetError("screen-refused");
   }
 
+  /**
+   * Takes another device, without a new negotiation. Rejects with a DuetError, no-devices, where a stream of the caller's is sent.
+   * @param {import("./own.js").DeviceName} name
+   * @param {string} id a deviceId of enumerateDevices; "" leaves it to the browser
+   */
+  async switchDevice(name, id) {
+    if (!this.#media.choose) throw new DuetError("no-devices");
+    await this.#media.choose(name, id);
+  }
+
   /** Plays the other side in an element, until the returned function is called or the call ends. @param {HTMLMediaElement} element */
   attach(element) {
     const player = new Player(element, () => this.emit("notice", "play-refused"));

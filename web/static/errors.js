@@ -43,6 +43,7 @@ export const CODES = Object.freeze({
   internal: "the server has a fault",
   // media
   "screen-refused": "the screen was not shown: refused, or not to be had",
+  "no-devices": "what is sent is a stream of the caller's",
   "relay-unavailable": "the server cannot relay this call",
 });
 

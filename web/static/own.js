@@ -16,7 +16,10 @@ import { Emitter } from "./emitter.js";
  * @property {(on: boolean) => Promise<void>} setVideo
  * @property {(on: boolean) => Promise<void>} setScreen
  * @property {MediaOn} on
+ * @property {(name: DeviceName, id: string) => Promise<void>} [choose] to another device
  */
+
+/** @typedef {"camera" | "microphone" | "speaker"} DeviceName */
 
 /** @typedef {{track: {kind: "audio" | "video", track: MediaStreamTrack | null}, change: void}} MediaEvents */
 /** @typedef {<T extends keyof MediaEvents>(type: T, listener: (payload: MediaEvents[T]) => void) => () => void} MediaOn */

@@ -78,7 +78,7 @@ test("imports and constructs without a browser, and says so in a code", () => {
 test("nothing is public that is not meant to be", () => {
   const names = (of) => Object.getOwnPropertyNames(of.prototype).filter((name) => name !== "constructor").sort();
   assert.deepEqual(names(Duet), ["able", "call", "dial", "has", "join", "leave", "media", "resume", "self", "server", "state", "url", "users"]);
-  assert.deepEqual(names(Call), ["accept", "attach", "decline", "hangUp", "networkChanged", "path", "setAudio", "setVideo", "shareScreen", "state", "useRelay"]);
+  assert.deepEqual(names(Call), ["accept", "attach", "decline", "hangUp", "networkChanged", "path", "setAudio", "setVideo", "shareScreen", "state", "switchDevice", "useRelay"]);
 });
 
 test("every code that a server knows has its words", () => {
@@ -151,6 +151,7 @@ test("a stream of one's own: sent as it is, switched off without touching it, ex
   other.tracks[1].readyState = "ended";
   other.tracks[1].dispatchEvent(new Event("ended"));
   assert.equal(last("mediaStateChange").video, false);
+  await assert.rejects(call.switchDevice("camera", "x"), { code: "no-devices" });
   call.hangUp();
   assert.equal([...stream.tracks, ...other.tracks].some(({ stopped }) => stopped), false, "they are not ours to stop");
   assert.ok(duet.media instanceof OwnMedia);
