@@ -25,6 +25,8 @@ function follow(call: Call): void {
   call.on("phase", (phase: Phase) => phase === "ended" && console.log(call.reason.toUpperCase()));
   call.on("tracks", ({ audio, video }) => new MediaStream([audio, video].filter((track): track is MediaStreamTrack => track !== null)));
   call.on("state", (state) => state === "failed" && call.hangUp());
+  call.on("sample", ({ rttMs, lossPct }) => console.log(rttMs + lossPct));
+  call.on("warning", ({ code, active }) => active && console.log(code satisfies "loss" | "delay" | "narrow" | "silence", call.warnings));
   call.on("path", ({ path }) => console.log(path satisfies "direct" | "turn" | "relay"));
 }
 

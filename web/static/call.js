@@ -4,11 +4,13 @@ import { Emitter } from "./emitter.js";
 import { DuetError } from "./errors.js";
 import { Paths } from "./paths.js";
 import { Player } from "./play.js";
+import { Quality } from "./quality.js";
 
 /** @import { Duet } from "./duet.js" */
 /** @import { Media } from "./own.js" */
 /** @import { PathInfo, PathState } from "./paths.js" */
 /** @import { Tracks } from "./peer.js" */
+/** @import { Sample, Warning } from "./quality.js" */
 /** @import { ClientMessage, MediaState, PathName, Role, ServerMessage, Welcome } from "./protocol.js" */
 
 /**
@@ -39,8 +41,9 @@ import { Player } from "./play.js";
  * A call, made by Duet: dial() returns one, and the event `call` brings those of others. Its fields are to be read.
  *
  * Events: `phase`; `path`: how media travels; `media`: what the other side sends; `tracks`: to be seen and heard;
- * `state`: how the media is doing; `notice`: something a user may want to know, by code.
- * @extends {Emitter<{phase: Phase, path: PathInfo, media: MediaState, tracks: Tracks, state: PathState, notice: string}>}
+ * `state`: how the media is doing; `notice`: something a user may want to know, by code; `sample`: how it
+ * goes, each second; `warning`: it goes badly, or no more.
+ * @extends {Emitter<{phase: Phase, path: PathInfo, media: MediaState, tracks: Tracks, state: PathState, notice: string, sample: Sample, warning: Warning}>}
  */
 export class Call extends Emitter {
   /** @type {Phase} */
@@ -66,6 +69,7 @@ export class Call extends Emitter {
   #say;
   #begin;
   #paths;
+  #quality = new Quality();
   /** @type {(() => void)[]} */
   #undo = [];
   /** @type {MediaState} what the server knows of us */
@@ -106,13 +110,21 @@ export class Call extends Emitter {
       this.#paths.on("tracks", (tracks) => this.emit("tracks", (this.tracks = tracks))),
       this.#paths.on("path", (path) => this.emit("path", path)),
       this.#paths.on("state", (state) => this.emit("state", state)),
+      this.#paths.on("look", (seen) => this.#quality.look({ ...seen, theirs: this.theirs }, Date.now())),
+      this.#quality.on("sample", (sample) => this.emit("sample", sample)),
       this.#paths.on("still", (still) => {
         this.still = still;
         this.emit("state", this.state);
       }),
       this.#paths.on("failed", (diagnosis) => this.#duet.has("verdict") && this.#send({ type: "diagnosis", ...diagnosis })),
     );
+    this.#quality.on("warning", (warning) => this.emit("warning", warning));
     this.#paths.setOurs(media.state);
+  }
+
+  /** What goes badly now. */
+  get warnings() {
+    return [...this.#quality.active];
   }
 
   /** How media travels; null before it does. */
@@ -276,6 +288,7 @@ export class Call extends Emitter {
     this.reason = reason;
     for (const undo of this.#undo.splice(0)) undo();
     this.#paths.close();
+    this.#quality.close();
     this.#become("ended");
   }
 

@@ -23,6 +23,8 @@ import { Socket } from "./socket.js";
 /** @typedef {import("./peer.js").Tracks} Tracks */
 /** @typedef {import("./protocol.js").MediaState} MediaState */
 /** @typedef {import("./protocol.js").User} User */
+/** @typedef {import("./quality.js").Sample} Sample */
+/** @typedef {import("./quality.js").Warning} Warning */
 /** @typedef {import("./socket.js").Kept} Kept */
 /** @typedef {import("./socket.js").SocketState} SocketState */
 

@@ -29,8 +29,8 @@ import { PATHS as TIMES } from "./times.js";
 
 /**
  * Events: `tracks`: what is to be seen and heard now; `path`; `state`; `still`: whether their picture stands still; `failed`:
- * no way was found, and what was seen.
- * @extends {Emitter<{tracks: Tracks, path: PathInfo, state: PathState, still: boolean, failed: import("./diagnosis.js").Diagnosis}>}
+ * no way was found, and what was seen; `look`: what was read of the connection that is seen.
+ * @extends {Emitter<{look: {leg: Leg, reading: import("./stats.js").Reading, path: PathName}, tracks: Tracks, path: PathInfo, state: PathState, still: boolean, failed: import("./diagnosis.js").Diagnosis}>}
  */
 export class Paths extends Emitter {
   #role;
@@ -333,6 +333,7 @@ export class Paths extends Emitter {
       if (this.#closed) return;
       this.#decide();
       if (this.#current && this.info && this.#firstMediaAt) {
+        this.emit("look", { leg: this.#current, reading: this.#current.flow.last, path: this.info.path });
         this.#reporter.tell(this.info, this.#current.flow, Math.round(this.#firstMediaAt - this.#begun), now);
       }
       this.#schedule();
