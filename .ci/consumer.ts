@@ -17,6 +17,9 @@ export async function everything(stream: MediaStream, video: HTMLVideoElement): 
   await call.switchDevice("microphone", "");
   call.hangUp();
   undo();
+  const end: () => void = await duet.simulate("bandwidth-cap");
+  end();
+  for (const { what, ok, code } of await duet.checkConnection()) console.log(what, ok || code);
   duet.leave();
 }
 

@@ -4,6 +4,7 @@ import * as calls from "./call.js";
 import { Emitter } from "./emitter.js";
 import { CODES, DuetError } from "./errors.js";
 import { LocalMedia } from "./media.js";
+import { Outside } from "./outside.js";
 import { OwnMedia } from "./own.js";
 import { USER_ID } from "./protocol.js";
 import { Roster } from "./roster.js";
@@ -23,8 +24,10 @@ import { Socket } from "./socket.js";
 /** @typedef {import("./peer.js").Tracks} Tracks */
 /** @typedef {import("./protocol.js").MediaState} MediaState */
 /** @typedef {import("./protocol.js").User} User */
+/** @typedef {import("./check.js").Check} Check */
 /** @typedef {import("./quality.js").Sample} Sample */
 /** @typedef {import("./quality.js").Warning} Warning */
+/** @typedef {import("./simulate.js").Simulation} Simulation */
 /** @typedef {import("./socket.js").Kept} Kept */
 /** @typedef {import("./socket.js").SocketState} SocketState */
 
@@ -61,20 +64,26 @@ export class Duet extends Emitter {
 
   /** @type {Inside | null} of that call */
   #inside = null;
+  /** Whether this browser can make calls at all. */
+  able;
+  #outside;
   #lasting;
   /** Devices that are open during calls; null: what is sent is the caller's affair. @type {LocalMedia | null} */
   #ours;
   #started = false;
   #undo = () => {};
 
-  /** @param {DuetOptions & {socket?: Socket} & CallOptions} [options] */
-  constructor({ url = import.meta.url, media, lasting = false, socket = new Socket({ url: address(url) }), ...options } = {}) {
+  /** @param {DuetOptions & {socket?: Socket, WebSocket?: typeof globalThis.WebSocket} & CallOptions} [options] socket, WebSocket and what CallOptions has beside are for tests */
+  constructor({ url = import.meta.url, media, lasting = false, socket, WebSocket, ...options } = {}) {
     super();
     this.#ours = media === undefined ? new LocalMedia() : null;
     this.#media = this.#ours ?? (isStream(media) ? new OwnMedia(media) : /** @type {Media} */ (media));
     this.#lasting = lasting;
-    this.#options = options;
-    this.#socket = socket;
+    const { RTCPeerConnection } = options;
+    this.able = typeof (RTCPeerConnection ?? globalThis.RTCPeerConnection) === "function";
+    this.#outside = new Outside({ WebSocket, RTCPeerConnection });
+    this.#options = { ...options, RTCPeerConnection: this.#outside.RTCPeerConnection };
+    this.#socket = socket ??= new Socket({ url: address(url), WebSocket: this.#outside.WebSocket });
     socket.on("state", (state) => this.emit("state", state));
     socket.on("welcome", (welcome) => this.#welcomed(welcome));
     socket.on("message", (message) => this.#receive(message));
@@ -148,9 +157,20 @@ export class Duet extends Emitter {
     this.#closed("");
   }
 
-  /** Whether this browser can make calls at all. */
-  get able() {
-    return typeof (this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection) === "function";
+  /**
+   * Makes something go wrong, for trying how a program takes it; resolves with a function that ends what lasts.
+   * @param {import("./simulate.js").Simulation} name
+   */
+  async simulate(name) {
+    const { simulate } = await import("./simulate.js");
+    return simulate(name, { outside: this.#outside, options: this.#options, media: this.#media, send: (message) => this.#send(message) });
+  }
+
+  /** Tries the server, and once joined STUN and TURN, and looks for devices. Nothing is asked of the user. */
+  async checkConnection() {
+    const { check } = await import("./check.js");
+    const { WebSocket, RTCPeerConnection } = this.#outside;
+    return check({ url: this.url, online: this.state === "online", iceServers: this.able ? this.#welcome?.iceServers ?? [] : [], WebSocket, RTCPeerConnection });
   }
 
   /**

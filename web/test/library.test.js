@@ -77,7 +77,7 @@ test("imports and constructs without a browser, and says so in a code", () => {
 
 test("nothing is public that is not meant to be", () => {
   const names = (of) => Object.getOwnPropertyNames(of.prototype).filter((name) => name !== "constructor").sort();
-  assert.deepEqual(names(Duet), ["able", "call", "dial", "has", "join", "leave", "media", "resume", "self", "server", "state", "url", "users"]);
+  assert.deepEqual(names(Duet), ["call", "checkConnection", "dial", "has", "join", "leave", "media", "resume", "self", "server", "simulate", "state", "url", "users"]);
   assert.deepEqual(names(Call), ["accept", "attach", "decline", "hangUp", "networkChanged", "path", "setAudio", "setVideo", "shareScreen", "state", "switchDevice", "useRelay", "warnings"]);
 });
 
@@ -92,6 +92,21 @@ test("every code that a server knows has its words", () => {
 
 test("join gives us ourselves", async () => {
   assert.deepEqual(await online(), { id: "u_AAAAAAAAAAAAAAAAAAAAAA", username: "alice" });
+});
+
+test("a page that goes leaves, one that may come back does not, nor does one whose session is to last", async () => {
+  globalThis.window = /** @type {any} */ (new EventTarget());
+  try {
+    for (const [lasting, persisted, leaves] of [[false, true, false], [false, false, true], [true, false, false]]) {
+      duet = new Duet({ url: "ws://test/ws", media: stream, lasting, WebSocket: net.FakeWebSocket, RTCPeerConnection: web.FakePeerConnection, now });
+      await online();
+      window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted }));
+      assert.equal(Boolean(last("leave")), leaves, JSON.stringify({ lasting, persisted }));
+      duet.leave();
+    }
+  } finally {
+    delete globalThis.window;
+  }
 });
 
 for (const [what, who, target, peer] of [
