@@ -65,7 +65,8 @@ type HTTP struct {
 	AdminListen string `yaml:"admin_listen"`
 	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may.
 	AllowedOrigins []string `yaml:"allowed_origins"`
-	// Pages of other origins that may show our page in a frame, such as https://app.example.org.
+	// Pages of other origins that may show our page in a frame, such as https://app.example.org, and lead it by messages
+	// (web/README.md).
 	FrameAncestors []string `yaml:"frame_ancestors"`
 	// Networks (CIDR) of load balancers that begin each connection with a PROXY protocol header (version 1 or 2), to
 	// these ports and to TURN's over TCP and TLS. Connections from there must have one; nobody else is believed.

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -95,6 +97,46 @@ func TestClassicScript(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// TestFrame: a page around leads ours by messages, where the operator lets its origin, and nobody else's shows it.
+func TestFrame(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "index.html"), []byte(around), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := elsewhere(t, freePort(t), folder)
+	s := StartServer(t, "http.frame_ancestors="+strings.TrimSuffix(page, "/"))
+	alice := StartBrowser(t, s, "alice", BrowserOptions{URL: page})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	bob.Open("")
+	bob.Login("virtual")
+	alice.Open("?" + s.URL)
+	hears := func(want string) {
+		t.Helper()
+		alice.Eventually("the page around hears "+want, patience, func() bool { return JS[bool](alice, "heard.some((one) => one.includes('"+want+"'))") })
+	}
+	alice.Eventually("the frame answers", patience, func() bool { return JS[bool](alice, "(tell({ type: 'duet-state' }), heard.length > 0)") })
+	JS[bool](alice, "(tell({ type: 'duet-call', target: 'bob' }), true)")
+	hears(`"code":"not-joined"`)
+	JS[bool](alice, "(tell({ type: 'duet-join', name: 'alice' }), true)")
+	hears(`"username":"alice","online":true`)
+	JS[bool](alice, "(tell({ type: 'duet-call', target: 'bob' }), true)")
+	hears(`"phase":"ringing"`)
+	bob.Click("accept")
+	hears(`"phase":"accepted","state":"connected","peer":"bob"`)
+	bob.Sees(5)
+	JS[bool](alice, "(tell({ type: 'duet-hang-up' }), true)")
+	hears(`"reason":"hangup-self"`)
+	bob.Eventually("the call is over", patience, func() bool { return !bob.InCall() })
+}
+
+// around is a page that shows ours and notes what it hears.
+const around = `<!doctype html><iframe allow="camera; microphone; autoplay"></iframe><script>
+const heard = [], frame = document.querySelector('iframe'), server = new URL(location.search.slice(1))
+frame.src = server
+addEventListener('message', ({ origin, data }) => origin === server.origin && heard.push(JSON.stringify(data)))
+const tell = (message) => frame.contentWindow.postMessage(message, server.origin)
+</script>`
 
 // TestEmbedExample: the example runs with one command.
 func TestEmbedExample(t *testing.T) {

@@ -276,6 +276,18 @@ addEventListener("pagehide", ({ persisted }) => {
   duet.leave();
 });
 
+if (parent !== window) {
+  void import("./frame.js").then(({ lead }) =>
+    lead({
+      duet,
+      join: async (name, given) => {
+        if (model.joining || model.page !== "login") throw new DuetError("already-joined");
+        await enter(() => duet.join(name, given || token));
+      },
+    }),
+  );
+}
+
 // For support and tests, from the developer tools.
 Object.assign(globalThis, { duet });
 show();
