@@ -114,7 +114,7 @@ func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 		// Until the other party comes its place is kept, and messages for it.
 		peer = st.newSession(cl.Call.PeerID, cl.Call.PeerName, cl.Call.PeerFeatures|protocol.FeatureResume, rate.NewLimiter(rate.Limit(st.cfg.Rate), st.cfg.Burst))
 		peer.AwaitingRestore, peer.proven = true, true
-		st.await(peer)
+		st.await(peer, st.cfg.ResumeGrace)
 	}
 	e := call.Restored{User: &s.User, Snapshot: cl.Call}
 	if peer != nil {

@@ -117,14 +117,20 @@ func (h *Hub) lost(c *conn, code int) {
 		st.detach(s)
 		if code == protocol.CloseNormal && !c.isClosing() || s.pid != "" && c.flooded.Load() {
 			st.end(s, 0, "")
+		} else if code == protocol.CloseGoingAway && !c.isClosing() {
+			st.await(s, min(st.cfg.ResumeGrace, reloadGrace))
 		} else {
-			st.await(s)
+			st.await(s, st.cfg.ResumeGrace)
 		}
 	})
 }
 
+// reloadGrace is the grace of a session whose client has said that it goes away: a browser says so of a page that is
+// closed and of one that is loaded anew, and only the latter comes back.
+const reloadGrace = 10 * time.Second
+
 // await lets a session live on for the grace, if its client knows how to come back.
-func (st *step) await(s *session) {
+func (st *step) await(s *session, grace time.Duration) {
 	if !s.keeps() {
 		st.end(s, 0, "")
 		return
@@ -134,7 +140,7 @@ func (st *step) await(s *session) {
 	}
 	var t *time.Timer
 	h := st.Hub
-	t = time.AfterFunc(st.cfg.ResumeGrace, func() {
+	t = time.AfterFunc(grace, func() {
 		h.do(func(st *step) {
 			if s.expires == t && s.conn == nil {
 				st.end(s, 0, "")
@@ -150,7 +156,7 @@ func (st *step) tooSlow(s *session) {
 	st.metrics.tooSlow.Inc()
 	st.logLater(slog.LevelWarn, "client reads too slowly", "id", s.ID)
 	st.detach(s)
-	st.await(s)
+	st.await(s, st.cfg.ResumeGrace)
 }
 
 // overflow ends a session for which not even the server's own messages have room.
