@@ -223,11 +223,9 @@ func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 	case m.fieldWhy != protocol.OK:
 		return m.fieldWhy
 	}
-	if _, rings := m.req.(protocol.CallRequest); rings {
-		if wait := st.ringWait(c); wait > 0 {
-			st.refuse(c, st.asked, protocol.RateLimited, wait)
-			return protocol.OK
-		}
+	if wait := st.paced(c, m.req); wait > 0 {
+		st.refuse(c, st.asked, protocol.RateLimited, wait)
+		return protocol.OK
 	}
 	switch req := m.req.(type) {
 	case protocol.PongRequest: // we never ask

@@ -1,11 +1,12 @@
 package signaling
 
-// This file bounds how often users ring and are rung.
+// This file bounds how often users join, ring and are rung.
 
 import (
 	"time"
 
 	"duet/signaling/call"
+	"duet/signaling/protocol"
 )
 
 // pace is a rate limit with a burst (the generic cell rate algorithm): the time,
@@ -27,6 +28,17 @@ const (
 	ringEvery, ringBurst = time.Second, 5
 	rungEvery, rungBurst = time.Second / 2, 10
 )
+
+// paced says how long to wait with a message that has a rate of its own. 0 counts it.
+func (st *step) paced(c *conn, req protocol.Request) time.Duration {
+	switch req.(type) {
+	case protocol.JoinRequest:
+		return st.limits.MayJoin(c.ip, st.now)
+	case protocol.CallRequest:
+		return st.ringWait(c)
+	}
+	return 0
+}
 
 // ringWait takes one ring from the user's and the address's, or says how long to
 // wait for one.

@@ -35,7 +35,8 @@ type Limits struct {
 type budget struct {
 	limit *rate.Limiter
 	rings *rate.Limiter // of calls that are placed
-	idle  time.Time     // since when the address has no connection; zero: it has
+	joins *rate.Limiter
+	idle  time.Time // since when the address has no connection; zero: it has
 }
 
 // NewLimits takes the bounds of all connections and of one address, 0 for the usual one, and the rate and burst of one user.
@@ -67,6 +68,7 @@ func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 		b = &budget{
 			limit: rate.NewLimiter(l.rate*addressFactor, min(l.burst, 1<<24)*addressFactor),
 			rings: rate.NewLimiter(ringsPerSecond, ringBurst),
+			joins: rate.NewLimiter(joinsPerSecond, joinBurst),
 		}
 		l.budgets[peraddr.Of(ip)] = b
 	}
@@ -77,12 +79,26 @@ func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 // The calls that one address may place: as many as a hundred users.
 const ringsPerSecond, ringBurst = 100, 500
 
+// The joins of one address: an office that comes in one morning, but nobody who takes all plausible names, or has
+// everybody told all the time of who came and went.
+const joinsPerSecond, joinBurst = 20, 500
+
 // MayRing reports whether an address may place one more call, and counts it. There is no bound on loopback.
 func (l *Limits) MayRing(ip netip.Addr, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.budgets[peraddr.Of(ip)]
 	return b == nil || ip.IsLoopback() || b.rings.AllowN(now, 1)
+}
+
+// MayJoin says how long an address has to wait before it may join once more; 0 counts one. There is no bound on loopback.
+func (l *Limits) MayJoin(ip netip.Addr, now time.Time) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b := l.budgets[peraddr.Of(ip)]; b != nil && !ip.IsLoopback() && !b.joins.AllowN(now, 1) {
+		return time.Second / joinsPerSecond
+	}
+	return 0
 }
 
 // Leave gives the place back. The address is remembered for a while, so that connecting anew does not refill its budget.
