@@ -74,7 +74,8 @@ type HTTP struct {
 	// Connections from those networks may come without the header too, as the health checks of many load balancers do;
 	// they count as the load balancer's own.
 	ProxyProtocolOptional bool `yaml:"proxy_protocol_optional"`
-	// Lets other software ask for TURN credentials (POST /api/v1/turn-credentials with this bearer token). "" is off.
+	// Lets other software ask for TURN credentials (POST /api/v1/turn-credentials with this bearer token), and end the
+	// sessions of a user (DELETE /api/v1/users/NAME/sessions), which the admin port does without a token. "" is off.
 	APIToken string `yaml:"api_token" secret:"true"`
 	// How long an orderly end may take before everything is cut; at most 10s.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`

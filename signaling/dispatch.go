@@ -71,13 +71,19 @@ func (h *Hub) read(m *message, data []byte, e *socketio.Event) {
 func (h *Hub) verify(m *message) {
 	switch req := m.req.(type) {
 	case protocol.JoinRequest:
+		join := joinRequest{JoinRequest: req}
 		if m.fieldWhy == protocol.OK {
-			m.fieldWhy = h.tokens.Check(&req)
-			m.req = req
+			join.pass, m.fieldWhy = h.tokens.Check(req.Token)
 		}
+		if join.pass.Name != "" {
+			join.Username = join.pass.Name
+		}
+		m.req = join
 	case protocol.ResumeRequest:
 		resume := resumeRequest{ResumeRequest: req}
-		resume.claims, resume.signed = h.signer.verify(req.Session)
+		if resume.claims, resume.signed = h.signer.verify(req.Session); resume.signed && req.Token != "" {
+			resume.pass, _ = h.tokens.Check(req.Token) // one that is no good changes nothing
+		}
 		m.req = resume
 	}
 }
@@ -209,7 +215,7 @@ func (st *step) refuse(c *conn, hd protocol.Header, why protocol.Refusal, wait t
 // dispatch does what a message asks for.
 func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 	s, scope := c.session, m.Scope()
-	if join, is := m.req.(protocol.JoinRequest); is && c.recovered && m.fieldWhy == protocol.OK && protocol.FoldName(join.Username) == s.Key {
+	if join, is := m.req.(joinRequest); is && c.recovered && m.fieldWhy == protocol.OK && protocol.FoldName(join.Username) == s.Key {
 		st.rejoin(c)
 		return protocol.OK
 	}
@@ -235,7 +241,7 @@ func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 			pong.Ack, pong.HasAck = s.recvSeq, true
 		}
 		st.sendLoose(c, pong)
-	case protocol.JoinRequest:
+	case joinRequest:
 		return st.join(c, req)
 	case resumeRequest:
 		return st.resume(c, req)

@@ -55,6 +55,9 @@ func (h *Hub) drain() {
 			if s.expires != nil {
 				s.expires.Stop()
 			}
+			if s.expiry != nil {
+				s.expiry.Stop()
+			}
 		}
 	})
 }

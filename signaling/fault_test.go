@@ -101,7 +101,7 @@ func TestFaultInReading(t *testing.T) {
 		connect(a, b)
 		w.hub.do(func(st *step) { st.signer = signer{&sync.Pool{New: func() any { panic("a bug") }}} })
 		c := w.dial()
-		c.send(`{"type":"resume","session":"duet1.e30.","ref":"x"}`)
+		c.send(`{"type":"resume","session":"duet2.e30.","ref":"x"}`)
 		if m := c.refused("internal"); m.str("ref") != "x" || m.str("request") != "resume" {
 			t.Errorf("got %v", m)
 		}

@@ -64,6 +64,7 @@ type Hub struct {
 	draining bool
 
 	recoverable map[string]*session // by pid
+	subjects    subjects
 }
 
 // New checks the configuration. Connections are served from the first request,
@@ -92,6 +93,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		offers:      map[*call.Call][]pendingOffer{},
 
 		recoverable: map[string]*session{},
+		subjects:    subjects{},
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -99,7 +99,7 @@ func (st *step) recover(c *ioConn, pid string, offset uint64) bool {
 	c.recovered = true
 	s.replay()
 	c.io.Accept("/", string(append(protocol.Object{'{'}.Str("sid", s.ID).Str("pid", pid), '}')))
-	st.welcome(s, true, false)
+	st.welcome(s, welcoming{resumed: true})
 	st.watch(&c.conn, s.Features)
 	st.metrics.resumed(true)
 	st.logLater(slog.LevelInfo, "session resumed", "id", s.ID, "restored", false)

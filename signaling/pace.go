@@ -32,7 +32,7 @@ const (
 // paced says how long to wait with a message that has a rate of its own. 0 counts it.
 func (st *step) paced(c *conn, req protocol.Request) time.Duration {
 	switch req.(type) {
-	case protocol.JoinRequest:
+	case joinRequest:
 		return st.limits.MayJoin(c.ip, st.now)
 	case protocol.CallRequest:
 		return st.ringWait(c)

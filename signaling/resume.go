@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"duet/signaling/call"
+	"duet/signaling/join"
 	"duet/signaling/protocol"
 )
 
@@ -36,7 +37,8 @@ func newEpoch() uint64 {
 type resumeRequest struct {
 	protocol.ResumeRequest
 	claims claims
-	signed bool // by us
+	signed bool      // by us
+	pass   join.Pass // of its join token, if that is good
 }
 
 // resume gives a session a new connection.
@@ -45,13 +47,16 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 	if !req.signed || !cl.Features.Has(protocol.FeatureResume) {
 		return protocol.SessionExpired
 	}
+	if req.pass.Subject == cl.Subject && !req.pass.Until.IsZero() {
+		cl.Until = max(cl.Until, req.pass.Until.UnixMilli())
+	}
 	s := st.sessions[cl.ID]
 	if s == nil {
 		var why protocol.Refusal
 		if s, why = st.restore(c, cl); why != protocol.OK {
 			return why
 		}
-	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && st.stale(cl) {
+	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && (st.stale(cl) || cl.Mode != st.tokens.Mode()) {
 		return protocol.SessionExpired
 	}
 	// Numbers of another epoch say nothing about ours: its client may begin this
@@ -66,8 +71,11 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 	if s.AwaitingRestore {
 		st.back(s, cl)
 	}
+	if until := cl.ends(); until.After(s.until) {
+		st.admit(s, cl.Subject, until)
+	}
 	st.takeOver(s, c)
-	st.welcome(s, true, !known)
+	st.welcome(s, welcoming{resumed: true, restored: !known, applied: cl.Applied})
 	st.watch(c, s.Features)
 	s.replay()
 	st.metrics.resumed(known)
@@ -94,8 +102,11 @@ func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 	if st.past.has(cl.ID) {
 		return nil, protocol.SessionExpired
 	}
-	if st.stale(cl) || st.cfg.ResumeGrace == 0 {
+	if st.stale(cl) || st.cfg.ResumeGrace == 0 || cl.Mode != st.tokens.Mode() {
 		return nil, protocol.SessionExpired
+	}
+	if until := cl.ends(); !until.IsZero() && !until.After(st.now) {
+		return nil, join.Expired()
 	}
 	if st.machine.Named(protocol.FoldName(cl.Name)) != nil {
 		return nil, protocol.SessionExpired // somebody took the name meanwhile

@@ -25,8 +25,11 @@ type session struct {
 	proven  bool       // the client has had its welcome, as something it sent shows
 	dirty   bool       // its token is older than its state
 	renewed time.Time
-	rings   pace // of its own calls
-	rung    pace // of those to it
+	subject string      // of the token that it joined with; "": none
+	until   time.Time   // when that has expired; zero: never
+	expiry  *time.Timer // which ends it then
+	rings   pace        // of its own calls
+	rung    pace        // of those to it
 
 	epoch       uint64        // numbers start anew in each
 	sentSeq     uint64        // the last number given

@@ -17,7 +17,7 @@ import (
 	"duet/signaling/protocol"
 )
 
-const tokenPrefix = "duet1." // changes with the meaning of the claims
+const tokenPrefix = "duet2." // changes with the meaning of the claims
 
 // claims are what a token says.
 type claims struct {
@@ -25,7 +25,11 @@ type claims struct {
 	Name     string            `json:"n"`
 	Features protocol.Features `json:"f"`
 	Epoch    uint64            `json:"e"`
-	Issued   int64             `json:"t"` // Unix ms
+	Issued   int64             `json:"t"`           // Unix ms
+	Applied  uint64            `json:"a"`           // the client's messages up to this one are done
+	Mode     string            `json:"m,omitempty"` // of joining; "": open
+	Subject  string            `json:"s,omitempty"`
+	Until    int64             `json:"u,omitempty"` // Unix ms
 	Call     *call.Snapshot    `json:"c,omitempty"`
 }
 
@@ -35,13 +39,21 @@ func (h *Hub) token(s *session) string {
 	if s.conn != nil {
 		s.conn.renewAt.Store(int64(s.renewed.Sub(h.began) + h.cfg.SessionRenewal))
 	}
-	cl := claims{ID: s.ID, Name: s.Name, Features: s.Features, Epoch: s.epoch, Issued: s.renewed.UnixMilli(), Call: s.Snapshot()}
+	cl := claims{ID: s.ID, Name: s.Name, Features: s.Features, Epoch: s.epoch, Issued: s.renewed.UnixMilli(), Applied: s.recvSeq,
+		Mode: h.tokens.Mode(), Subject: s.subject, Call: s.Snapshot()}
+	if !s.until.IsZero() {
+		cl.Until = s.until.UnixMilli()
+	}
 	return h.signer.sign(cl)
 }
 
 // append writes claims as their tags say.
 func (cl claims) append(b []byte) protocol.Object {
-	o := append(protocol.Object(b), '{').Str("id", cl.ID).Str("n", cl.Name).Uint("f", uint64(cl.Features)).Uint("e", cl.Epoch).Int("t", cl.Issued)
+	o := append(protocol.Object(b), '{').Str("id", cl.ID).Str("n", cl.Name).Uint("f", uint64(cl.Features)).Uint("e", cl.Epoch).Int("t", cl.Issued).
+		Uint("a", cl.Applied).Optional("m", cl.Mode).Optional("s", cl.Subject)
+	if cl.Until != 0 {
+		o = o.Int("u", cl.Until)
+	}
 	if c := cl.Call; c != nil {
 		o = append(o.Key("c"), '{')
 		o = o.Str("id", c.ID).Uint("p", uint64(c.Phase)).Int("s", int64(c.Side)).Str("pi", c.PeerID).Str("pn", c.PeerName).Uint("pf", uint64(c.PeerFeatures))

@@ -17,7 +17,7 @@ import (
 func TestTokenAsTagged(t *testing.T) {
 	signer := newSigner([]byte("0123456789abcdef"))
 	for _, cl := range []claims{
-		{ID: "u_x", Name: "Ann \"用户\"\\ <b>", Features: 15, Epoch: 1<<53 - 1, Issued: 1795554160000},
+		{ID: "u_x", Name: "Ann \"用户\"\\ <b>", Features: 15, Epoch: 1<<53 - 1, Issued: 1795554160000, Applied: 1<<53 - 1, Mode: "hs256", Subject: "auth|7\"", Until: 1795554160001},
 		{ID: "u_x", Name: strings.Repeat("\U0001F600", 32), Call: &call.Snapshot{ID: "c_y", Phase: connected, Side: 1, PeerID: "u_z", PeerName: strings.Repeat("\U0001F600", 32), PeerFeatures: 3,
 			Self: protocol.Media{Audio: true, Screen: true}, Peer: protocol.Media{Video: true}, Relay: true}},
 	} {
@@ -31,8 +31,8 @@ func FuzzToken(f *testing.F) {
 	signer := newSigner([]byte("0123456789abcdef"))
 	f.Add(signer.sign(claims{ID: "u_x", Name: "Ann", Features: protocol.FeatureResume, Epoch: 5, Issued: 7}))
 	f.Add(signer.sign(claims{ID: "u_x", Call: &call.Snapshot{ID: "c", Phase: connected, Side: 1, Self: protocol.Media{Audio: true}}}))
-	f.Add("duet1..")
-	f.Add("duet1.e30." + fmt.Sprintf("%043d", 0))
+	f.Add("duet2..")
+	f.Add("duet2.e30." + fmt.Sprintf("%043d", 0))
 	f.Fuzz(func(t *testing.T, token string) {
 		spin.Watch(t)
 		if cl, good := signer.verify(token); good && signer.sign(cl) != token {

@@ -8,11 +8,18 @@ import (
 	"time"
 
 	"duet/signaling/call"
+	"duet/signaling/join"
 	"duet/signaling/protocol"
 )
 
+// joinRequest is a request to join whose token has been looked at.
+type joinRequest struct {
+	protocol.JoinRequest
+	pass join.Pass
+}
+
 // join makes a session.
-func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
+func (st *step) join(c *conn, req joinRequest) protocol.Refusal {
 	name, good := protocol.CleanName(req.Username)
 	if !good {
 		return protocol.BadUsername
@@ -27,10 +34,11 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 			return protocol.UsernameTaken
 		}
 		reloaded := s.pid != "" && s.conn == nil && s.from == c.ip
-		if !reloaded && (s.proven || s.conn != nil || s.Call != nil || s.from != c.ip) {
+		same := s.subject != "" && s.subject == req.pass.Subject // the user's own, from a device that died, say
+		if !same && !reloaded && (s.proven || s.conn != nil || s.Call != nil || s.from != c.ip) {
 			return protocol.UsernameTaken
 		}
-		st.end(s, 0, "")
+		st.end(s, protocol.CloseTakenOver, "taken over by a newer connection")
 	}
 	if st.cfg.Join.RefuseLookalikes && st.machine.LooksTaken(name) {
 		return protocol.UsernameTaken.Because("somebody is using a name that looks like this one")
@@ -44,11 +52,12 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 		id = protocol.NewID("u_")
 	}
 	s := st.newSession(id, name, f, c.limit)
+	st.admit(s, req.pass.Subject, req.pass.Until)
 	if s.from = c.ip; pid != "" {
 		s.pid, st.recoverable[pid] = pid, s
 	}
 	st.attach(s, c)
-	st.welcome(s, false, false)
+	st.welcome(s, welcoming{})
 	st.watch(c, f)
 	c.push(protocol.Frame{Kind: protocol.Ping, Data: []byte(proof)}) // written with the welcome
 	st.logLater(slog.LevelInfo, "session joined", "id", s.ID)
@@ -59,7 +68,7 @@ func (st *step) join(c *conn, req protocol.JoinRequest) protocol.Refusal {
 func (st *step) rejoin(c *conn) {
 	s := c.session
 	c.recovered = false // once
-	st.welcome(s, true, false)
+	st.welcome(s, welcoming{resumed: true})
 	st.roster.Detach(&c.watch)
 	st.watch(c, s.Features)
 }
@@ -179,6 +188,7 @@ func (st *step) end(s *session, code uint16, words string) {
 	if s.expires != nil {
 		s.expires.Stop()
 	}
+	st.dismiss(s)
 	delete(st.sessions, s.ID)
 	delete(st.recoverable, s.pid)
 	st.roster.Remove(s.entry)
@@ -193,11 +203,17 @@ func (st *step) end(s *session, code uint16, words string) {
 	st.apply(call.Gone{User: &s.User})
 }
 
+// welcoming is how a session came to its connection.
+type welcoming struct {
+	resumed, restored bool
+	applied           uint64 // of the client's messages before the restart
+}
+
 // welcome is the first message of every connection.
-func (st *step) welcome(s *session, resumed, restored bool) {
+func (st *step) welcome(s *session, how welcoming) {
 	m := protocol.WelcomeMessage{
 		ID: s.ID, Username: s.Name, ICE: st.iceServers(s), Relay: st.relayMode, RelayAfterMs: st.relayAfter.Milliseconds(),
-		Resumed: resumed, Restored: restored, Ack: s.recvSeq, Features: s.Features, Server: st.about,
+		Resumed: how.resumed, Restored: how.restored, Ack: s.recvSeq, Applied: how.applied, Features: s.Features, Server: st.about,
 	}
 	if s.Features.Has(protocol.FeatureResume) {
 		m.Session, m.GraceMs = st.token(s), st.cfg.ResumeGrace.Milliseconds()

@@ -3,60 +3,9 @@ package main
 // What relay.mode always promises, with the real program: an address goes to nobody but the relay.
 
 import (
-	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/gorilla/websocket"
 )
-
-// talker is a WebSocket client that does as it likes.
-type talker struct {
-	t     *testing.T
-	ws    *websocket.Conn
-	heard strings.Builder // all that it was told
-}
-
-func talk(t *testing.T, page, join string) *talker {
-	t.Helper()
-	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(page, "http")+"/ws", http.Header{"Origin": {page}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ws.Close() })
-	ws.SetReadDeadline(time.Now().Add(30 * time.Second))
-	k := &talker{t: t, ws: ws}
-	k.say(join)
-	return k
-}
-
-func (k *talker) say(text string) {
-	k.t.Helper()
-	if err := k.ws.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
-		k.t.Fatal(err)
-	}
-}
-
-// hears waits for a message of a type.
-func (k *talker) hears(kind string) map[string]any {
-	k.t.Helper()
-	for {
-		_, data, err := k.ws.ReadMessage()
-		if err != nil {
-			k.t.Fatalf("no %s came: %v; heard %s", kind, err, k.heard.String())
-		}
-		k.heard.Write(append(data, '\n'))
-		var m map[string]any
-		if err := json.Unmarshal(data, &m); err != nil {
-			k.t.Fatal(err)
-		}
-		if m["type"] == kind {
-			return m
-		}
-	}
-}
 
 // TestRelayAlwaysHidesAddresses: whatever a dishonest client tries, and even where the honest one would answer, it hears
 // of no address of the other's.

@@ -18,14 +18,14 @@ import (
 	"duet/internal/metrics"
 )
 
-// publicRoutes is what everybody may reach; socketIO and credentials are nil when they are off.
-func publicRoutes(ws, socketIO, page, credentials http.Handler) http.Handler {
+// publicRoutes is what everybody may reach; socketIO and api are nil when they are off.
+func publicRoutes(ws, socketIO, page, api http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	if socketIO != nil {
 		mux.Handle("/socket.io/", socketIO)
 	}
-	if credentials != nil {
-		mux.Handle("POST /api/v1/turn-credentials", credentials)
+	if api != nil {
+		mux.Handle("/api/", api)
 	}
 	mux.Handle("/ws", ws)
 	mux.Handle("/", page)
@@ -67,8 +67,9 @@ func onlyHTTPS(h http.Handler) http.Handler {
 }
 
 // adminRoutes is what the operator alone may reach: it listens on loopback.
-func adminRoutes(registry *prometheus.Registry) http.Handler {
+func adminRoutes(registry *prometheus.Registry, sessions http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("DELETE "+sessionsPath, sessions)
 	mux.Handle("GET /metrics", metrics.Handler(registry))
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -113,9 +113,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	var credentials http.Handler
 	if media.turn != nil {
 		deps.TURN, turnStreams = media.turn, media.turn.ServeConn
-		if cfg.HTTP.APIToken != "" {
-			credentials = credentialAPI{cfg, proxies, turnSecret(cfg, secrets), media.turn.ICEServers}
-		}
+		credentials = credentialAPI{cfg, proxies, turnSecret(cfg, secrets), media.turn.ICEServers}
 	}
 	if media.relay != nil {
 		deps.Relay = media.relay
@@ -125,12 +123,17 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		return err
 	}
 
-	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.FrameAncestors...), credentials)
+	sessions := endSessions(hub.EndSessions)
+	var programs http.Handler
+	if cfg.HTTP.APIToken != "" {
+		programs = api(cfg.HTTP.APIToken, sessions, credentials)
+	}
+	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.FrameAncestors...), programs)
 	plain, secured := routes, routes
 	if ports.tls != nil && cfg.HTTP.Redirect {
 		plain, secured = toHTTPS(routes, portOf(ports.tls), proxies), onlyHTTPS(routes)
 	}
-	admin := httpServer(adminRoutes(registry), log)
+	admin := httpServer(adminRoutes(registry, sessions), log)
 	for _, l := range []struct {
 		base   net.Listener
 		tls    *tls.Config

@@ -45,7 +45,7 @@ func keySetOf(t *testing.T, keys ...any) []byte {
 	return set
 }
 
-func signed(t *testing.T, kid string, k *rsa.PrivateKey) *protocol.JoinRequest {
+func signed(t *testing.T, kid string, k *rsa.PrivateKey) string {
 	t.Helper()
 	tok := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"sub": "7", "name": kid, "exp": time.Now().Add(time.Hour).Unix()})
 	tok.Header["kid"] = kid
@@ -53,7 +53,7 @@ func signed(t *testing.T, kid string, k *rsa.PrivateKey) *protocol.JoinRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &protocol.JoinRequest{Username: "x", Token: s}
+	return s
 }
 
 // TestUnusableKeys: RFC 7517 section 5: a key that cannot be used is passed over; it does not spoil the set.
@@ -106,9 +106,9 @@ func TestNewKey(t *testing.T) {
 		}
 		check := func(what, kid string, k *rsa.PrivateKey, want bool) {
 			t.Helper()
-			j := signed(t, kid, k)
-			if why := a.Check(j); (why == protocol.OK) != want || want && j.Username != kid {
-				t.Errorf("%s: %v, the name is %s", what, why, j.Username)
+			pass, why := a.Check(signed(t, kid, k))
+			if (why == protocol.OK) != want || want && (pass.Name != kid || pass.Subject != "7" || time.Until(pass.Until) != time.Hour+clockSkew) {
+				t.Errorf("%s: %v, %+v", what, why, pass)
 			}
 		}
 		check("a key of the set", "one", one, true)
@@ -152,7 +152,7 @@ func TestManyAskOnce(t *testing.T) {
 	for i := range 20 {
 		kid := []string{"two", "made up"}[i%2]
 		all.Go(func() {
-			if why := a.Check(signed(t, kid, two)); (why == protocol.OK) != (kid == "two") {
+			if _, why := a.Check(signed(t, kid, two)); (why == protocol.OK) != (kid == "two") {
 				t.Errorf("%s: %v", kid, why)
 			}
 		})

@@ -15,7 +15,10 @@ import (
 	"duet/signaling/protocol"
 )
 
-const clockSkew = 30 * time.Second
+const (
+	clockSkew  = 30 * time.Second
+	maxSubject = 255 // OpenID Connect Core, section 2
+)
 
 // Authenticator checks tokens as a [Config] says.
 type Authenticator struct {
@@ -66,30 +69,46 @@ func NewAuthenticator(cfg Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// Check verifies the token of a join and takes the name from it, if it has one. It may wait for a key set to be read, so no
-// lock may be held.
-func (a *Authenticator) Check(j *protocol.JoinRequest) protocol.Refusal {
+// Pass is what somebody may do who has shown a token; the zero value is that of a server that is open to all.
+type Pass struct {
+	Subject string    // who it is to whoever made the token
+	Name    string    // which the user goes by, whatever the client asks for; "": as it likes
+	Until   time.Time // when the session ends; zero: never
+}
+
+// Mode is how one may join, "" where everybody may; sessions of one mode mean nothing in another.
+func (a *Authenticator) Mode() string {
 	if a.mode == "open" {
-		return protocol.OK
+		return ""
 	}
-	if j.Token == "" {
-		return protocol.Unauthorized
+	return a.mode
+}
+
+// Check verifies a token. It may wait for a key set to be read, so no lock may be held.
+func (a *Authenticator) Check(token string) (Pass, protocol.Refusal) {
+	if a.mode == "open" {
+		return Pass{}, protocol.OK
+	}
+	if token == "" {
+		return Pass{}, protocol.Unauthorized
 	}
 	var c claims
-	_, err := a.parser.ParseWithClaims(j.Token, &c, a.key)
+	_, err := a.parser.ParseWithClaims(token, &c, a.key)
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return protocol.Unauthorized.Because("the token has expired")
+		return Pass{}, Expired()
 	case err != nil:
-		return protocol.Unauthorized.Because("the token is not valid")
+		return Pass{}, protocol.Unauthorized.Because("the token is not valid")
+	case len(c.Subject) > maxSubject:
+		return Pass{}, protocol.Unauthorized.Because("the token's sub is too long")
 	case c.Subject == "":
-		return protocol.Unauthorized.Because("the token names nobody: it has no sub")
+		return Pass{}, protocol.Unauthorized.Because("the token names nobody: it has no sub")
 	}
-	if c.Name != "" {
-		j.Username = c.Name
-	}
-	return protocol.OK
+	return Pass{c.Subject, c.Name, c.ExpiresAt.Add(clockSkew)}, protocol.OK
 }
+
+// Expired refuses whoever has a token that was good once.
+func Expired() protocol.Refusal { return protocol.Unauthorized.Because("the token has expired") }
 
 // key finds the key that a token names.
 func (a *Authenticator) key(t *jwt.Token) (any, error) {

@@ -17,9 +17,7 @@ func decodeJoin(f Fields) (Request, Refusal) {
 		return j, BadMessage.Because("username must be a string")
 	}
 	j.Username = name
-	if token, isString := unquote(f.get("token")); isString && len(token) <= MaxToken {
-		j.Token = token
-	}
+	j.Token = f.joinToken()
 	if raw := f.get("features"); raw != nil && !isNull(raw) {
 		if raw[0] != '[' {
 			return j, BadMessage.Because("features must be a list")
@@ -38,4 +36,13 @@ func decodeJoin(f Fields) (Request, Refusal) {
 		}
 	}
 	return j, OK
+}
+
+// joinToken is a token to join with, "" where there is none that could be one.
+func (f Fields) joinToken() string {
+	token, isString := unquote(f.get("token"))
+	if !isString || len(token) > MaxToken {
+		return ""
+	}
+	return token
 }

@@ -46,7 +46,7 @@ const ofCall = Joined | Sequenced | InCall
 // counts them in the metrics.
 var Table = [...]Row{
 	{Type: "join", Scope: Unjoined, Decode: decodeJoin, Client: JoinRequest{}, Keys: []string{"username", "token", "features"}},
-	{Type: "resume", Scope: Unjoined, Decode: decodeResume, Client: ResumeRequest{}, Keys: []string{"session", "ack"}},
+	{Type: "resume", Scope: Unjoined, Decode: decodeResume, Client: ResumeRequest{}, Keys: []string{"session", "ack", "token"}},
 	{Type: "leave", Scope: Joined | Sequenced, Decode: decodeLeave, Client: LeaveRequest{}},
 	{Type: "ping", Scope: Unjoined | Joined, Decode: decodePing, Client: PingRequest{}, Keys: []string{"t"}},
 	{Type: "pong", Scope: Unjoined | Joined | Sequenced, Decode: decodePong, Client: PongRequest{}, Server: PongMessage{}},

@@ -12,7 +12,7 @@ import (
 // complete has a frame for each message that clients send, with all its keys.
 var complete = map[string]string{
 	"join":             `{"username":"Ann","token":"t","features":["resume"]}`,
-	"resume":           `{"session":"s","ack":3}`,
+	"resume":           `{"session":"s","ack":3,"token":"t"}`,
 	"leave":            `{}`,
 	"ping":             `{"t":5}`,
 	"pong":             `{}`,

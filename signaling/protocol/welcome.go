@@ -12,6 +12,7 @@ type WelcomeMessage struct {
 	GraceMs           int64
 	Resumed, Restored bool
 	Ack               uint64
+	Applied           uint64     // with Restored: of the client's numbers of before the restart
 	Call              *CallState // nil: none
 	Features          Features
 	Server            ServerAbout
@@ -37,6 +38,9 @@ func (m WelcomeMessage) Append(b []byte) Object {
 	o = m.ICE.fields(o)
 	o = o.Str("relay", m.Relay).Int("relayAfterMs", m.RelayAfterMs).Int("resumeGraceMs", m.GraceMs).
 		Bool("resumed", m.Resumed).Bool("restored", m.Restored).Uint("ack", m.Ack)
+	if m.Restored {
+		o = o.Uint("applied", m.Applied)
+	}
 	if c := m.Call; c == nil {
 		o = append(o.Key("call"), "null"...)
 	} else {

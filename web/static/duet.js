@@ -150,6 +150,11 @@ export class Duet extends Emitter {
     return this.self;
   }
 
+  /** Shows the server a newer token of the same user, before the one of join() expires and ends the session. @param {string} token */
+  renewToken(token) {
+    return this.#socket.renewToken(token);
+  }
+
   /** Ends the call, if there is one, and goes. */
   leave() {
     this.#call?.hangUp();

@@ -44,9 +44,13 @@ export class Numbers {
     while (this.#unacked.length && this.#unacked[0].seq <= ack) this.#unacked.shift();
   }
 
-  /** The session goes on. @param {{restored: boolean, ack: number}} how restored: with a new process */
-  resumed({ restored, ack }) {
+  /**
+   * The session goes on. @param {{restored: boolean, ack: number, applied?: number}} how restored: with a new process, which
+   *   knows ours as far as applied, by their old numbers
+   */
+  resumed({ restored, ack, applied = 0 }) {
     if (restored) {
+      this.acknowledged(applied);
       // Its numbering starts anew, and so does ours.
       this.heard = this.#acked = this.#sent = 0;
       this.#unacked = this.#unacked.map((message) => ({ ...message, seq: ++this.#sent }));

@@ -16,7 +16,7 @@
 /**
  * What a client sends.
  * @typedef {{type: "join", username: string, token?: string, features?: string[]}
- *   | {type: "resume", session: string, ack: number}
+ *   | {type: "resume", session: string, ack: number, token?: string}
  *   | {type: "leave"}
  *   | {type: "call", target: string, media?: {audio: boolean, video: boolean}}
  *   | {type: "callResponse", accepted: boolean, reason?: "unavailable", callId?: string, target?: string}
@@ -39,7 +39,7 @@
  * The first message after join or resume.
  * @typedef {{type: "welcome", id: string, username: string, session: string, iceServers: RTCIceServer[],
  *   iceExpiresAt?: number, iceExpiresInMs?: number, relay: "off" | "fallback" | "prefer" | "always", relayAfterMs?: number, resumeGraceMs: number,
- *   resumed: boolean, restored: boolean, ack: number, call: CallSnapshot | null, features: string[],
+ *   resumed: boolean, restored: boolean, ack: number, applied?: number, call: CallSnapshot | null, features: string[],
  *   server?: {name: string, version: string, protocol: number}}} Welcome
  */
 

@@ -59,6 +59,7 @@ export class Socket extends Emitter {
   /** @type {Set<string>} */
   #granted = new Set();
   #busy = false;
+  #over = ""; // why the server is about to end the session
 
   #numbers = new Numbers();
 
@@ -159,6 +160,12 @@ export class Socket extends Emitter {
     return joining;
   }
 
+  /** Shows the server a newer token, with which the session lives longer. @param {string} token */
+  renewToken(token) {
+    this.#token = token;
+    return this.renew();
+  }
+
   /**
    * Sends, now or after the next resume. False means lost for ever: not connected, and no resume granted.
    * @param {ClientMessage} message
@@ -220,7 +227,7 @@ export class Socket extends Emitter {
   }
 
   #reset() {
-    this.#session = "";
+    this.#session = this.#over = "";
     this.#granted = new Set();
     this.#welcomed = false;
     this.#attempt = this.#lostAt = this.#hung = this.#hurried = 0;
@@ -285,9 +292,9 @@ export class Socket extends Emitter {
   }
 
   #hello() {
-    if (this.#session) this.#write({ type: "resume", session: this.#session, ack: this.#numbers.heard });
+    const token = this.#token ? { token: this.#token } : {};
+    if (this.#session) this.#write({ type: "resume", session: this.#session, ack: this.#numbers.heard, ...token });
     else {
-      const token = this.#token ? { token: this.#token } : {};
       this.#write({ type: "join", username: this.#username, ...token, features: [...this.#features] });
     }
   }
@@ -330,6 +337,9 @@ export class Socket extends Emitter {
       case "session":
         this.#session = message.session;
         return this.#keep();
+      case "error":
+        if (message.code === "unauthorized") this.#over = message.code; // and the close follows
+        break;
       case "goingAway":
         clearTimeout(this.#timers.away);
         this.#timers.away = setTimeout(() => void this.renew(), Math.max(0, Number(message.reconnectInMs) || 0));
@@ -358,7 +368,7 @@ export class Socket extends Emitter {
     this.#granted = new Set(welcome.features ?? []);
     this.#session = welcome.session || "";
     if (!welcome.resumed) this.#numbers.forget();
-    else this.#numbers.resumed({ restored: welcome.restored, ack: Number(welcome.ack) || 0 });
+    else this.#numbers.resumed({ restored: welcome.restored, ack: Number(welcome.ack) || 0, applied: Number(welcome.applied) || 0 });
     this.#ready = this.#welcomed = true;
     this.#attempt = this.#lostAt = this.#hung = this.#hurried = 0;
     this.#username = welcome.username || this.#username;
@@ -405,7 +415,7 @@ export class Socket extends Emitter {
   #lost(code) {
     if (!this.#welcomed) return this.#end("unreachable");
     if (code === CLOSE.takenOver) return this.#end("taken-over");
-    if (code === CLOSE.sessionEnded) return this.#end("session-ended");
+    if (code === CLOSE.sessionEnded) return this.#end(this.#over || "session-ended");
     this.#again(code === CLOSE.rateLimit ? TIMES.maxRetry : 0);
   }
 

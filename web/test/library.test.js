@@ -77,7 +77,7 @@ test("imports and constructs without a browser, and says so in a code", () => {
 
 test("nothing is public that is not meant to be", () => {
   const names = (of) => Object.getOwnPropertyNames(of.prototype).filter((name) => name !== "constructor").sort();
-  assert.deepEqual(names(Duet), ["call", "checkConnection", "dial", "has", "join", "leave", "media", "resume", "self", "server", "simulate", "state", "url", "users"]);
+  assert.deepEqual(names(Duet), ["call", "checkConnection", "dial", "has", "join", "leave", "media", "renewToken", "resume", "self", "server", "simulate", "state", "url", "users"]);
   assert.deepEqual(names(Call), ["accept", "attach", "decline", "hangUp", "networkChanged", "path", "setAudio", "setVideo", "shareScreen", "state", "switchDevice", "useRelay", "warnings"]);
 });
 

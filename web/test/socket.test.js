@@ -160,6 +160,29 @@ test("a restored session numbers anew, both ways", async () => {
   assert.deepEqual([next.sent.at(-1).seq, next.sent.at(-1).ack], [2, 1]);
 });
 
+test("what a restarted server has done is not asked of it again, acknowledged or not", async () => {
+  const ws = await joined();
+  for (const target of ["bob", "carol", "dan", "eve"]) socket.send({ type: "call", target });
+  ws.say({ type: "pong", ack: 1 });
+  ws.drop();
+  await advance(250);
+  const next = resumed({ restored: true, ack: 0, applied: 3 });
+  assert.deepEqual(next.sent.filter((m) => m.seq).map((m) => [m.seq, m.target]), [[1, "eve"]]);
+});
+
+test("a newer token is shown when the session is resumed, and its expiry is told as what it is", async () => {
+  const ws = await joined();
+  const closed = [];
+  socket.on("closed", (code) => closed.push(code));
+  void socket.renewToken("newer");
+  assert.deepEqual(ws.closed, undefined);
+  const next = resumed();
+  assert.equal(next.sent[0].token, "newer");
+  next.say({ type: "error", seq: 1, code: "unauthorized", message: "the token has expired" });
+  next.drop(4004);
+  assert.deepEqual(closed, ["unauthorized"]);
+});
+
 test("lossy messages are not kept", async () => {
   const ws = await joined();
   ws.drop();
