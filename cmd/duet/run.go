@@ -129,9 +129,9 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 		programs = api(cfg.HTTP.APIToken, sessions, credentials)
 	}
 	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.FrameAncestors...), programs)
-	plain, secured := routes, routes
+	plain, secured := notRebound(routes, ourNames(cfg), proxies, log), routes
 	if ports.tls != nil && cfg.HTTP.Redirect {
-		plain, secured = toHTTPS(routes, portOf(ports.tls), proxies), onlyHTTPS(routes)
+		plain, secured = toHTTPS(plain, portOf(ports.tls), proxies), onlyHTTPS(routes)
 	}
 	admin := httpServer(adminRoutes(registry, sessions), log)
 	for _, l := range []struct {
