@@ -73,7 +73,7 @@ func (h *Hub) verify(m *message) {
 	case protocol.JoinRequest:
 		join := joinRequest{JoinRequest: req}
 		if m.fieldWhy == protocol.OK {
-			join.pass, m.fieldWhy = h.tokens.Check(req.Token)
+			join.pass, m.fieldWhy = h.tokens.Load().Check(req.Token)
 		}
 		if join.pass.Name != "" {
 			join.Username = join.pass.Name
@@ -82,7 +82,7 @@ func (h *Hub) verify(m *message) {
 	case protocol.ResumeRequest:
 		resume := resumeRequest{ResumeRequest: req}
 		if resume.claims, resume.signed = h.signer.verify(req.Session); resume.signed && req.Token != "" {
-			resume.pass, _ = h.tokens.Check(req.Token) // one that is no good changes nothing
+			resume.pass, _ = h.tokens.Load().Check(req.Token) // one that is no good changes nothing
 		}
 		m.req = resume
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -39,7 +40,7 @@ type Hub struct {
 	origins  join.Origins
 	proxies  forwarded.Proxies
 	upgrader *wsconn.Upgrader
-	tokens   *join.Authenticator
+	tokens   atomic.Pointer[join.Authenticator] // replaced by Reload
 	limits   *join.Limits
 	metrics  *metrics
 	signer   signer // of session tokens
@@ -126,9 +127,11 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		HandshakeTimeout: cfg.JoinTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
 		CheckOrigin: h.origins.Allow,
 	})
-	if h.tokens, err = join.NewAuthenticator(cfg.Join); err != nil {
+	tokens, err := join.NewAuthenticator(cfg.Join)
+	if err != nil {
 		return nil, err
 	}
+	h.tokens.Store(tokens)
 	if h.metrics, err = newMetrics(deps.Metrics); err != nil {
 		return nil, err
 	}
@@ -233,7 +236,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	work.Go(func() { h.roster.Run(roster) })
 	work.Go(func() { h.tick(ctx) })
 	work.Go(func() { h.takeRelayEvents(roster) })
-	work.Go(func() { h.tokens.Run(ctx, h.log) })
+	work.Go(func() { join.RefreshKeys(ctx, h.tokens.Load, h.log) })
 	<-ctx.Done()
 	h.drain()
 	stop()

@@ -56,7 +56,7 @@ func (st *step) resume(c *conn, req resumeRequest) protocol.Refusal {
 		if s, why = st.restore(c, cl); why != protocol.OK {
 			return why
 		}
-	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && (st.stale(cl) || cl.Mode != st.tokens.Mode()) {
+	} else if !s.Features.Has(protocol.FeatureResume) || s.AwaitingRestore && (st.stale(cl) || cl.Mode != st.tokens.Load().Mode()) {
 		return protocol.SessionExpired
 	}
 	// Numbers of another epoch say nothing about ours: its client may begin this
@@ -102,7 +102,7 @@ func (st *step) restore(c *conn, cl claims) (*session, protocol.Refusal) {
 	if st.past.has(cl.ID) {
 		return nil, protocol.SessionExpired
 	}
-	if st.stale(cl) || st.cfg.ResumeGrace == 0 || cl.Mode != st.tokens.Mode() {
+	if st.stale(cl) || st.cfg.ResumeGrace == 0 || cl.Mode != st.tokens.Load().Mode() {
 		return nil, protocol.SessionExpired
 	}
 	if until := cl.ends(); !until.IsZero() && !until.After(st.now) {

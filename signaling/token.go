@@ -40,7 +40,7 @@ func (h *Hub) token(s *session) string {
 		s.conn.renewAt.Store(int64(s.renewed.Sub(h.began) + h.cfg.SessionRenewal))
 	}
 	cl := claims{ID: s.ID, Name: s.Name, Features: s.Features, Epoch: s.epoch, Issued: s.renewed.UnixMilli(), Applied: s.recvSeq,
-		Mode: h.tokens.Mode(), Subject: s.subject, Call: s.Snapshot()}
+		Mode: h.tokens.Load().Mode(), Subject: s.subject, Call: s.Snapshot()}
 	if !s.until.IsZero() {
 		cl.Until = s.until.UnixMilli()
 	}

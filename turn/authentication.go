@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -77,11 +78,20 @@ func (i identity) own() bool { return i.id != "" }
 
 func (i identity) expired(now time.Time) bool { return !i.expires.IsZero() && now.After(i.expires) }
 
-// credentials are fixed after New.
+// credentials are fixed after New, but for the secrets.
 type credentials struct {
 	realm   string
-	secrets [][]byte // the first one signs, all are accepted
+	secrets atomic.Pointer[[][]byte] // the first one signs, all are accepted
 	users   map[string]string
+}
+
+// use replaces the secrets; an empty previous one is none.
+func (c *credentials) use(secret, previous []byte) {
+	all := [][]byte{secret}
+	if len(previous) > 0 {
+		all = append(all, previous)
+	}
+	c.secrets.Store(&all)
 }
 
 // password derives the password of a TURN REST username.
@@ -97,7 +107,7 @@ func (c *credentials) issue(user string, expires time.Time) (username, pass stri
 	if user != "" {
 		username += ":" + user
 	}
-	return username, password(c.secrets[0], username)
+	return username, password((*c.secrets.Load())[0], username)
 }
 
 // longTermKey is the key of a long-term credential (RFC 8489 section 9.2.2).
@@ -125,7 +135,7 @@ func (c *credentials) find(m *message) (key []byte, who identity, ok bool) {
 	case id == "":
 		who.user = "rest:" + username
 	}
-	for _, secret := range c.secrets {
+	for _, secret := range *c.secrets.Load() {
 		key = longTermKey(username, c.realm, password(secret, username))
 		if verify(m, key) {
 			return key, who, true

@@ -35,10 +35,24 @@ func (s *Server) ICEServers(user, host string) (urls []string, username, credent
 // Credential is the TURN REST form of a secret (coturn's static-auth-secret), for other software: a username that expires
 // and its password. A user of the form of Duet's own ids would be held to its call, so it is refused.
 func Credential(secret []byte, user string, expires time.Time) (username, pass string, err error) {
+	var c credentials
+	c.use(secret, nil)
+	return c.forOthers(user, expires)
+}
+
+// Credential is the same with the secret of this server.
+func (s *Server) Credential(user string, expires time.Time) (username, pass string, err error) {
+	return s.credentials.forOthers(user, expires)
+}
+
+// UseSecrets changes the secret that credentials are made with, and the one before, which is accepted besides.
+func (s *Server) UseSecrets(secret, previous []byte) { s.credentials.use(secret, previous) }
+
+func (c *credentials) forOthers(user string, expires time.Time) (username, pass string, err error) {
 	if strings.HasPrefix(user, ownMark) || ownID(user) != "" || len(user) > 128 || !printable(user) {
 		return "", "", fmt.Errorf("user %q: at most 128 printable characters, and not the form of an id of Duet's", user)
 	}
-	username, pass = (&credentials{secrets: [][]byte{secret}}).issue(user, expires)
+	username, pass = c.issue(user, expires)
 	return username, pass, nil
 }
 

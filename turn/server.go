@@ -137,7 +137,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		cfg:         cfg,
 		log:         deps.Log,
 		limits:      lim,
-		credentials: &credentials{realm: cfg.Realm, secrets: [][]byte{secret}, users: cfg.Users},
+		credentials: &credentials{realm: cfg.Realm, users: cfg.Users},
 		nonces:      newNonceBinder(),
 		budget:      newBudget(cfg.UnauthenticatedPerIP),
 		policy:      newPolicy(allow, ips, none),
@@ -151,9 +151,7 @@ func newServer(cfg Config, deps Deps, lim limits) (*Server, error) {
 		streams:     newStreams(lim.streams, lim.streamsPerIP),
 	}
 	s.reservations = newReservations(s.relays, s.quotas)
-	if cfg.SecretPrevious != "" {
-		s.credentials.secrets = append(s.credentials.secrets, []byte(cfg.SecretPrevious))
-	}
+	s.UseSecrets(secret, []byte(cfg.SecretPrevious))
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -8,20 +8,20 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
-// api is what programs may ask who show http.api_token as a bearer token; credentials is nil when TURN is off.
-func api(token string, sessions, credentials http.Handler) http.Handler {
+// api is what programs may ask who show the token, http.api_token, as a bearer; credentials is nil when TURN is off.
+func api(token *atomic.Pointer[string], sessions, credentials http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("DELETE "+sessionsPath, sessions)
 	if credentials != nil {
 		mux.Handle("POST /api/v1/turn-credentials", credentials)
 	}
-	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Digests have one length, so the comparison tells nothing of the token, not even that.
 		shown, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		got := sha256.Sum256([]byte(shown))
+		got, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(*token.Load()))
 		if !isBearer || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="duet"`)
 			refuse(w, http.StatusUnauthorized, "the bearer token is not http.api_token")

@@ -33,7 +33,7 @@ func turnSecret(cfg configs.Config, s state) []byte {
 type credentialAPI struct {
 	cfg     configs.Config
 	proxies forwarded.Proxies
-	secret  []byte
+	issue   func(user string, expires time.Time) (username, password string, err error)
 	urls    func(user, host string) (urls []string, username, credential string, expires time.Time)
 }
 
@@ -56,7 +56,7 @@ func (a credentialAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ttl = time.Duration(*ask.TTLSeconds) * time.Second
 	}
 	expires := time.Now().Add(ttl)
-	username, password, err := turn.Credential(a.secret, ask.User, expires)
+	username, password, err := a.issue(ask.User, expires)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return

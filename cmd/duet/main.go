@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -138,11 +139,12 @@ func serveCommand(args, environ []string, stdout, stderr io.Writer) error {
 		log.Warn("the configuration asks for a change", "what", w)
 	}
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log) }()
+	running := new(atomic.Pointer[live])
+	go func() { done <- serve(ctx, cfg, *replace, environ, stdout, log, running) }()
 	read := func() (configs.Config, error) {
 		return configs.Load(flags.Lookup("config").Value.String(), environ)
 	}
-	reloads := reloader{cfg, read, level, log}
+	reloads := reloader{cfg, read, level, log, running}
 	for ctx.Err() == nil {
 		select {
 		case err := <-done:

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,8 +29,9 @@ import (
 )
 
 // serve runs a server until ctx ends, then tells the clients and returns nil.
-// With replace it takes the place of one that runs with the same state directory.
-func serve(ctx context.Context, cfg configs.Config, replace bool, environ []string, stdout io.Writer, log *slog.Logger) error {
+// With replace it takes the place of one that runs with the same state directory. What can be reloaded is in reloads once
+// there is something.
+func serve(ctx context.Context, cfg configs.Config, replace bool, environ []string, stdout io.Writer, log *slog.Logger, reloads *atomic.Pointer[live]) error {
 	dir := stateDir(cfg.StateDir, environ)
 	secrets, err := loadState(dir, log)
 	if err != nil {
@@ -113,7 +115,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	var credentials http.Handler
 	if media.turn != nil {
 		deps.TURN, turnStreams = media.turn, media.turn.ServeConn
-		credentials = credentialAPI{cfg, proxies, turnSecret(cfg, secrets), media.turn.ICEServers}
+		credentials = credentialAPI{cfg, proxies, media.turn.Credential, media.turn.ICEServers}
 	}
 	if media.relay != nil {
 		deps.Relay = media.relay
@@ -125,8 +127,9 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 
 	sessions := endSessions(hub.EndSessions)
 	var programs http.Handler
-	if cfg.HTTP.APIToken != "" {
-		programs = api(cfg.HTTP.APIToken, sessions, credentials)
+	token := new(atomic.Pointer[string])
+	if token.Store(&cfg.HTTP.APIToken); cfg.HTTP.APIToken != "" {
+		programs = api(token, sessions, credentials)
 	}
 	routes := publicRoutes(hub, hub.SocketIO(), web.Handler(cfg.HTTP.FrameAncestors...), programs)
 	plain, secured := notRebound(routes, ourNames(cfg), proxies, log), routes
@@ -150,6 +153,7 @@ func serve(ctx context.Context, cfg configs.Config, replace bool, environ []stri
 	}
 	parts.add(tuneGC)
 	media.follow(&parts, cfg, turnIPs, relayIPs, log)
+	reloads.Store(&live{hub, media.turn, secrets, token})
 	announce(stdout, cfg, ports, reachable{found, turnIPs, relayIPs}, secure.how)
 	return parts.run(ctx, hub.Run, cfg.HTTP.DrainTimeout)
 }

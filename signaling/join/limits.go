@@ -5,6 +5,7 @@ package join
 import (
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,9 +23,10 @@ const defaultPerAddress = 1000
 // Limits bound the connections in all and of each customer (see [peraddr]), and the messages of each of the smallest
 // networks.
 type Limits struct {
-	all, each int
-	rate      rate.Limit
-	burst     int
+	rate  rate.Limit
+	burst int
+
+	all, each atomic.Int64 // may be changed at any time
 
 	mu      lock.Mutex[lock.Leaf]
 	count   int // connections, those in their handshake included
@@ -41,22 +43,31 @@ type budget struct {
 
 // NewLimits takes the bounds of all connections and of one address, 0 for the usual one, and the rate and burst of one user.
 func NewLimits(all, each int, perSecond float64, burst int) *Limits {
-	return &Limits{all: all, each: each, rate: rate.Limit(perSecond), burst: burst, budgets: map[peraddr.Key]*budget{}}
+	l := &Limits{rate: rate.Limit(perSecond), burst: burst, budgets: map[peraddr.Key]*budget{}}
+	l.Set(all, each)
+	return l
+}
+
+// Set changes the bounds for connections to come; those that are there stay.
+func (l *Limits) Set(all, each int) {
+	l.all.Store(int64(all))
+	l.each.Store(int64(each))
 }
 
 // PerAddress is how many one address may have; 0 is no bound, as on loopback, where a proxy or a load test sits.
 func (l *Limits) PerAddress(ip netip.Addr) int {
-	if l.each == 0 && !ip.IsLoopback() {
+	each := int(l.each.Load())
+	if each == 0 && !ip.IsLoopback() {
 		return defaultPerAddress
 	}
-	return l.each
+	return each
 }
 
 // Enter takes a place for a new connection and returns the budget of its address, or the HTTP status of a refusal.
 func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.count >= l.all {
+	if l.count >= int(l.all.Load()) {
 		return nil, http.StatusServiceUnavailable
 	}
 	if !l.from.Enter(ip, l.PerAddress(ip)) {

@@ -119,11 +119,8 @@ func (a *Authenticator) key(t *jwt.Token) (any, error) {
 	return a.set.find(id)
 }
 
-// Run reads the key set again from time to time, until ctx ends.
-func (a *Authenticator) Run(ctx context.Context, log *slog.Logger) {
-	if a.set == nil {
-		return
-	}
+// RefreshKeys reads the key set of whichever is current again from time to time, until ctx ends.
+func RefreshKeys(ctx context.Context, current func() *Authenticator, log *slog.Logger) {
 	ticker := time.NewTicker(keysEvery)
 	defer ticker.Stop()
 	for {
@@ -132,8 +129,10 @@ func (a *Authenticator) Run(ctx context.Context, log *slog.Logger) {
 			return
 		case <-ticker.C:
 		}
-		if err := a.set.load(ctx); err != nil && ctx.Err() == nil {
-			log.Error("join keys stay as they are", "err", err)
+		if a := current(); a.set != nil {
+			if err := a.set.load(ctx); err != nil && ctx.Err() == nil {
+				log.Error("join keys stay as they are", "err", err)
+			}
 		}
 	}
 }
