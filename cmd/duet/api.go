@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"duet/internal/forwarded"
 )
 
 // api is what programs may ask who show the token, http.api_token, as a bearer; credentials is nil when TURN is off.
@@ -40,6 +42,17 @@ func refuse(w http.ResponseWriter, code int, words string) {
 
 // sessionsPath names the sessions of a user: an id, a name, or the sub of a join token.
 const sessionsPath = "/api/v1/users/{user}/sessions"
+
+// onlyHere refuses requests from other machines.
+func onlyHere(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !forwarded.Remote(r).IsLoopback() {
+			refuse(w, http.StatusForbidden, "from this machine only; elsewhere with http.api_token at the page's own address")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
 
 // endSessions answers DELETE with how many have ended.
 func endSessions(end func(user string) int) http.Handler {

@@ -3,11 +3,31 @@ package main
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 )
+
+// TestAdminPortOpenToANetwork: what only the operator may do is not for whoever may read metrics.
+func TestAdminPortOpenToANetwork(t *testing.T) {
+	ended := 0
+	h := adminRoutes(prometheus.NewRegistry(), endSessions(func(string) int { ended++; return 1 }))
+	for from, want := range map[string]int{"10.0.0.5:4000": 403, "[2001:db8::5]:4000": 403, "127.0.0.1:4000": 200, "[::1]:4000": 200} {
+		r := httptest.NewRequest("DELETE", "/api/v1/users/Ann/sessions", nil)
+		r.RemoteAddr, r.Host = from, "10.0.0.1:9080"
+		r.Header.Set("X-Forwarded-For", "127.0.0.1")
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("from %s: %d, want %d", from, w.Code, want)
+		}
+	}
+	if ended != 2 {
+		t.Errorf("%d were ended", ended)
+	}
+}
 
 // TestOperatorEndsSessions: by the admin port, or with the API's token, and by nobody else.
 func TestOperatorEndsSessions(t *testing.T) {

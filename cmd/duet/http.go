@@ -69,7 +69,7 @@ func onlyHTTPS(h http.Handler) http.Handler {
 // adminRoutes is what the operator alone may reach: it listens on loopback.
 func adminRoutes(registry *prometheus.Registry, sessions http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("DELETE "+sessionsPath, sessions)
+	mux.Handle("DELETE "+sessionsPath, onlyHere(sessions)) // metrics may be open to a network, this must not be
 	mux.Handle("GET /metrics", metrics.Handler(registry))
 	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
