@@ -5,7 +5,7 @@
   // What happened when, in milliseconds since the page was opened: told when a test fails.
   const events = []
   const note = (what) => events.push(`${Math.round(performance.now())} ${what}`)
-  class Watched extends Native {
+  const watching = (Native) => class Watched extends Native {
     constructor(...args) {
       super(...args)
       const n = all.push(this)
@@ -19,7 +19,10 @@
       super.close()
     }
   }
-  window.RTCPeerConnection = Watched
+  // The page makes connections in frames of its own, too: they count with the page's.
+  const above = window.parent !== window && window.parent.__duet
+  window.RTCPeerConnection = (above || { watching }).watching(Native)
+  if (above) return
 
   // One plain object for each connection that is not closed.
   async function stats() {
@@ -92,5 +95,5 @@
   // In milliseconds.
   const pictureGap = () => ({ longest: watch.longest, raw: watch.raw, pictures: watch.pictures })
 
-  window.__duet = { all, events, stats, watchPicture, pictureGap }
+  window.__duet = { all, watching, events, stats, watchPicture, pictureGap }
 })()

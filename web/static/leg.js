@@ -31,6 +31,10 @@ export class Leg {
   /** A leg to the relay: the server says that the other side's is up, too. */
   joined = false;
   closed = false;
+  /** This machine's addresses when it was made, where somebody has looked. @type {string[]} */
+  madeWith = [];
+  /** What ends with it. @type {() => void} */
+  ends = () => {};
 
   /**
    * @param {"direct" | "relay"} name
@@ -77,6 +81,11 @@ export class Leg {
     return up && ((!expects.audio && !expects.video) || now - this.connectedSince > MUTE);
   }
 
+  /** This machine's addresses as this leg knows them. */
+  get hosts() {
+    return this.madeWith.length ? this.madeWith : this.peer.hosts;
+  }
+
   /** Since when it has been carrying without a pause. */
   get steadySince() {
     return this.flow.steadySince || this.connectedSince;
@@ -100,6 +109,7 @@ export class Leg {
   close() {
     this.closed = true;
     this.peer.close();
+    this.ends();
   }
 }
 

@@ -30,6 +30,8 @@ export class Legs extends Emitter {
   #timers = new Set();
   /** The last leg that was left because both sides had restarted it. @type {Leg | null} */
   #left = null;
+  /** Where the next leg is made, if not in this document. @type {import("./fresh.js").Fresh | null} */
+  place = null;
   #closed = false;
   #iceServers;
   #tracks;
@@ -70,7 +72,9 @@ export class Legs extends Emitter {
    * @param {{offer: boolean, polite: boolean, hold: boolean}} how offer: we make the first one; hold: not to be sent yet
    */
   make(name, { offer, polite, hold }) {
-    const { known, send, RTCPeerConnection, now } = this.#options;
+    const { known, send, now } = this.#options;
+    const { place } = this;
+    const { RTCPeerConnection } = place ?? this.#options;
     // The relay answers both sides in one order.
     const order = name === "direct" && prefersH264(globalThis.navigator?.userAgent ?? "") ? h264First : undefined;
     const leg = new Leg(name, { polite, hold, known, order, config: () => this.#config(name), tracks: this.#tracks, RTCPeerConnection }, now());
@@ -93,6 +97,7 @@ export class Legs extends Emitter {
     });
     leg.peer.on("error", (error) => console.warn("negotiation", name, error));
     leg.ours = offer;
+    if (place) leg.ends = place.end;
     if (offer) leg.peer.start();
     return leg;
   }

@@ -9,6 +9,7 @@ import { choose } from "./choice.js";
 import { Current } from "./current.js";
 import { Emitter } from "./emitter.js";
 import { Legs } from "./legs.js";
+import { Lookout } from "./lookout.js";
 import { isOld, isOurs } from "./peer.js";
 import { Probe } from "./probe.js";
 import { RELAY } from "./protocol.js";
@@ -41,6 +42,8 @@ export class Paths extends Emitter {
   #now;
   #legs;
   #recovery;
+  #lookout;
+  #renew;
   #reporter;
   /** @type {MediaState} */
   #theirs = { audio: true, video: true, screen: false };
@@ -66,11 +69,11 @@ export class Paths extends Emitter {
    * @param {{role: import("./protocol.js").Role, iceServers: RTCIceServer[], relay: "off" | "fallback" | "prefer" | "always",
    *   relayAfterMs?: number, force?: PathName | null, transport?: string | null, tracks: Tracks,
    *   send: (message: ClientMessage, options?: {lossy?: boolean}) => void, renew: () => Promise<void>,
-   *   RTCPeerConnection?: typeof RTCPeerConnection, now?: () => number}} options
+   *   RTCPeerConnection?: typeof RTCPeerConnection, look?: typeof import("./fresh.js").fresh, now?: () => number}} options
    *   renew: makes sure of the signaling connection; force, transport: see iceConfig
    */
   constructor({ role, iceServers, relay, relayAfterMs = 8_000, force = null, transport = null, tracks, send, renew,
-    RTCPeerConnection: ctor = globalThis.RTCPeerConnection, now = () => performance.now() }) {
+    RTCPeerConnection: ctor = globalThis.RTCPeerConnection, look, now = () => performance.now() }) {
     super();
     this.#role = role;
     this.#terms = new RelayTerms({ mode: relay, force, send, now });
@@ -78,11 +81,13 @@ export class Paths extends Emitter {
     this.#force = force;
     this.#send = send;
     this.#now = now;
+    this.#renew = renew;
     this.#recovery = new Recovery({ renew, now });
     this.#reporter = new Reporter(send);
     const known = () => this.#current?.known(this.#current.expects(this.#theirs), now()) ?? 0;
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
+    this.#lookout = new Lookout({ legs: this.#legs, anew: (leg) => this.#moved(leg), look, now });
     this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
     this.#probe = new Probe({ legs: this.#legs, shown: this.#shown, terms: this.#terms, recovery: this.#recovery, force, plain: () => this.#plain, begin: () => this.#goDirect(), now });
     this.#shown.on("still", (still) => this.emit("still", still));
@@ -194,10 +199,15 @@ export class Paths extends Emitter {
   }
 
   /** The browser says that the network is another. */
-  networkChanged() {
+  async networkChanged() {
     if (!this.#begun) return;
-    this.restart();
     this.#probe.changed();
+    if (!(await this.#lookout.moved()) && !this.#closed) this.restart();
+  }
+
+  /** This machine has none of the addresses left that this leg was made with. @param {Leg} leg */
+  #moved(leg) {
+    if (!this.#closed && this.#room(leg) && !this.#alone(leg)) this.#succession.anew(leg.name, this.#current);
   }
 
   /** The server was restarted: what it had not yet passed on is lost, and so is its relay. */
@@ -400,6 +410,7 @@ export class Paths extends Emitter {
       if (!this.#terms.first && this.#role === "caller") this.#goDirect();
       return;
     }
+    if (this.#lookout.due(leg, now)) void this.#lookout.moved().then((moved) => (moved ? this.#renew() : undefined));
     const late = !this.#firstMediaAt && now - this.#begun > TIMES.giveUp;
     switch (this.#recovery.judge(leg, { theirs: this.#theirs, ours: this.#ours, plain: this.#alone(leg) }, now)) {
       case "carries":

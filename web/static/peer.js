@@ -8,6 +8,7 @@
 
 import { Findings, candidates } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
+import { hosts } from "./fresh.js";
 import { begin, fingerprint, isFirefox, origin, sections, ufrag } from "./sdp.js";
 
 /** @typedef {{description: RTCSessionDescriptionInit} | {candidate: RTCIceCandidateInit | null}} Signal */
@@ -122,6 +123,11 @@ export class Peer extends Emitter {
       this.#feedback = { sdp, audio: says("audio"), video: says("video") };
     }
     return this.#feedback[kind];
+  }
+
+  /** The addresses of this machine that were gathered. */
+  get hosts() {
+    return hosts(this.#pc.localDescription?.sdp ?? "");
   }
 
   /** The counterpart's TURN addresses, as "ip port". */

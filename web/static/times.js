@@ -6,6 +6,8 @@
 export const PATHS = Object.freeze({
   tick: 250, // between two looks at the stats
   hurry: 100, // the same, until media flows
+  hush: 400, // nothing for so long where media came: does this machine still have its addresses?
+  look: 700, // and again, if nothing comes, each time after twice as long
   anew: 600, // a restart that has not helped by then is joined by a new connection, which no old pair holds back
   anewLater: 900, // the same at the callee, so that mostly one of the two begins
   relayAfterRepair: 1_500, // and then by a request for the relay

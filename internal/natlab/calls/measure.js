@@ -1,6 +1,7 @@
 // Injected into every page: when the call was accepted, when the first picture came, and every time none came.
 // Times are those of the machine, which both browsers share.
 (() => {
+  if (window.parent !== window) return // a frame of the page's own shows nothing
   const clock = () => performance.timeOrigin + performance.now()
   const LONG = 500 // a picture that stands still for so long is a freeze
   let m = null
