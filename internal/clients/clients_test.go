@@ -20,6 +20,7 @@ type column struct {
 	version string
 	command []string // in the folder drivers; none for a browser
 	browser func(testing.TB, *e2e.Server, string, e2e.BrowserOptions) *e2e.Browser
+	beside  bool              // it is led by TCP from here, so that it cannot be in a home
 	quick   bool              // make test has it, too
 	cannot  map[string]string // rows, by a part of their name, and why its library cannot
 }
@@ -48,7 +49,7 @@ func columns(t testing.TB) []column {
 			"TURN over TLS": "it trusts no certificate authority of one's own",
 		}},
 		{name: "Chromium", version: "Debian's", browser: e2e.StartBrowser},
-		{name: "Firefox", version: "Debian's ESR", browser: e2e.StartFirefox},
+		{name: "Firefox", version: "Debian's ESR", browser: e2e.StartFirefox, beside: true},
 	}
 }
 
@@ -79,10 +80,11 @@ func TestClients(t *testing.T) {
 	if !canMakeHomes() {
 		t.Skip("needs root, or a kernel that lets users make network namespaces")
 	}
-	table := readTable(t)
+	columns := columns(t)
+	table := readTable(t, columns)
 	drivers := withModules(t, "drivers")
 	all := os.Getenv("DUET_TEST_ALL") != ""
-	for _, c := range columns(t) {
+	for _, c := range columns {
 		for _, p := range paths() {
 			rows := p.rows
 			if !all {
@@ -96,9 +98,6 @@ func TestClients(t *testing.T) {
 				w.run(t, rows)
 			})
 		}
-	}
-	if os.Getenv("DUET_TEST_WRITE") != "" {
-		table.write(t)
 	}
 }
 
@@ -126,22 +125,28 @@ func (w *work) try(t *testing.T, row situation) {
 	c := cell{sign: "–"}
 	var cannot bool
 	if c.why, cannot = w.cannot(row); !cannot {
+		if fault := w.prepare(row); fault != "" {
+			t.Fatal(fault) // says nothing of the client
+		}
 		c = w.attempt(row)
 	}
 	t.Logf("%s %s", c.sign, c.why)
 	w.table.set(t, w.path.name, row.name, w.column.name, c)
 }
 
+// prepare has a lab ready for a row.
+func (w *work) prepare(row situation) string {
+	if w.lab != nil && w.media == row.media {
+		return ""
+	}
+	w.t.clear()
+	w.lab, w.media = nil, row.media
+	return w.t.try(func() { w.lab = w.begin(row) })
+}
+
 func (w *work) attempt(row situation) cell {
 	told := ""
-	fault := w.t.try(func() {
-		if w.lab == nil || w.media != row.media {
-			w.t.clear()
-			w.lab, w.media = nil, row.media
-			w.lab = w.begin(row)
-		}
-		told = row.run(w.lab)
-	})
+	fault := w.t.try(func() { told = row.run(w.lab) })
 	if fault == "" && !row.ends {
 		fault = w.t.try(w.lab.over)
 	}
@@ -151,6 +156,11 @@ func (w *work) attempt(row situation) cell {
 		}
 		w.lab = nil
 	}
+	return found(fault, told)
+}
+
+// found is a cell for what was tried.
+func found(fault, told string) cell {
 	if fault != "" {
 		return cell{"no", strings.Join(strings.Fields(fault), " ")}
 	}
@@ -187,7 +197,11 @@ func (w *work) begin(row situation) *lab {
 	l.page.Open(w.path.page)
 	l.page.Login("camera")
 	if w.column.browser != nil {
-		l.client = stock(w.t, "Client", l.server, l.homes[1], o, w.column.browser)
+		at := l.homes[1]
+		if w.column.beside {
+			at = nil
+		}
+		l.client = stock(w.t, "Client", l.server, at, o, w.column.browser)
 	} else {
 		l.client = process(w.t, "Client", w.drivers, w.column.command, l.server, l.homes[1], o)
 	}

@@ -87,7 +87,7 @@ func process(t testing.TB, name, dir string, command []string, s *e2e.Server, h 
 
 func wsURL(s *e2e.Server) string { return strings.Replace(s.URL, "http", "ws", 1) + "ws" }
 
-// stock is a browser with a page of one RTCPeerConnection.
+// stock is a browser with a page of one RTCPeerConnection, in a home or, without one, beside the server.
 func stock(t testing.TB, name string, s *e2e.Server, h *home, o options, start func(testing.TB, *e2e.Server, string, e2e.BrowserOptions) *e2e.Browser) *client {
 	t.Helper()
 	var script strings.Builder
@@ -104,8 +104,11 @@ func stock(t testing.TB, name string, s *e2e.Server, h *home, o options, start f
 		}
 	}
 	script.WriteString("}\n")
-	var dialer net.Dialer
-	b := start(t, s, name, e2e.BrowserOptions{Scripts: []string{script.String()}, Wrap: h.wrap, Dial: dialer.DialContext})
+	of := e2e.BrowserOptions{Scripts: []string{script.String()}}
+	if h != nil {
+		of.Wrap = h.wrap
+	}
+	b := start(t, s, name, of)
 	b.Open("favicon.svg")
 	e2e.JS[any](b, "stock.start('"+wsURL(s)+"', '"+name+"', "+o.String()+")")
 	c := &client{name: name}

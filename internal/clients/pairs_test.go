@@ -32,9 +32,9 @@ func TestPairs(t *testing.T) {
 	if os.Getenv("DUET_TEST_ALL") == "" {
 		t.Skip("takes ten minutes: DUET_TEST_ALL=1")
 	}
-	table := readTable(t)
 	drivers := withModules(t, "drivers")
 	all := columns(t)
+	table := readTable(t, all)
 	for _, p := range pairings {
 		for _, from := range all {
 			for _, to := range all {
@@ -47,14 +47,16 @@ func TestPairs(t *testing.T) {
 					c := cell{sign: "–"}
 					cannot := false
 					if c.why, cannot = w.cannot(situation{}); !cannot {
-						fault := a.try(func() { meet(a, from, to, drivers, p.option) })
+						var ends [2]*client
+						if fault := a.try(func() { ends = pair(a, from, to, drivers, p.option) }); fault != "" {
+							a.clear()
+							t.Fatal(fault)
+						}
+						fault := a.try(func() { meet(a, ends[0], ends[1]) })
 						if more := a.clear(); fault == "" {
 							fault = more
 						}
-						c = cell{sign: "ok"}
-						if fault != "" {
-							c = cell{"no", strings.Join(strings.Fields(fault), " ")}
-						}
+						c = found(fault, "")
 					}
 					t.Logf("%s %s", c.sign, c.why)
 					table.set(t, p.name, from.name+" calls", to.name, c)
@@ -62,28 +64,35 @@ func TestPairs(t *testing.T) {
 			}
 		}
 	}
-	if os.Getenv("DUET_TEST_WRITE") != "" {
-		table.write(t)
-	}
 }
 
-// meet has one client call another, and then hang up.
-func meet(t testing.TB, from, to column, drivers, how string) {
+// pair starts two clients at one server.
+func pair(t testing.TB, from, to column, drivers, how string) [2]*client {
 	t.Helper()
 	o, settings := options{Path: how, Media: "both"}, []string{"turn.public_ip=" + e2e.Host()}
 	if how == "relay" {
 		o, settings = options{Path: "direct", Media: "both", Relay: true}, append(settings, "relay.mode=always")
 	}
 	s := e2e.StartServer(t, settings...)
-	a := process(t, "Caller", drivers, from.command, s, newHome(t, 1), o)
-	b := process(t, "Callee", drivers, to.command, s, newHome(t, 2), o)
+	return [2]*client{
+		process(t, "Caller", drivers, from.command, s, newHome(t, 1), o),
+		process(t, "Callee", drivers, to.command, s, newHome(t, 2), o),
+	}
+}
+
+// meet has one client call another, and then hang up.
+func meet(t testing.TB, a, b *client) {
+	t.Helper()
 	a.do("call Callee")
 	for _, c := range []*client{a, b} {
 		before := c.status()
-		until(t, 20*time.Second, "sound and pictures at the "+strings.ToLower(c.name)+", which says "+c.status().Error, func() bool {
-			now := c.status()
-			return now.Audio > before.Audio+25 && now.Video > before.Video+5
-		})
+		now := before
+		for end := time.Now().Add(25 * time.Second); now.Audio <= before.Audio+25 || now.Video <= before.Video+5; time.Sleep(50 * time.Millisecond) {
+			if now = c.status(); time.Now().After(end) {
+				t.Fatalf("within 25 s the %s gets %d packets of sound and %d pictures; the caller is %q %s, the callee %q %s",
+					strings.ToLower(c.name), now.Audio-before.Audio, now.Video-before.Video, a.status().State, a.status().Error, b.status().State, b.status().Error)
+			}
+		}
 	}
 	a.do("end")
 	until(t, patience, "the other hears of the end", func() bool { return b.status().Ended == "hangup" })

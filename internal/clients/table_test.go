@@ -6,6 +6,7 @@ package clients
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -20,16 +21,20 @@ const begins, endsHere = "<!-- from here on written by internal/clients -->\n", 
 type cell struct{ sign, why string }
 
 // table has cells by path, situation and client.
-type table struct{ cells map[[3]string]cell }
+type table struct {
+	cells map[[3]string]cell // as the document has them
+	found map[[3]string]cell // by this run
+	all   []column
+}
 
 // readTable reads the cells; what a note says of a cell is read with it.
-func readTable(t *testing.T) *table {
+func readTable(t *testing.T, all []column) *table {
 	t.Helper()
 	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tab := &table{map[[3]string]cell{}}
+	tab := &table{map[[3]string]cell{}, map[[3]string]cell{}, all}
 	var path string
 	var names []string
 	_, rest, found := strings.Cut(string(text), begins)
@@ -74,7 +79,10 @@ func (tab *table) set(t *testing.T, path, row, name string, c cell) {
 	if was := tab.cells[key]; was.sign == "ok" && c.sign == "no" && os.Getenv("DUET_TEST_WRITE") == "" {
 		t.Errorf("%s, %s, %s: docs/clients.md says ok, and now %s", path, row, name, c.why)
 	}
-	tab.cells[key] = c
+	tab.found[key] = c
+	if os.Getenv("DUET_TEST_WRITE") != "" {
+		tab.write(t) // at once: a run may be broken off
+	}
 }
 
 // has tells whether anything is known of a path.
@@ -87,8 +95,11 @@ func (tab *table) has(path string) bool {
 	return false
 }
 
+// write puts what was found into the document, beside what another run has written meanwhile.
 func (tab *table) write(t *testing.T) {
 	t.Helper()
+	tab.cells = readTable(t, tab.all).cells
+	maps.Copy(tab.cells, tab.found)
 	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +107,7 @@ func (tab *table) write(t *testing.T) {
 	before, rest, _ := strings.Cut(string(text), begins)
 	_, after, _ := strings.Cut(rest, endsHere)
 	var b strings.Builder
-	all := columns(t)
+	all := tab.all
 	type part struct {
 		name string
 		rows []string

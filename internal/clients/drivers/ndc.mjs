@@ -2,7 +2,12 @@
 import ndc from "node-datachannel";
 import { main, pace, rtp } from "./node.mjs";
 
-const payloadType = (sdp, codec) => Number(new RegExp(`a=rtpmap:(\\d+) ${codec}/`, "i").exec(sdp)?.[1]);
+// offered is the first section of a kind in an offer: its mid, and the payload type of a codec.
+function offered(sdp, kind, codec) {
+  const section = sdp.split(/^m=/m).find((s) => s.startsWith(kind));
+  const payloadType = new RegExp(`a=rtpmap:(\\d+) ${codec}/`, "i").exec(section)?.[1];
+  return payloadType && { mid: /a=mid:(\S+)/.exec(section)[1], payloadType: Number(payloadType) };
+}
 
 main(({ servers, relayOnly, media, muted, came, candidate }) => {
   const iceServers = servers.map(({ urls: [url], username, credential }) => {
@@ -24,7 +29,15 @@ main(({ servers, relayOnly, media, muted, came, candidate }) => {
     timer = setInterval(() => channel.isOpen() && channel.sendMessage("hello"), 200);
   };
   pc.onDataChannel(talk);
-  pc.onTrack(take);
+  const direction = media === "receive" ? "RecvOnly" : "SendRecv";
+  // A track has to name its SSRC, so that others know it without a mid in each packet.
+  const add = (kind, mid) => {
+    const line = kind === "audio" ? new ndc.Audio(mid, direction) : new ndc.Video(mid, direction);
+    if (kind === "audio") line.addOpusCodec(types.audio);
+    else line.addVP8Codec(types.video);
+    if (media !== "receive") line.addSSRC(kind === "audio" ? 11 : 22, "test", "stream", kind);
+    take(pc.addTrack(line));
+  };
   const described = (type) =>
     new Promise((resolve) => {
       pc.onLocalDescription((sdp) => resolve(sdp));
@@ -33,26 +46,18 @@ main(({ servers, relayOnly, media, muted, came, candidate }) => {
   pc.onLocalCandidate((c, mid) => candidate({ candidate: c.replace(/^a=/, ""), sdpMid: mid }));
   return {
     offer() {
-      const direction = media === "receive" ? "RecvOnly" : "SendRecv";
-      if (media !== "data") {
-        const audio = new ndc.Audio("audio", direction), video = new ndc.Video("video", direction);
-        audio.addOpusCodec(types.audio);
-        video.addVP8Codec(types.video);
-        if (media !== "receive") {
-          audio.addSSRC(11, "test", "stream", "sound");
-          video.addSSRC(22, "test", "stream", "pictures");
-        }
-        take(pc.addTrack(audio));
-        take(pc.addTrack(video));
-      }
+      if (media !== "data") for (const kind of ["audio", "video"]) add(kind, kind);
       if (media.includes("data")) talk(pc.createDataChannel("test"));
       return described("offer");
     },
     answer(sdp) {
-      types.audio = payloadType(sdp, "opus");
-      types.video = payloadType(sdp, "VP8");
+      for (const [kind, codec] of [["audio", "opus"], ["video", "VP8"]]) {
+        const line = offered(sdp, kind, codec);
+        if (!line || tracks[kind]) continue;
+        types[kind] = line.payloadType;
+        add(kind, line.mid);
+      }
       pc.setRemoteDescription(sdp, "offer");
-      if (media === "receive") Object.values(tracks).forEach((t) => t.setDirection?.("RecvOnly"));
       return described("answer");
     },
     answered: (sdp) => pc.setRemoteDescription(sdp, "answer"),

@@ -88,7 +88,10 @@ class Connection:
         done = self.loop.create_future()
         promise = Gst.Promise.new_with_change_func(lambda p: self.loop.call_soon_threadsafe(done.set_result, p))
         self.bin.emit(signal, *args, promise)
-        return (await done).get_reply()
+        reply = (await done).get_reply()
+        if reply is not None and reply.has_field("error"):
+            raise RuntimeError(f"{signal}: {reply.get_value('error').message}")
+        return reply
 
     async def local(self, kind):
         reply = await self.ask(f"create-{kind}", None)
