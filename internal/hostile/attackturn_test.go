@@ -211,9 +211,9 @@ var (
 	evenPair = attribute{stun.AttrEvenPort, []byte{0x80}}
 )
 
-// connect is a client with a credential.
-func (h *hostile) connect(user, pass string) (*client, error) {
-	conn, err := h.s.stream(hostileTCP, h.s.turn)
+// rawClient is a client with a credential.
+func (s *server) rawClient(ip, user, pass string) (*client, error) {
+	conn, err := s.stream(ip, s.turn)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (h *hostile) allocations(ctx context.Context, login func(i int) (user, pass
 		if err != nil {
 			return err
 		}
-		c, err := h.connect(user, pass)
+		c, err := h.s.rawClient(hostileTCP, user, pass)
 		if err != nil {
 			return err
 		}

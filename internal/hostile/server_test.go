@@ -47,11 +47,17 @@ const relayCalls = 60
 // server is the running program. It believes the PROXY protocol of loopback, so that its TCP clients have addresses of their
 // own, to which its bounds apply as they do outside.
 type server struct {
-	http, turn, admin string
-	log               *logBuffer
+	http, https, turn, admin string
+	log                      *logBuffer
 }
 
 func startServer(t *testing.T) *server {
+	t.Helper()
+	return startProgram(t, program, func(*exec.Cmd) {})
+}
+
+// startProgram runs a build of it with more settings, which prepare may change.
+func startProgram(t *testing.T, program string, prepare func(*exec.Cmd), settings ...string) *server {
 	t.Helper()
 	s := &server{turn: freeAddr(t), log: &logBuffer{}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -66,6 +72,8 @@ func startServer(t *testing.T) *server {
 		"DUET_HTTP_PROXY_PROTOCOL=127.0.0.0/8", "DUET_HTTP_PROXY_PROTOCOL_OPTIONAL=true",
 		"DUET_TURN_SECRET=" + turnSecret,
 	}
+	cmd.Env = append(cmd.Env, settings...)
+	prepare(cmd)
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -84,11 +92,15 @@ func startServer(t *testing.T) *server {
 			t.Logf("the server said last:\n%s", s.log.tail())
 		}
 	})
-	page, admin := regexp.MustCompile(`^  open +http://(\S+?)/?$`), regexp.MustCompile(`^  admin +http://(\S+)/metrics`)
+	page, admin := regexp.MustCompile(`^  open +(https?)://(\S+?)/?$`), regexp.MustCompile(`^  admin +http://(\S+)/metrics`)
 	lines := bufio.NewScanner(out)
 	for s.admin == "" && lines.Scan() {
 		if m := page.FindStringSubmatch(lines.Text()); m != nil {
-			s.http = strings.Replace(m[1], "localhost", "127.0.0.1", 1)
+			if at := strings.Replace(m[2], "localhost", "127.0.0.1", 1); m[1] == "https" {
+				s.https = at
+			} else {
+				s.http = at
+			}
 		}
 		if m := admin.FindStringSubmatch(lines.Text()); m != nil {
 			s.admin = m[1]
