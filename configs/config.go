@@ -61,9 +61,11 @@ type HTTP struct {
 	ACMEDomain string `yaml:"acme_domain"`
 	// Make a certificate at start. For development: browsers warn, and its fingerprint is printed to compare.
 	SelfSigned bool `yaml:"self_signed"`
-	// host:port for /metrics (Prometheus), /healthz and /debug/pprof. Keep it on loopback. "" switches it off.
+	// host:port for /metrics (Prometheus), /healthz, /debug/pprof and, from this machine, the end of a user's sessions. Keep
+	// it on loopback. "" switches it off.
 	AdminListen string `yaml:"admin_listen"`
-	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may.
+	// Pages of other origins that may use the signaling, such as https://app.example.org. Ours always may. On http.listen,
+	// within a private network, a name of the public DNS is ours only when it is here: any page could let its own point to us.
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// Pages of other origins that may show our page in a frame, such as https://app.example.org, and lead it by messages
 	// (web/README.md).

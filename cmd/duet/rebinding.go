@@ -36,7 +36,7 @@ func ourNames(cfg configs.Config) []string {
 func notRebound(h http.Handler, names []string, proxies forwarded.Proxies, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		talks := r.URL.Path == "/ws" || strings.HasPrefix(r.URL.Path, "/socket.io/") || strings.HasPrefix(r.URL.Path, "/api/")
-		if host := forwarded.Hostname(r.Host); talks && inside(forwarded.Remote(r)) && !proxied(r, proxies) && !unclaimable(host) &&
+		if host := forwarded.Hostname(r.Host); talks && neighbour(r) && !proxied(r, proxies) && !unclaimable(host) &&
 			!slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, strings.TrimSuffix(host, ".")) }) {
 			log.Warn("a name that is not known as ours: name its origin in http.allowed_origins, use TLS, or name the proxy in signaling.trusted_proxies",
 				"host", host[:min(len(host), 200)], "remote", r.RemoteAddr)
@@ -58,9 +58,19 @@ func proxied(r *http.Request, proxies forwarded.Proxies) bool {
 // carriers is the network within carriers' own, RFC 6598.
 var carriers = netip.MustParsePrefix("100.64.0.0/10")
 
-// inside says whether an address is of a network that not everybody can reach.
-func inside(ip netip.Addr) bool {
-	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || carriers.Contains(ip)
+// neighbour says whether a request comes from a network from which more can be reached than from everywhere: a private
+// one, or the one with public addresses (RFC 6177 gives it at most a /48) in which this machine is.
+func neighbour(r *http.Request) bool {
+	ip := forwarded.Remote(r)
+	if ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || carriers.Contains(ip) {
+		return true
+	}
+	at, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if at == nil || ip.Is4() {
+		return false
+	}
+	site, err := ip.Prefix(48)
+	return err == nil && site.Contains(at.AddrPort().Addr())
 }
 
 // unclaimable says whether nobody can have this host point where they like: an address, a name without a dot, or one

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -35,6 +37,7 @@ func TestNamesOfThePlainPort(t *testing.T) {
 		{"[fd00::5]:4000", "evil.example", "/ws", "", false},
 		{"[fe80::5%eth0]:4000", "evil.example", "/ws", "", false},
 		{"100.64.1.1:4000", "evil.example", "/ws", "", false},
+		{"[2001:db8:1:2::5]:4000", "evil.example", "/ws", "", false}, // a neighbour, by public addresses
 		{local, "evil.example:8080", "/ws", "", false},
 		{local, "evil.example:8080", "/socket.io/", "X-Forwarded-For", false}, // any page can say that
 		{lan, "evil.example", "/", "", true},
@@ -55,10 +58,11 @@ func TestNamesOfThePlainPort(t *testing.T) {
 		{local, "call.example.org", "/ws", "Forwarded", true},
 		{proxy, "call.example.org", "/socket.io/", "", true},
 		{public, "call.example.org", "/ws", "", true},
-		{"[2001:db8::9]:4000", "call.example.org", "/ws", "", true},
+		{"[2001:db8:2::9]:4000", "call.example.org", "/ws", "", true},
 	} {
 		r := httptest.NewRequest("GET", tt.path, nil)
 		r.RemoteAddr, r.Host = tt.from, tt.host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP("2001:db8:1::1"), Port: 8080}))
 		if tt.path == "/ws" {
 			r.Header.Set("Upgrade", "websocket")
 		}
