@@ -3,9 +3,16 @@ package main
 // A server that is killed: what its clients had said is neither done twice nor lost.
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestKilledServerDoesNothingTwice(t *testing.T) {
@@ -56,6 +63,69 @@ func TestKilledServerDoesNothingTwice(t *testing.T) {
 	for name, k := range map[string]*talker{"Ann": ann, "Bob": bob} {
 		if twice := k.told("error", "incomingCall", "callEnded"); twice != "" {
 			t.Errorf("%s was told %s", name, twice)
+		}
+	}
+}
+
+// TestKilledAtAnyMoment: a client has said a call, its end, a call, and so on in one breath when the server is killed. With
+// what it says again after the restart, everything was done: in the end the last call rings, at both, and no other.
+func TestKilledAtAnyMoment(t *testing.T) {
+	state := t.TempDir()
+	run := func() *server { return start(t, duet(t, []string{"DUET_STATE_DIR=" + state})) }
+	s := run()
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 10 {
+		name := func(who string) string { return fmt.Sprint(who, " ", round) }
+		ann := talk(t, s.page, `{"type":"join","username":"`+name("Ann")+`","features":["resume","presence-none"]}`)
+		bob := talk(t, s.page, `{"type":"join","username":"`+name("Bob")+`","features":["resume","presence-none"]}`)
+		for _, k := range []*talker{ann, bob} {
+			k.hears("welcome")
+		}
+		said := []string{`"type":"call","target":"` + name("Bob") + `"`, `"type":"endCall"`}
+		said = slices.Repeat(said, 3)[:5]       // within the pace of rings
+		heard := make(chan []map[string]any, 1) // as it comes: what is unread is lost with a server that had not read everything
+		go func() { heard <- ann.rest() }()
+		kill := time.AfterFunc(time.Duration(random.IntN(1500))*time.Microsecond, func() { s.cmd.Process.Signal(os.Kill) })
+		defer kill.Stop()
+		for i, text := range said {
+			ann.ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{%s,"seq":%d}`, text, i+1)) // it may be dead by now
+			time.Sleep(time.Duration(random.IntN(300)) * time.Microsecond)
+		}
+		s.cmd.Wait()
+		acked := 0.0
+		for _, m := range <-heard {
+			if n, is := m["ack"].(float64); is {
+				acked = max(acked, n)
+			}
+		}
+		bob.rest()
+
+		s = run()
+		bob = talk(t, s.page, `{"type":"resume","session":"`+bob.session+`"}`)
+		bob.hears("welcome")
+		ann = talk(t, s.page, `{"type":"resume","session":"`+ann.session+`"}`)
+		done := int(max(acked, ann.hears("welcome")["applied"].(float64)))
+		for i, text := range said[done:] {
+			ann.say(fmt.Sprintf(`{%s,"seq":%d}`, text, i+1))
+		}
+		ann.say(`{"type":"ping"}`)
+		ann.hears("pong")
+		for line := range strings.Lines(ann.told("error")) {
+			if !strings.Contains(line, `"no-such-call"`) { // the end of a call that Bob knew to be over
+				t.Errorf("round %d, %d of %d done: what was said again was refused: %s", round, done, len(said), line)
+			}
+		}
+		calls := map[string]string{}
+		for who, k := range map[string]*talker{"Ann": ann, "Bob": bob} {
+			again := talk(t, s.page, `{"type":"resume","session":"`+k.session+`"}`)
+			in, _ := again.hears("welcome")["call"].(map[string]any)
+			calls[who], _ = in["callId"].(string)
+			if in["phase"] != "ringing" {
+				t.Errorf("round %d, %d of %d done: %s is in %v", round, done, len(said), who, in)
+			}
+		}
+		if calls["Ann"] != calls["Bob"] {
+			t.Errorf("round %d: they are in different calls: %v", round, calls)
 		}
 	}
 }

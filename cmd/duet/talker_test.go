@@ -17,6 +17,8 @@ type talker struct {
 	t     *testing.T
 	ws    *websocket.Conn
 	heard strings.Builder // all that it was told
+
+	session string // the newest token
 }
 
 func talk(t *testing.T, page, join string) *talker {
@@ -39,23 +41,44 @@ func (k *talker) say(text string) {
 	}
 }
 
+// next is the next message; nil: the connection has ended.
+func (k *talker) next() map[string]any {
+	k.t.Helper()
+	_, data, err := k.ws.ReadMessage()
+	if err != nil {
+		return nil
+	}
+	k.heard.Write(append(data, '\n'))
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		k.t.Fatal(err)
+	}
+	if token, is := m["session"].(string); is {
+		k.session = token
+	}
+	return m
+}
+
 // hears waits for a message of a type.
 func (k *talker) hears(kind string) map[string]any {
 	k.t.Helper()
 	for {
-		_, data, err := k.ws.ReadMessage()
-		if err != nil {
-			k.t.Fatalf("no %s came: %v; heard %s", kind, err, k.heard.String())
-		}
-		k.heard.Write(append(data, '\n'))
-		var m map[string]any
-		if err := json.Unmarshal(data, &m); err != nil {
-			k.t.Fatal(err)
+		m := k.next()
+		if m == nil {
+			k.t.Fatalf("no %s came; heard %s", kind, k.heard.String())
 		}
 		if m["type"] == kind {
 			return m
 		}
 	}
+}
+
+// rest reads until the connection ends.
+func (k *talker) rest() (all []map[string]any) {
+	for m := k.next(); m != nil; m = k.next() {
+		all = append(all, m)
+	}
+	return all
 }
 
 // told are those of these types that were heard.
