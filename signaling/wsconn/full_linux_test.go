@@ -3,27 +3,44 @@ package wsconn
 // This file tests what happens when the socket takes no more, where writes do not block.
 
 import (
-	"errors"
 	"io"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"duet/internal/udp"
 	"duet/signaling/protocol"
 )
 
-// fill writes to the client, who does not read, until its socket takes no more.
+// fill writes to the client, who does not read, until its socket takes no more and nothing is on its way, so that no room comes
+// back; and then makes the socket smaller than what waits in it, since a probe of the window may still move a little.
 func fill(t *testing.T, c *Conn) {
 	t.Helper()
 	filler := [][]byte{make([]byte, 64<<10)}
-	for full := 0; full < 20; {
-		err := errors.New("not tried")
-		if fault := c.sock.raw.Write(func(fd uintptr) bool { _, err = udp.WriteStream(fd, filler); return true }); fault != nil {
-			t.Fatal(fault)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+		full := false
+		var fault error
+		if err := c.sock.raw.Write(func(fd uintptr) bool {
+			for taken := error(nil); taken == nil; {
+				_, taken = udp.WriteStream(fd, filler)
+			}
+			var info *unix.TCPInfo
+			if info, fault = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); fault == nil && info.Unacked == 0 && info.Notsent_bytes > 0 {
+				full = true
+				fault = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 1)
+			}
+			return true
+		}); err != nil || fault != nil {
+			t.Fatal(err, fault)
 		}
-		if err != nil {
-			full++
-			time.Sleep(5 * time.Millisecond) // the kernel moves what it has to the other side
+		if full {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the socket does not fill")
 		}
 	}
 }
