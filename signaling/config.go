@@ -44,9 +44,10 @@ type Config struct {
 	// Connections from one address (one /64 with IPv6). 0 means 1000, and no limit for loopback, where a proxy sits. As many
 	// users again may be between two connections; of more, those end who have been away longest.
 	MaxConnectionsPerIP int `yaml:"max_connections_per_ip"`
-	// Least time between two user lists to a client that does not know deltas; 1s when only a status is new.
+	// Least time between two user lists to a client that does not know deltas; when only a status is new 1s to 5s, by the
+	// list's length.
 	ListInterval time.Duration `yaml:"list_interval"`
-	// Least time between two presence deltas; it grows to 100ms for each 1000 users who get them.
+	// Least time between two presence deltas; it grows to 125ms for each 1000 users who get them.
 	PresenceInterval time.Duration `yaml:"presence_interval"`
 	// Over how long the connections of a large server are spread when it ends; small ones end at once.
 	DrainTime time.Duration `yaml:"drain_time"`

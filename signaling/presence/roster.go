@@ -262,8 +262,9 @@ func (r *Roster) Detach(w *Watcher) {
 
 // toldLocked notes that a plain client gets a list.
 func (r *Roster) toldLocked(w *Watcher, size int, now time.Time) {
-	wait := max(r.listEvery, time.Duration(size)*time.Second/bytesToOne)
-	w.soon, w.late = now.Add(wait), now.Add(max(wait, changeEvery))
+	every := time.Duration(size) * time.Second
+	wait := max(r.listEvery, every/bytesToOne)
+	w.soon, w.late = now.Add(wait), now.Add(max(wait, changeEvery, min(every/statusToOne, statusWithin)))
 	r.spendLocked(size, now)
 }
 

@@ -10,12 +10,14 @@ import (
 )
 
 const (
-	bytesToOne      = 1 << 20   // of lists to one client in a second
-	bytesInAll      = 100 << 20 // of lists and changes to all together: with thousands of clients the intervals grow
+	bytesToOne      = 1 << 20         // of lists to one client in a second, and
+	statusToOne     = 16 << 10        // of those in which only a status is new, but
+	statusWithin    = 5 * time.Second // is soon enough for any
+	bytesInAll      = 100 << 20       // of lists and changes to all together: with thousands of clients the intervals grow
 	burst           = 250 * time.Millisecond
 	pause           = 20 * time.Millisecond
-	deltasPerSecond = 10000 // to all clients together: with more than 1,000 of them the interval grows
-	walkAtOnce      = 256   // watchers, without giving the lock to somebody else
+	deltasPerSecond = 8000 // to all clients together: with more than 800 of them the interval grows
+	walkAtOnce      = 256  // watchers, without giving the lock to somebody else
 )
 
 // teller is what the goroutine that tells has for itself.
