@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	collectPause = 4 * time.Second // between two collections, unless
+	collectPause = 8 * time.Second // between two collections, unless
 	collectAt    = 32 << 20        // so much garbage is there
 	leastHeap    = 4 << 20         // nothing is known to be in use before the first collection
 	tidyAt       = 8 << 20         // a calm server gives back what so much garbage took

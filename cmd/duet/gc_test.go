@@ -13,11 +13,11 @@ func TestGCPercent(t *testing.T) {
 		want        int
 	}{
 		{"idle", 0, 4 << 20, 50},
-		{"before the first collection", 1 << 20, 0, 100},
-		{"little garbage", 1 << 20, 8 << 20, 50},
-		{"not so little", 2 << 20, 8 << 20, 100},
+		{"before the first collection", 1 << 19, 0, 100},
+		{"little garbage", 1 << 19, 8 << 20, 50},
+		{"not so little", 1 << 20, 8 << 20, 100},
 		{"busy and small", 10 << 20, 8 << 20, 400},
-		{"some garbage", 5 << 20, 8 << 20, 250},
+		{"some garbage", 2 << 20, 8 << 20, 200},
 		{"busy and large", 100 << 20, 200 << 20, 100},
 	} {
 		if got := gcPercent(c.made, c.inUse); got != c.want {
