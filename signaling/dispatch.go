@@ -36,9 +36,10 @@ func (h *Hub) receive(c *conn, data []byte) { h.take(c, data, nil) }
 // take takes a message: data, or else an event of Socket.IO.
 func (h *Hub) take(c *conn, data []byte, e *socketio.Event) {
 	m := messages.Get().(*message)
-	m.wait = c.limited()
+	now := time.Now()
+	m.wait = c.limited(now)
 	h.read(m, data, e)
-	h.do(func(st *step) {
+	h.doAt(now, func(st *step) {
 		st.reader, st.asker, st.asked = c, c, m.Header
 		st.handle(c, m)
 	})
@@ -144,8 +145,7 @@ func (s *session) count(hd *protocol.Header, why protocol.Refusal) (repeated boo
 
 // limited takes one frame from the budgets of the user and of the address, and
 // says how long to wait when one is spent.
-func (c *conn) limited() time.Duration {
-	now := time.Now()
+func (c *conn) limited(now time.Time) time.Duration {
 	wait := spend(c.limit, now)
 	if wait == 0 {
 		wait = spend(c.budget, now)
@@ -159,7 +159,7 @@ func (c *conn) limited() time.Duration {
 // mayControl reports whether a ping or pong is within the budgets. One that is
 // not gets no answer, but counts like a message.
 func (c *conn) mayControl() bool {
-	if c.limited() == 0 {
+	if c.limited(time.Now()) == 0 {
 		return true
 	}
 	c.overRate()
@@ -250,7 +250,8 @@ func (st *step) dispatch(c *conn, m *message) protocol.Refusal {
 	case protocol.ICEServersRequest:
 		st.send(s, protocol.ICEServersMessage{ICE: st.iceServers(s)})
 	default:
-		st.apply(call.Received{From: &s.User, Msg: req})
+		st.received = call.Received{From: &s.User, Msg: req}
+		st.apply(&st.received)
 	}
 	return protocol.OK
 }

@@ -4,6 +4,7 @@ package signaling
 // period and keeps what has been sent until the client acknowledges it.
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -70,7 +71,7 @@ func (st *step) send(s *session, m protocol.Message) {
 	}
 	o = append(o, '}')
 	st.scratch = o
-	f := protocol.Frame{Data: append(make([]byte, 0, len(o)), o...), Size: len(o)}
+	f := protocol.Frame{Data: bytes.Clone(o), Size: len(o)}
 	if numbered {
 		f.Seq = s.sentSeq
 	}

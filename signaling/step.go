@@ -24,7 +24,8 @@ type step struct {
 	asker  *conn           // who hears of a refusal, or of a fault of ours; nil: nobody
 	asked  protocol.Header // the message that is refused then
 
-	events   []call.Event // to be taken through the rules
+	received call.Received // room for the event of a message
+	events   []call.Event  // to be taken through the rules
 	stepping bool
 	dirty    []*session // their tokens are older than their state
 
@@ -48,9 +49,12 @@ var steps = sync.Pool{New: func() any { return new(step) }}
 // becomes an error at the asker in place of the end of everybody's calls, tokens
 // are renewed, and what must not be done under the lock is done after it. Nobody
 // who calls it may hold a lock.
-func (h *Hub) do(act func(*step)) {
+func (h *Hub) do(act func(*step)) { h.doAt(time.Now(), act) }
+
+// doAt is do for whoever has just looked at the clock.
+func (h *Hub) doAt(now time.Time, act func(*step)) {
 	st := steps.Get().(*step)
-	st.Hub, st.now = h, time.Now()
+	st.Hub, st.now = h, now
 	st.locked(act)
 	st.finish()
 }

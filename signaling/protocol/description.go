@@ -41,7 +41,7 @@ func PublicFamily(a netip.Addr) Families {
 
 // note takes in one candidate line.
 func (a *Addresses) note(line []byte) {
-	ip, kind := candidateAddress(line)
+	ip, text, kind := candidateAddress(line)
 	a.Any = a.Any || len(line) > 0
 	if !ip.IsValid() {
 		return
@@ -49,7 +49,7 @@ func (a *Addresses) note(line []byte) {
 	if string(kind) == "srflx" || string(kind) == "prflx" {
 		a.Public |= PublicFamily(ip)
 	}
-	if text := ip.String(); len(a.IPs) < maxAddresses && !slices.Contains(a.IPs, text) {
+	if len(a.IPs) < maxAddresses && !slices.Contains(a.IPs, text) {
 		a.IPs = append(a.IPs, text)
 	}
 }
@@ -131,10 +131,10 @@ func lines(raw []byte, each func(line []byte)) (length int) {
 
 // candidateAddress reads the address and the type of an RFC 8839 candidate line;
 // the address is not valid for a host name (mDNS) or anything else.
-func candidateAddress(line []byte) (ip netip.Addr, kind []byte) {
+func candidateAddress(line []byte) (ip netip.Addr, text string, kind []byte) {
 	line = bytes.TrimPrefix(line, []byte("a="))
 	if !bytes.HasPrefix(line, []byte("candidate:")) {
-		return ip, nil
+		return ip, "", nil
 	}
 	for n, from := 0, 0; from < len(line); {
 		end := from
@@ -147,14 +147,17 @@ func candidateAddress(line []byte) (ip netip.Addr, kind []byte) {
 		}
 		switch n++; n {
 		case 5:
-			addr, err := netip.ParseAddr(string(field))
+			text = string(field)
+			addr, err := netip.ParseAddr(text)
 			if err != nil {
-				return ip, nil
+				return ip, "", nil
 			}
-			ip = addr.Unmap().WithZone("")
+			if ip = addr.Unmap().WithZone(""); !addr.Is4() { // which has one spelling
+				text = ip.String()
+			}
 		case 8: // behind "typ"
-			return ip, field
+			return ip, text, field
 		}
 	}
-	return ip, nil
+	return ip, text, nil
 }

@@ -29,10 +29,21 @@ func Parse(frame []byte, into Fields) (Header, Fields, Refusal) {
 	if !valid {
 		return h, nil, BadJSON
 	}
-	h.Type, h.Number = typeName(into.get("type"))
-	h.Ref = echo(into.get("ref"))
-	seq, ack := into.get("seq"), into.get("ack")
-	if h.Ref == nil {
+	var typ, ref, seq, ack []byte
+	for i := 0; i < len(into); i += 1 + into[i].inner {
+		switch m := &into[i]; string(m.key) {
+		case "type":
+			typ = m.value
+		case "ref":
+			ref = m.value
+		case "seq":
+			seq = m.value
+		case "ack":
+			ack = m.value
+		}
+	}
+	h.Type, h.Number = typeName(typ)
+	if h.Ref = echo(ref); h.Ref == nil {
 		h.Ref = echo(seq)
 	}
 	h.HasSeq = seq != nil
@@ -45,7 +56,7 @@ func Parse(frame []byte, into Fields) (Header, Fields, Refusal) {
 		h.Ack, ackOK = counter(ack)
 	}
 	h.BadSeq = !seqOK || !ackOK
-	if raw := into.get("type"); raw == nil || raw[0] != '"' {
+	if typ == nil || typ[0] != '"' {
 		return h, into, BadMessage.Because("type must be a string")
 	}
 	return h, into, OK
