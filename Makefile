@@ -23,7 +23,7 @@ bench-turn: ## this TURN server and coturn in turns: CPU, latency, memory, ratio
 bench-relay: ## this relay and Janus's VideoCall in turns: CPU, latency, memory, ratios (ROUNDS=3 CALLS=20)
 	@internal/bench/relay/compare.sh
 
-bench-signaling: ## joins, calls, churn and memory at thousands of users; BASE=older duet compares, with a Node server too (ROUNDS=3 USERS=20000 ONLINE=5000)
+bench-signaling: ## joins, calls, churn and memory at thousands of users; BASE=older duet compares, with a Node server too; SOCKETIO=1 over Socket.IO (ROUNDS=3 USERS=20000 ONLINE=5000)
 	@internal/bench/signaling/measure.sh
 
 bench-hostile: ## each attack beside 20 honest calls and 1,000 users: what is lost, and latency against the quiet time

@@ -67,6 +67,7 @@ func benchCommand(args []string, stdout io.Writer) error {
 		o := benchsignaling.DefaultOptions()
 		flags.StringVar(&o.URL, "url", "ws://127.0.0.1:8080/ws", "the server, ws://host:port/ws")
 		flags.BoolVar(&o.SocketIO, "socketio", false, "the users come by Socket.IO over WebSockets, and do not roam")
+		flags.BoolVar(&o.Polling, "polling", false, "the users come by Socket.IO, polling, and are only idle")
 		flags.IntVar(&o.Users, "users", o.Users, "users who join")
 		flags.StringVar(&o.Presence, "presence", o.Presence, "what they hear of each other: delta, list (plain clients) or none")
 		flags.IntVar(&o.Joins, "joins", o.Joins, "joins under way at a time")

@@ -3,12 +3,13 @@
 # Environment: ROUNDS (3), USERS (20000, for the memory; fewer where a process may open fewer files), ONLINE (5000 with
 # presence deltas: storm, calls, churn, roaming), PLAIN (5000 with user lists), PAIRS (400 users for the cost of a call
 # set-up alone), VERBOSE=1 (every run's output).
-# BASE=path of an older duet compares instead: this server, that one, and a usual Node server (node/, whose packages are
-# installed when they are missing; NODE=0 leaves it out) run in turns, and the ratios are printed.
+# BASE=path of an older duet compares instead: this server, that one, and usual Node servers (node/, whose packages are
+# installed when they are missing; NODE=0 leaves them out) run in turns, and the ratios are printed. SOCKETIO=1 does so over
+# Socket.IO: this server by both ways, Node's socket.io, and the memory for idle users (IO_USERS=2000) of each.
 . "$(dirname "$0")/../lib.sh"
 
-users=${USERS:-20000} online=${ONLINE:-5000} plain=${PLAIN:-5000} pairs=${PAIRS:-400}
-number "$users" "$online" "$plain" "$pairs"
+users=${USERS:-20000} io_users=${IO_USERS:-2000} online=${ONLINE:-5000} plain=${PLAIN:-5000} pairs=${PAIRS:-400}
+number "$users" "$io_users" "$online" "$plain" "$pairs"
 ulimit -n "$(ulimit -Hn)"
 files=$(ulimit -n)
 if [ "$files" != unlimited ] && [ "$users" -gt $((files - 200)) ]; then
@@ -30,8 +31,8 @@ END
 # measure NAME FLAGS... runs the engine against a fresh server; the server is $server, ours without.
 measure() {
 	local name=$1; shift
-	if [ "${server:-}" = node ]; then
-		PORT=$port start node "$here/node/server.js"
+	if [[ ${server:-} == *.js ]]; then
+		PORT=$port start node "$here/node/$server"
 	else
 		start "${server:-$duet}" serve -config "$out/duet.yaml"
 	fi
@@ -44,13 +45,42 @@ idle=(-presence none -settle 10s -call-time 0 -churn-time 0 -roam-time 0)
 setups=(-users "$pairs" -presence list -churn-time 0 -roam-time 0)
 comings=(-settle 2s -call-time 0 -roam-time 0)
 
+packages() { [ "${NODE:-1}" = 0 ] || [ -d "$here/node/node_modules/socket.io" ] || (cd "$here/node" && npm ci --no-audit --no-fund >/dev/null); }
+
+if [ -n "${SOCKETIO:-}" ]; then
+	packages
+	for ((round = 1; round <= rounds; round++)); do
+		echo "round $round"
+		server= measure ws.calls "${setups[@]}"
+		for which in ours node; do
+			case $which in ours) server= ;; node) server=socketio.js ;; esac
+			[ $which != node ] || [ "${NODE:-1}" != 0 ] || continue
+			measure $which.calls "${setups[@]}" -socketio
+			measure $which.memory -users "$io_users" "${idle[@]}" -settle 40s -socketio # two pings
+			measure $which.polling -users "$io_users" "${idle[@]}" -settle 40s -polling
+		done
+	done
+	sed -n 's/^machine *//p' "$out/run"
+	echo "medians (smallest to largest), Socket.IO here, the other, and the ratio"
+	echo "the other is /ws"
+	compare setupcpu %.3f ours.calls ws.calls "CPU s for 1,000 set-ups, $pairs plain users"
+	compare p50 %.0f ours.calls ws.calls "latency p50, µs, of these"
+	[ "${NODE:-1}" != 0 ] || exit
+	echo "the other is node $(node --version) with socket.io"
+	compare setupcpu %.3f ours.calls node.calls "CPU s for 1,000 set-ups, $pairs plain users"
+	compare p50 %.0f ours.calls node.calls "latency p50, µs, of these"
+	compare kib %.2f ours.memory node.memory "KiB for each of $io_users idle users"
+	compare kib %.2f ours.polling node.polling "KiB for each of as many who poll"
+	exit
+fi
+
 if [ -n "${BASE:-}" ]; then
 	"$BASE" version >/dev/null || die "BASE=$BASE is no duet"
-	[ "${NODE:-1}" = 0 ] || [ -d "$here/node/node_modules/ws" ] || (cd "$here/node" && npm ci --no-audit --no-fund >/dev/null)
+	packages
 	for ((round = 1; round <= rounds; round++)); do
 		echo "round $round"
 		for which in ours base node; do
-			case $which in ours) server= ;; base) server=$BASE ;; node) server=node ;; esac
+			case $which in ours) server= ;; base) server=$BASE ;; node) server=server.js ;; esac
 			[ $which != node ] || [ "${NODE:-1}" != 0 ] || continue
 			measure $which.calls "${setups[@]}"
 			[ $which != node ] || continue

@@ -148,6 +148,11 @@ func (w *world) churn(ctx context.Context, p *printer) error {
 
 // close leaves for good.
 func (w *world) close(u *user) {
+	if w.o.Polling { // its poll waits, so nothing can be said on this connection
+		u.stream.Close()
+		u.stage = away
+		return
+	}
 	if w.o.SocketIO {
 		u.stream.Write(appendFrame(nil, opText, []byte("41")))
 	}

@@ -27,6 +27,7 @@ import (
 type Options struct {
 	URL      string // ws://host:port/ws; TLS is not spoken here
 	SocketIO bool   // the users come by Socket.IO, over WebSockets; they do not roam
+	Polling  bool   // by Socket.IO, polling; they do nothing but be idle
 	Users    int
 	Presence string        // "delta" as our own clients, "list" as plain clients, "none"
 	Joins    int           // joins under way at a time
@@ -111,7 +112,10 @@ func Run(ctx context.Context, o Options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.SocketIO {
+	if o.Polling {
+		o.SocketIO, o.CallTime, o.ChurnTime = true, 0, 0
+		to.path = "/socket.io/?EIO=4&transport=polling"
+	} else if o.SocketIO {
 		to.path = "/socket.io/?EIO=4&transport=websocket"
 	}
 	process := bench.Process{PID: o.PID}

@@ -77,6 +77,21 @@ func TestRunMeasuresEveryPhase(t *testing.T) {
 	}
 }
 
+// TestRunPolls: users who poll see each other, and are idle.
+func TestRunPolls(t *testing.T) {
+	o := DefaultOptions()
+	o.URL, o.PID, o.Polling, o.Presence = start(t), os.Getpid(), true, "list"
+	o.Users, o.Joins, o.Settle = 40, 8, 300*time.Millisecond
+	var out bytes.Buffer
+	if err := Run(t.Context(), o, &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	got := benchtest.Results(t, out.String())
+	if _, called := got["setups"]; got["users"] != 40 || got["settled"] <= 0 || called {
+		t.Errorf("got %v\n%s", got, &out)
+	}
+}
+
 func TestRunSaysWhatIsWrong(t *testing.T) {
 	url := start(t)
 	tests := []struct {

@@ -1,8 +1,11 @@
 package signaling
 
-// This file speaks Socket.IO over a WebSocket as far as these clients must.
+// This file speaks Socket.IO as far as these clients must.
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // appendEvent writes a message as an event.
 func appendEvent(b []byte, typ, body string) []byte {
@@ -15,20 +18,20 @@ func appendEvent(b []byte, typ, body string) []byte {
 
 // packet takes a packet, and returns the message of one that is an event.
 func (w *world) packet(u *user, b []byte) []byte {
-	answer := ""
 	switch {
 	case bytes.HasPrefix(b, []byte("0{")):
-		answer = "40"
+		var opened struct{ SID string }
+		if err := json.Unmarshal(b[1:], &opened); err != nil {
+			w.fail(err)
+		}
+		u.sid = opened.SID
+		w.sendPacket(u, []byte("40"))
 	case bytes.HasPrefix(b, []byte("40{")):
 		w.enter(u)
 	case string(b) == "2":
-		answer = "3"
+		w.sendPacket(u, []byte("3"))
 	case bytes.HasPrefix(b, []byte(`42["`)):
 		return message(b)
-	}
-	if answer != "" {
-		w.frame = appendFrame(w.frame[:0], opText, []byte(answer))
-		u.stream.Write(w.frame)
 	}
 	return nil
 }

@@ -36,8 +36,10 @@ type user struct {
 	id, session string
 	seq, ack    uint64
 	resuming    bool
-	view        set // who this user believes is here
-	wrong       int // how many it is wrong about
+	sid         string // of a session of Engine.IO
+	post        []byte // packets that wait for a request
+	view        set    // who this user believes is here
+	wrong       int    // how many it is wrong about
 
 	call *call
 }
@@ -66,7 +68,12 @@ func (w *world) dial(u *user) error {
 		return err
 	}
 	u.stream, u.stage, u.in, u.parts, u.since = st, connecting, nil, nil, time.Now()
-	st.Write(upgrade(w.to))
+	if w.o.Polling {
+		u.sid, u.post = "", nil
+		w.ask(u)
+	} else {
+		st.Write(upgrade(w.to))
+	}
 	return nil
 }
 
@@ -80,8 +87,7 @@ func (u *user) drop() {
 func (w *world) send(u *user, typ, body string) {
 	if w.o.SocketIO {
 		w.scratch = appendEvent(w.scratch[:0], typ, body)
-		w.frame = appendFrame(w.frame[:0], opText, w.scratch)
-		u.stream.Write(w.frame)
+		w.sendPacket(u, w.scratch)
 		return
 	}
 	b := append(w.scratch[:0], `{"type":"`...)
@@ -132,8 +138,12 @@ func (w *world) on(ev bench.StreamEvent) {
 		if u.stage != away {
 			w.fail(fmt.Errorf("user %d lost its connection while %s: %w", u.index, [...]string{"away", "connecting", "upgrading", "entering", "here"}[u.stage], ev.Err))
 		}
+	case ev.Data == nil && w.o.Polling:
+		u.stage = entering
 	case ev.Data == nil:
 		u.stage = upgrading
+	case w.o.Polling:
+		w.polled(u, ev.Data, ev.At)
 	default:
 		w.data(u, ev.Data, ev.At)
 	}
