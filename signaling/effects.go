@@ -13,10 +13,7 @@ import (
 
 // Deliver implements [call.Carrier].
 func (st *step) Deliver(e call.Deliver) {
-	s := st.sessions[e.To.ID]
-	if s == nil {
-		return
-	}
+	s := e.To.Session.(*session)
 	if over, is := e.Msg.(protocol.CallEndedMessage); is && s.unring(over.CallID) {
 		return // of a call that this client has not heard of
 	}

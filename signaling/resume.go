@@ -18,6 +18,7 @@ import (
 
 func (h *Hub) newSession(id, name string, f protocol.Features, limit *rate.Limiter) *session {
 	s := &session{limit: limit, epoch: newEpoch(), kept: &h.absent.kept}
+	s.Session = s
 	s.ID, s.Name, s.Key, s.Features = id, name, protocol.FoldName(name), f
 	h.sessions[id] = s
 	h.machine.Add(&s.User)

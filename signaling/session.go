@@ -61,7 +61,8 @@ func (st *step) send(s *session, m protocol.Message) {
 	if s.ended {
 		return
 	}
-	o := m.Append(st.scratch[:0])
+	room := protocol.NewRoom()
+	o := m.Append(room.Text[:0])
 	numbered := s.keeps()
 	if numbered {
 		s.sentSeq++
@@ -70,10 +71,12 @@ func (st *step) send(s *session, m protocol.Message) {
 		o = o.Uint("seq", s.sentSeq).Uint("ack", s.recvSeq)
 	}
 	o = append(o, '}')
-	st.scratch = o
-	f := protocol.Frame{Data: bytes.Clone(o), Size: len(o)}
+	room.Text = o
+	f := protocol.Frame{Data: o, Size: len(o), Room: room}
 	if numbered {
 		f.Seq = s.sentSeq
+		f.Data, f.Room = bytes.Clone(o), nil // it is kept
+		room.GiveBack()
 	}
 	if in, is := m.(protocol.IncomingCallMessage); is {
 		f.Rings = in.CallID

@@ -32,7 +32,6 @@ type step struct {
 	pending  []*conn // have something to be written
 	records  []record
 	evidence []*call.Call // to be gathered
-	scratch  []byte
 }
 
 // record is a line of the log.
@@ -119,7 +118,7 @@ func (st *step) reset() {
 	clear(st.evidence)
 	*st = step{
 		events: st.events[:0], dirty: st.dirty[:0], pending: st.pending[:0],
-		records: st.records[:0], evidence: st.evidence[:0], scratch: st.scratch[:0],
+		records: st.records[:0], evidence: st.evidence[:0],
 	}
 }
 

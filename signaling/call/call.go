@@ -11,6 +11,7 @@ import (
 // User is somebody as the rules see them.
 type User struct {
 	ID, Name, Key   string // Key is the folded name
+	Session         any    // whose user this is; the rules do not look at it
 	looks           string // the name's skeleton
 	Features        protocol.Features
 	AwaitingRestore bool // made from the other party's token after a restart; nobody has come for it

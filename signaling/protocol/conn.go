@@ -3,7 +3,10 @@ package protocol
 // This file says what a connection is to the hub, whatever it is made of: a WebSocket (wsconn) or another kind. Frames go
 // down by Conn, and what comes up is told to a Receiver.
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Conn is one client's connection. Its methods may be called by anybody at any time, with any lock held but for Flush, and
 // none of them waits for the client. Every implementation keeps this:
@@ -79,6 +82,24 @@ type Frame struct {
 	Size  int    // what it counts for the bound in bytes; 0 for what the client did not cause
 	Seq   uint64 // its number, for kinds of connections that write it beside Data; 0: none
 	Rings string // the call whose incomingCall this is
+	Room  *Room  // in which Data lies, if it is this frame's alone
+}
+
+// Room is memory for the text of one frame. Whoever has written or copied that gives it back; one that is lost is garbage.
+type Room struct{ Text []byte }
+
+const roomSize = 4 << 10
+
+var rooms = sync.Pool{New: func() any { return &Room{make([]byte, 0, 512)} }}
+
+// NewRoom returns room that is empty.
+func NewRoom() *Room { return rooms.Get().(*Room) }
+
+// GiveBack ends the use of a room; nil is none.
+func (r *Room) GiveBack() {
+	if r != nil && cap(r.Text) <= roomSize {
+		rooms.Put(r)
+	}
 }
 
 // Close codes: those of RFC 6455 section 7.4.1 that are used, and our own.

@@ -60,6 +60,7 @@ func (o *outgoing) add(f *frame, encode func(b []byte, f *protocol.Frame) (aroun
 	o.copies = append(o.copies, head...)
 	if len(data) < directWrite {
 		o.copies = append(o.copies, data...)
+		f.Room.GiveBack()
 	} else {
 		o.cut()
 		o.parts = append(o.parts, data)
