@@ -5,6 +5,7 @@ import { CODES, Duet, DuetError, LocalMedia, OwnMedia, type Call, type Code, typ
 export async function everything(stream: MediaStream, video: HTMLVideoElement): Promise<void> {
   const duet = new Duet({ url: "https://call.example.org/", media: stream });
   const self: { id: string; username: string } = await duet.join("Ann", "token");
+  await duet.join("Ann", async () => (await fetch("/token")).text());
   duet.on("users", (users) => users.forEach((user: User) => console.log(self.id, user.username, user.status satisfies "available" | "ringing" | "busy")));
   duet.on("kept", (kept: Kept | null) => kept && void duet.resume(kept));
   const undo: () => void = duet.on("call", follow);

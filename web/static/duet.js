@@ -9,6 +9,7 @@ import { OwnMedia } from "./own.js";
 import { USER_ID } from "./protocol.js";
 import { Roster } from "./roster.js";
 import { Socket } from "./socket.js";
+import { Token } from "./token.js";
 
 /** @import { ClientMessage, Role, ServerMessage, Welcome } from "./protocol.js" */
 /** @import { CallOptions, Inside } from "./call.js" */
@@ -30,6 +31,7 @@ import { Socket } from "./socket.js";
 /** @typedef {import("./simulate.js").Simulation} Simulation */
 /** @typedef {import("./socket.js").Kept} Kept */
 /** @typedef {import("./socket.js").SocketState} SocketState */
+/** @typedef {import("./token.js").TokenFunction} TokenFunction */
 
 export { CODES, DuetError, LocalMedia, OwnMedia };
 
@@ -67,6 +69,8 @@ export class Duet extends Emitter {
   /** Whether this browser can make calls at all. */
   able;
   #outside;
+  /** @type {Token | null} */
+  #token = null;
   #lasting;
   /** Devices that are open during calls; null: what is sent is the caller's affair. @type {LocalMedia | null} */
   #ours;
@@ -133,21 +137,31 @@ export class Duet extends Emitter {
   }
 
   /**
-   * Comes in. Lost connections are found again from then on, until leave() or the event `closed`. Rejects with a DuetError.
+   * Comes in. Lost connections are found again from then on, until leave() or the event `closed`. Rejects with a DuetError, or as
+   * the caller's own function does.
    * @param {string} username
-   * @param {string} [token] where the operator wants one
+   * @param {string | TokenFunction} [token] where the operator wants one; a function is asked again before it expires
    */
   async join(username, token) {
     this.#watch();
-    await this.#socket.join(username, token);
+    const given = typeof token === "function" ? await this.#invite(token) : token;
+    await this.#socket.join(username, given);
     return this.self;
   }
 
-  /** Goes on where a page that is gone has been, in its call too; joins where that is no more possible. @param {Kept} kept @param {string} [token] */
+  /** Goes on where a page that is gone has been, in its call too; joins where that is no more possible. @param {Kept} kept @param {string | TokenFunction} [token] */
   async resume(kept, token) {
     this.#watch();
-    await this.#socket.resume(kept, token);
+    const given = typeof token === "function" ? await this.#invite(token) : token;
+    await this.#socket.resume(kept, given);
     return this.self;
+  }
+
+  /** @param {TokenFunction} ask */
+  #invite(ask) {
+    this.#token?.close();
+    this.#token = new Token(ask, (token) => void this.renewToken(token));
+    return this.#token.first();
   }
 
   /** Shows the server a newer token of the same user, before the one of join() expires and ends the session. @param {string} token */
@@ -338,6 +352,7 @@ export class Duet extends Emitter {
   #closed(code) {
     clearTimeout(this.#credentials);
     this.#undo();
+    this.#token?.close();
     this.#inside?.end("lost");
     this.#roster.clear();
     this.#welcome = null;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { Call } from "../static/call.js";
 import { CODES, Duet, DuetError, OwnMedia } from "../static/duet.js";
 import { Socket } from "../static/socket.js";
-import { fakeNetwork, fakeTime, fakeWebRTC, now, settle, welcome } from "./fakes.js";
+import { advance, fakeNetwork, fakeTime, fakeWebRTC, now, settle, welcome } from "./fakes.js";
 
 const BOB = { id: "u_BBBBBBBBBBBBBBBBBBBBBB", username: "bob", status: "available" };
 
@@ -92,6 +92,25 @@ test("every code that a server knows has its words", () => {
 
 test("join gives us ourselves", async () => {
   assert.deepEqual(await online(), { id: "u_AAAAAAAAAAAAAAAAAAAAAA", username: "alice" });
+});
+
+test("a token function is asked before joining, and what it gives later is shown to the server", async () => {
+  const jwt = (n) => `x.${Buffer.from(JSON.stringify({ exp: Math.floor(Date.now() / 1_000) + 100, n })).toString("base64url")}.x`;
+  let n = 0;
+  const joining = duet.join("alice", async () => jwt(++n));
+  await settle();
+  net.newest().accept();
+  assert.equal(last("join").token, jwt(1));
+  net.newest().say(welcome());
+  await joining;
+  for (let seconds = 0; seconds < 90; seconds++) {
+    await advance(1_000, 1_000);
+    if (net.newest().sent.length === 0) net.newest().accept();
+    if (last("resume")) break;
+    net.newest().say({ type: "pong" });
+  }
+  assert.deepEqual([n, last("resume").token.split(".")[1]], [2, jwt(2).split(".")[1]]);
+  await assert.rejects(duet.join("alice", () => Promise.reject(new Error("no"))), { message: "no" });
 });
 
 test("a page that goes leaves, one that may come back does not, nor does one whose session is to last", async () => {
