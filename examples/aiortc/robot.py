@@ -14,25 +14,30 @@ from aiortc.sdp import candidate_from_sdp
 # aiortc before 1.5 gives two header extensions one id, and browsers refuse such offers.
 HEADER_EXTENSIONS["audio"][1].id = 3
 
+KEY = re.compile("a=fingerprint:(.*)")  # by which a connection is known
+# The connections that are of no more use after a message.
+ENDS = {"relayReady": [""], "relayStop": ["relay"], "relayFailed": ["relay"], "callEnded": ["", "relay"]}
 
-def key_of(description):
-    return re.search("a=fingerprint:(.*)", description["sdp"])[1]
+
+def candidate_of(init):
+    candidate = candidate_from_sdp(init["candidate"].split(":", 1)[1])
+    candidate.sdpMid, candidate.sdpMLineIndex = init.get("sdpMid"), init.get("sdpMLineIndex")
+    return candidate
 
 
 class Robot:
     def __init__(self, ws, relays, whom):
         self.ws, self.relays, self.whom = ws, relays, whom
         self.pcs = {"": None, "relay": None}  # to the other party, and to the server
+        self.early = {"": [], "relay": []}  # candidates whose description has not come
         self.came = {"audio": 0, "video": 0}  # decoded frames
-        self.ice, self.theirs = [], None  # and the key of the other party's connection
-        self.tasks = []  # so that they are not collected
+        self.ice, self.theirs, self.tasks = [], None, []  # theirs: the key of the other party's connection
 
     async def send(self, **message):
         await self.ws.send(json.dumps(message))
 
     def connect(self, to):
-        servers = [RTCIceServer(**s) for s in self.ice] if to == "" else []
-        pc = self.pcs[to] = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        pc = self.pcs[to] = RTCPeerConnection(RTCConfiguration([] if to else [RTCIceServer(**s) for s in self.ice]))
         pc.addTrack(AudioStreamTrack())
         pc.addTrack(VideoStreamTrack())
         pc.on("track", lambda track: self.tasks.append(asyncio.ensure_future(self.count(track))))
@@ -52,16 +57,11 @@ class Robot:
         await self.send(type="offer", target=to, offer=vars(pc.localDescription))
 
     async def answer(self, offer):
-        self.theirs = key_of(offer)
+        self.theirs = KEY.search(offer["sdp"])[1]
         pc = self.pcs[""] or self.connect("")
         await pc.setRemoteDescription(RTCSessionDescription(**offer))
         await pc.setLocalDescription(await pc.createAnswer())
         await self.send(type="answer", answer=vars(pc.localDescription))
-
-    async def add_candidate(self, pc, init):
-        candidate = candidate_from_sdp(init["candidate"].split(":", 1)[1])
-        candidate.sdpMid, candidate.sdpMLineIndex = init.get("sdpMid"), init.get("sdpMLineIndex")
-        await pc.addIceCandidate(candidate)
 
     async def drop(self, *which):
         for to in which:
@@ -80,23 +80,23 @@ class Robot:
         elif kind == "callAnswered" and m["accepted"]:
             await (self.send(type="relayRequest", reason="user") if self.relays else self.offer(""))
         elif kind == "offer":  # the first, or a later one: for the same connection, unless its key is another
-            if self.theirs != key_of(m["offer"]):
+            if self.theirs != KEY.search(m["offer"]["sdp"])[1]:
                 await self.drop("")
             await self.answer(m["offer"])
         elif kind == "answer" and self.pcs[source]:
-            self.theirs = self.theirs if source else key_of(m["answer"])
+            self.theirs = self.theirs if source else KEY.search(m["answer"]["sdp"])[1]
             await self.pcs[source].setRemoteDescription(RTCSessionDescription(**m["answer"]))
-        elif kind == "iceCandidate" and self.pcs[source] and (m["candidate"] or {}).get("candidate"):
-            await self.add_candidate(self.pcs[source], m["candidate"])
+        elif kind == "iceCandidate" and (m["candidate"] or {}).get("candidate"):
+            self.early[source].append(candidate_of(m["candidate"]))
         elif kind == "relayStart" and self.relays:
             await self.drop("relay")
             await self.offer("relay")
-        elif kind == "relayReady":
-            await self.drop("")
-        elif kind in ("relayStop", "relayFailed"):
-            await self.drop("relay")
         elif kind == "callEnded":
-            await self.drop("", "relay")
+            self.early = {"": [], "relay": []}
+        await self.drop(*ENDS.get(kind, ()))
+        pc = self.pcs[source]
+        while pc and pc.remoteDescription and self.early[source]:
+            await pc.addIceCandidate(self.early[source].pop(0))
         if "reason" in m or kind == "error":
             print(kind, m.get("reason", ""), m.get("message", ""), flush=True)
 

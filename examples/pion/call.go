@@ -3,7 +3,6 @@
 package main
 
 import (
-	"strings"
 	"sync/atomic"
 
 	"github.com/pion/webrtc/v4"
@@ -17,7 +16,8 @@ type robot struct {
 	out         chan fields
 	ice         []webrtc.ICEServer
 	pcs         map[string]*webrtc.PeerConnection
-	theirs      string // the key of the other party's connection
+	theirs      string                               // the key of the other party's connection
+	early       map[string][]webrtc.ICECandidateInit // before their description
 	sound, film *webrtc.TrackLocalStaticSample
 	came        [3]atomic.Int64 // packets, by webrtc.RTPCodecType
 }
@@ -50,25 +50,21 @@ func (r *robot) tell(to string, d webrtc.SessionDescription, err error) {
 	r.pcs[to].SetLocalDescription(d)
 }
 
+// take sets the other side's description, and adds the candidates that came before it.
+func (r *robot) take(from string, d webrtc.SessionDescription) bool {
+	err := r.pcs[from].SetRemoteDescription(d)
+	for _, c := range r.early[from] {
+		r.pcs[from].AddICECandidate(c)
+	}
+	delete(r.early, from)
+	return err == nil
+}
+
 func (r *robot) drop(to string) {
 	if pc := r.pcs[to]; pc != nil {
 		pc.Close()
 		delete(r.pcs, to)
 	}
-}
-
-func keyOf(d webrtc.SessionDescription) string {
-	_, rest, _ := strings.Cut(d.SDP, "a=fingerprint:")
-	key, _, _ := strings.Cut(rest, "\r\n")
-	return key
-}
-
-type message struct {
-	Type, SenderID, Reason, Message string
-	Accepted                        bool
-	ICEServers                      []webrtc.ICEServer
-	Offer, Answer                   webrtc.SessionDescription
-	Candidate                       *webrtc.ICECandidateInit
 }
 
 func (r *robot) handle(m message) {
@@ -93,7 +89,7 @@ func (r *robot) handle(m message) {
 		if pc == nil {
 			pc = r.connect("")
 		}
-		if err := pc.SetRemoteDescription(m.Offer); err == nil {
+		if r.take("", m.Offer) {
 			d, err := pc.CreateAnswer(nil)
 			r.tell("", d, err)
 		}
@@ -101,9 +97,11 @@ func (r *robot) handle(m message) {
 		if from == "" {
 			r.theirs = keyOf(m.Answer)
 		}
-		pc.SetRemoteDescription(m.Answer)
-	case m.Type == "iceCandidate" && pc != nil && m.Candidate != nil:
+		r.take(from, m.Answer)
+	case m.Type == "iceCandidate" && m.Candidate != nil && pc != nil && pc.RemoteDescription() != nil:
 		pc.AddICECandidate(*m.Candidate)
+	case m.Type == "iceCandidate" && m.Candidate != nil:
+		r.early[from] = append(r.early[from], *m.Candidate)
 	case m.Type == "relayStart" && r.relays:
 		r.drop("relay")
 		d, err := r.connect("relay").CreateOffer(nil)
@@ -115,5 +113,6 @@ func (r *robot) handle(m message) {
 	case m.Type == "callEnded":
 		r.drop("")
 		r.drop("relay")
+		clear(r.early)
 	}
 }

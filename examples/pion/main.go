@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -32,6 +33,7 @@ func main() {
 	r := &robot{
 		out:   make(chan fields, 100),
 		pcs:   make(map[string]*webrtc.PeerConnection),
+		early: make(map[string][]webrtc.ICECandidateInit),
 		sound: track(webrtc.MimeTypeOpus), film: track(webrtc.MimeTypeVP8),
 	}
 	if len(args) > 0 && args[0] == "-relay" {
@@ -67,6 +69,21 @@ func main() {
 		}
 		r.handle(m)
 	}
+}
+
+func keyOf(d webrtc.SessionDescription) string {
+	_, rest, _ := strings.Cut(d.SDP, "a=fingerprint:")
+	key, _, _ := strings.Cut(rest, "\r\n")
+	return key
+}
+
+// message has the fields that a robot reads.
+type message struct {
+	Type, SenderID, Reason, Message string
+	Accepted                        bool
+	ICEServers                      []webrtc.ICEServer
+	Offer, Answer                   webrtc.SessionDescription
+	Candidate                       *webrtc.ICECandidateInit
 }
 
 func track(codec string) *webrtc.TrackLocalStaticSample {

@@ -13,6 +13,7 @@ const whom = rest[relays ? 1 : 0];
 // The connection to the other party, "", and the one to the server, "relay", while there is use for them.
 const pcs = { "": null, relay: null };
 let theirs; // the key of the other party's connection
+const early = { "": [], relay: [] }; // candidates whose description has not come
 const came = { audio: 0, video: 0 }; // packets
 let iceServers = [];
 
@@ -21,6 +22,8 @@ const send = (message) => ws.send(JSON.stringify(message));
 const sound = new MediaStreamTrack({ kind: "audio" });
 const film = new MediaStreamTrack({ kind: "video" });
 
+// The connections that are of no more use after a message.
+const ends = { relayReady: [""], relayStop: ["relay"], relayFailed: ["relay"], callEnded: ["", "relay"] };
 const keyOf = ({ sdp }) => /a=fingerprint:(.*)/.exec(sdp)[1];
 // werift wants one URL for each server.
 const single = (servers) => servers.flatMap(({ urls, ...rest }) => [urls].flat().map((urls) => ({ urls, ...rest })));
@@ -79,22 +82,16 @@ async function on(m) {
       await pcs[from]?.setRemoteDescription(m.answer);
       break;
     case "iceCandidate":
-      if (m.candidate) await pcs[from]?.addIceCandidate(m.candidate);
+      if (m.candidate) early[from].push(m.candidate);
       break;
     case "relayStart":
       if (relays) await drop("relay").then(() => offer("relay"));
       break;
-    case "relayReady":
-      await drop("");
-      break;
-    case "relayStop":
-    case "relayFailed":
-      await drop("relay");
-      break;
     case "callEnded":
-      await Promise.all([drop(""), drop("relay")]);
-      break;
+      [early[""], early.relay] = [[], []];
   }
+  for (const to of ends[m.type] ?? []) await drop(to);
+  if (pcs[from]?.remoteDescription) for (const c of early[from].splice(0)) await pcs[from].addIceCandidate(c);
   if (m.reason || m.type === "error") console.log(m.type, m.reason ?? "", m.message ?? "");
 }
 

@@ -42,7 +42,7 @@ func columns(t testing.TB) []column {
 		{name: "node-datachannel", version: "0.33.4, libdatachannel 0.24.5", command: []string{"node", "ndc.mjs"}, quick: true, cannot: map[string]string{
 			"TURN over TCP": noTCP, "TURN over TLS": noTCP, "address changes": noRestart + " (it refuses the offer)",
 		}},
-		{name: "@roamhq/wrtc", version: "0.10.0, libwebrtc", command: []string{"node", "wrtc.mjs"}, cannot: map[string]string{
+		{name: "wrtc", version: "@roamhq/wrtc 0.10.0, libwebrtc", command: []string{"node", "wrtc.mjs"}, cannot: map[string]string{
 			"TURN over TLS": "it trusts no certificate authority of one's own",
 		}},
 		{name: "simple-peer", version: "9.11.1, on @roamhq/wrtc", command: []string{"node", "simplepeer.mjs"}, cannot: map[string]string{

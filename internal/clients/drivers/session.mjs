@@ -22,6 +22,7 @@ export function drive(connect, { url, name, options, WebSocket, say }) {
   const came = { audio: 0, video: 0, data: 0 };
   const muted = { audio: options.media === "receive", video: options.media === "receive" };
   const pcs = { "": null, relay: null };
+  const early = { "": [], relay: [] }; // candidates that came before the description that they belong to
   let theirs; // the key of the other side's connection
   let servers = [];
   let last = Promise.resolve();
@@ -47,9 +48,15 @@ export function drive(connect, { url, name, options, WebSocket, say }) {
   };
   const begin = async () => {
     await drop("", "relay");
+    early[""] = [];
+    early.relay = [];
     Object.assign(status, { call: "accepted", ended: "", peer: { audio: true, video: true } });
   };
-  const from = (m) => pcs[m.senderId === "relay" ? "relay" : ""];
+  const from = (m) => (m.senderId === "relay" ? "relay" : "");
+  const described = async (to) => {
+    pcs[to].described = true;
+    for (const c of early[to].splice(0)) await pcs[to].candidate(c);
+  };
   const on = {
     welcome(m) {
       servers = m.iceServers;
@@ -68,12 +75,21 @@ export function drive(connect, { url, name, options, WebSocket, say }) {
       if (pcs[""] && theirs !== keyOf(m.offer.sdp)) await drop(""); // it begins anew
       theirs = keyOf(m.offer.sdp);
       send({ type: "answer", answer: { type: "answer", sdp: await (pcs[""] ?? open("")).answer(m.offer.sdp) } });
+      await described("");
     },
-    answer(m) {
-      if (m.senderId !== "relay") theirs = keyOf(m.answer.sdp);
-      return from(m)?.answered(m.answer.sdp);
+    async answer(m) {
+      const to = from(m);
+      if (to === "") theirs = keyOf(m.answer.sdp);
+      if (!pcs[to]) return;
+      await pcs[to].answered(m.answer.sdp);
+      await described(to);
     },
-    iceCandidate: (m) => m.candidate?.candidate && from(m)?.candidate(m.candidate),
+    iceCandidate(m) {
+      const to = from(m);
+      if (!m.candidate?.candidate) return;
+      if (pcs[to]?.described) return pcs[to].candidate(m.candidate);
+      early[to].push(m.candidate);
+    },
     mediaStateChange: (m) => void (status.peer = { audio: m.audio, video: m.video }),
     callEnded: (m) => over(m.reason),
     async relayStart() {

@@ -34,6 +34,7 @@ class Session:
         self.came = {"audio": 0, "video": 0, "data": 0}
         self.muted = {"audio": False, "video": False}
         self.pcs = {"": None, "relay": None}
+        self.early = {"": [], "relay": []}  # candidates that came before the description that they belong to
         self.theirs = None  # the key of the other side's connection
         self.servers = []
         self.work = asyncio.Queue()  # one thing after another
@@ -63,10 +64,18 @@ class Session:
 
     async def begin(self):
         await self.drop("", "relay")
+        self.early = {"": [], "relay": []}
         self.status.update(call="accepted", ended="", peer={"audio": True, "video": True})
 
+    async def described(self, to):
+        self.pcs[to].described = True
+        early, self.early[to] = self.early[to], []
+        for init in early:
+            await self.pcs[to].candidate(init)
+
     async def on(self, m):
-        kind, pc = m["type"], self.pcs["relay" if m.get("senderId") == "relay" else ""]
+        kind, source = m["type"], "relay" if m.get("senderId") == "relay" else ""
+        pc = self.pcs[source]
         if kind == "welcome":
             self.servers = m["iceServers"]
             self.status["joined"] = True
@@ -85,12 +94,17 @@ class Session:
             self.theirs = key_of(m["offer"]["sdp"])
             sdp = await (self.pcs[""] or self.open("")).answer(m["offer"]["sdp"])
             await self.send(type="answer", answer={"type": "answer", "sdp": sdp})
+            await self.described("")
         elif kind == "answer" and pc:
             if m["senderId"] != "relay":
                 self.theirs = key_of(m["answer"]["sdp"])
             await pc.answered(m["answer"]["sdp"])
-        elif kind == "iceCandidate" and pc and m["candidate"] and m["candidate"].get("candidate"):
-            await pc.candidate(m["candidate"])
+            await self.described(source)
+        elif kind == "iceCandidate" and m["candidate"] and m["candidate"].get("candidate"):
+            if getattr(pc, "described", False):
+                await pc.candidate(m["candidate"])
+            else:
+                self.early[source].append(m["candidate"])
         elif kind == "mediaStateChange":
             self.status["peer"] = {"audio": m["audio"], "video": m["video"]}
         elif kind == "callEnded":

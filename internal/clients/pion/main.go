@@ -23,7 +23,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	s := &session{options: o, out: make(chan fields, 1000), pcs: map[string]*connection{}}
+	s := &session{options: o, out: make(chan fields, 1000), pcs: map[string]*connection{}, early: map[string][]webrtc.ICECandidateInit{}}
 	s.status.Call, s.status.Peer = "none", media{true, true}
 	do := make(chan func())
 	join := fields{"type": "join", "username": name}

@@ -16,8 +16,9 @@ type session struct {
 	options options
 	out     chan fields
 	servers []webrtc.ICEServer
-	theirs  string                 // the key of the other side's connection
-	pcs     map[string]*connection // "" to the other party, "relay" to the server
+	theirs  string                               // the key of the other side's connection
+	pcs     map[string]*connection               // "" to the other party, "relay" to the server
+	early   map[string][]webrtc.ICECandidateInit // that came before the description that they belong to
 	status  struct {
 		Joined bool   `json:"joined"`
 		Call   string `json:"call"`
@@ -79,6 +80,7 @@ func (s *session) over(reason string) {
 
 func (s *session) begin() {
 	s.drop("", "relay")
+	clear(s.early)
 	s.status.Call, s.status.Ended, s.status.Peer = "accepted", "", media{true, true}
 }
 
@@ -144,7 +146,7 @@ func (s *session) answer(offer webrtc.SessionDescription) error {
 			}
 		}
 	}
-	if err := c.pc.SetRemoteDescription(offer); err != nil {
+	if err := s.described("", offer); err != nil {
 		return err
 	}
 	d, err := c.pc.CreateAnswer(nil)
@@ -153,6 +155,22 @@ func (s *session) answer(offer webrtc.SessionDescription) error {
 	}
 	s.send("answer", fields{"answer": d})
 	return c.pc.SetLocalDescription(d)
+}
+
+// described sets the other side's description, and adds the candidates that came before it.
+func (s *session) described(from string, d webrtc.SessionDescription) error {
+	c := s.pcs[from]
+	if err := c.pc.SetRemoteDescription(d); err != nil {
+		return err
+	}
+	early := s.early[from]
+	delete(s.early, from)
+	for _, candidate := range early {
+		if err := c.pc.AddICECandidate(candidate); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *session) on(m message) error {
@@ -184,11 +202,15 @@ func (s *session) on(m message) error {
 			s.theirs = keyOf(m.Answer.SDP)
 		}
 		if c != nil {
-			return c.pc.SetRemoteDescription(m.Answer)
+			return s.described(from, m.Answer)
 		}
 	case "iceCandidate":
-		if c != nil && m.Candidate != nil {
+		switch {
+		case m.Candidate == nil:
+		case c != nil && c.pc.RemoteDescription() != nil:
 			return c.pc.AddICECandidate(*m.Candidate)
+		default:
+			s.early[from] = append(s.early[from], *m.Candidate)
 		}
 	case "mediaStateChange":
 		s.status.Peer = media{m.Audio, m.Video}
