@@ -10,7 +10,8 @@ import (
 // Config says who may join: everybody, or holders of a JSON Web Token.
 type Config struct {
 	// Who may join: open (everybody, with any free name), or holders of a JSON Web Token: hs256, rs256, jwks. The token
-	// carries sub and exp; a claim name is the user's name, whatever the client asks for. Clients send it as join.token.
+	// carries sub and exp, 30 s after which the session ends; a claim name is the user's name, whatever the client asks
+	// for. Clients send it as join.token.
 	Mode string `yaml:"mode"`
 	// The shared key of mode hs256, at least 32 bytes.
 	Secret string `yaml:"secret" secret:"true"`

@@ -79,7 +79,7 @@ func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 		b = &budget{
 			limit: rate.NewLimiter(l.rate*addressFactor, min(l.burst, 1<<24)*addressFactor),
 			rings: rate.NewLimiter(ringsPerSecond, ringBurst),
-			joins: rate.NewLimiter(joinsPerSecond, joinBurst),
+			joins: rate.NewLimiter(rate.Limit(max(joinsPerSecond, l.PerAddress(ip)/50)), max(joinBurst, l.PerAddress(ip)/2)),
 		}
 		l.budgets[peraddr.Of(ip)] = b
 	}
@@ -91,7 +91,7 @@ func (l *Limits) Enter(ip netip.Addr) (messages *rate.Limiter, status int) {
 const ringsPerSecond, ringBurst = 100, 500
 
 // The joins of one address: an office that comes in one morning, but nobody who takes all plausible names, or has
-// everybody told all the time of who came and went.
+// everybody told all the time of who came and went. Where more may connect from one address, more may join.
 const joinsPerSecond, joinBurst = 20, 500
 
 // MayRing reports whether an address may place one more call, and counts it. There is no bound on loopback.

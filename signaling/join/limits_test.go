@@ -42,6 +42,16 @@ func TestJoinsAndRingsOfAnAddress(t *testing.T) {
 				t.Errorf("%s of %s: %d after a second, want %d", c.what, one, n, c.perSecond)
 			}
 		}
+		wide := NewLimits(1e6, 100_000, 100, 1000)
+		ip := netip.MustParseAddr("203.0.113.9")
+		wide.Enter(ip)
+		joined := 0
+		for joined < 60_000 && wide.MayJoin(ip, now) == 0 {
+			joined++
+		}
+		if joined != 50_000 {
+			t.Errorf("%d joins at once where 100,000 may connect", joined)
+		}
 		if loop := netip.MustParseAddr("127.0.0.1"); !c.may(loop, now) {
 			t.Errorf("no %s on loopback", c.what)
 		}
