@@ -20,7 +20,12 @@
     }
   }
   // The page makes connections in frames of its own, too: they count with the page's.
-  const above = window.parent !== window && window.parent.__duet
+  let above
+  try {
+    above = window.parent !== window && window.parent.__duet
+  } catch {
+    // Around it is a page of another origin, which makes none.
+  }
   window.RTCPeerConnection = (above || { watching }).watching(Native)
   if (above) return
 

@@ -26,7 +26,7 @@ export class Ringer {
     const shook = this.#playing === "incoming";
     this.#playing = pattern;
     clearInterval(this.#timer);
-    if (shook) globalThis.navigator?.vibrate?.(0);
+    if (shook) shaken(0);
     if (!pattern) return;
     this.#audio.wake();
     this.#begin();
@@ -42,7 +42,7 @@ export class Ringer {
 
   /** @param {{notes: number[][], loud: number, shake: number[]}} pattern */
   #ring({ notes, loud, shake }) {
-    if (shake.length) globalThis.navigator?.vibrate?.(shake);
+    if (shake.length) shaken(shake);
     const { context } = this.#audio;
     if (!context || context.state !== "running") return; // notes would pile up and sound at once later
     for (const [after, pitch, length] of notes) {
@@ -58,4 +58,10 @@ export class Ringer {
       note.stop(at + length);
     }
   }
+}
+
+/** Browsers complain where the user has not touched the page yet. @param {number | number[]} pattern */
+function shaken(pattern) {
+  const { navigator } = globalThis;
+  if (navigator?.userActivation?.hasBeenActive !== false) navigator?.vibrate?.(pattern);
 }
