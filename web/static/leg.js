@@ -81,9 +81,11 @@ export class Leg {
     return up && ((!expects.audio && !expects.video) || now - this.connectedSince > MUTE);
   }
 
-  /** This machine's addresses as this leg knows them. */
+  /** This machine's addresses as this leg knows them; while a restart has gathered none, those from before. */
   get hosts() {
-    return this.madeWith.length ? this.madeWith : this.peer.hosts;
+    const { hosts } = this.peer;
+    if (hosts.length) this.madeWith = hosts;
+    return this.madeWith;
   }
 
   /** Since when it has been carrying without a pause. */

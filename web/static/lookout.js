@@ -9,26 +9,26 @@ export class Lookout {
   #legs;
   #anew;
   #fresh;
-  #now;
   /** @type {Promise<boolean> | null} */
   #looking = null;
+  #again = false; // asked for while one looks: that may be about what was before
   #lookedAt = -Infinity;
   #wait = 0;
 
   /**
-   * @param {{legs: import("./legs.js").Legs, anew: (leg: Leg) => void, now: () => number, look?: typeof fresh}} options
+   * @param {{legs: import("./legs.js").Legs, anew: (leg: Leg) => void, look?: typeof fresh}} options
    *   anew: puts a new leg in the place of this one, where its counterpart knows of that
    */
-  constructor({ legs, anew, now, look = fresh }) {
+  constructor({ legs, anew, look = fresh }) {
     this.#legs = legs;
     this.#anew = anew;
-    this.#now = now;
     this.#fresh = look;
   }
 
   /** Looks, and has the legs begun anew that were made with addresses of which none is left. Tells whether there were any. */
   moved() {
-    return (this.#looking ??= this.#look().finally(() => (this.#looking = null)));
+    this.#again = true;
+    return (this.#looking ??= this.#lookAll().finally(() => (this.#looking = null)));
   }
 
   /**
@@ -38,12 +38,21 @@ export class Lookout {
   due({ flow }, now) {
     if (flow.looks === 0) this.#wait = TIMES.look;
     if (flow.looks < 2 || !flow.endedWithMedia || now - flow.packetAt < TIMES.hush || now - this.#lookedAt < this.#wait) return false;
+    this.#lookedAt = now;
     this.#wait *= 2;
     return true;
   }
 
+  async #lookAll() {
+    let moved = false;
+    while (this.#again) {
+      this.#again = false;
+      moved = (await this.#look()) || moved;
+    }
+    return moved;
+  }
+
   async #look() {
-    this.#lookedAt = this.#now();
     let place = this.#fresh();
     if (!place) return false;
     const addresses = await place.addresses;

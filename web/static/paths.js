@@ -87,7 +87,7 @@ export class Paths extends Emitter {
     const known = () => this.#current?.known(this.#current.expects(this.#theirs), now()) ?? 0;
     this.#legs = new Legs({ iceServers, tracks, force, transport, turn: () => this.#terms.turn, known, send, RTCPeerConnection: ctor, now });
     this.#succession = new Succession({ legs: this.#legs, recovery: this.#recovery, begin: (name) => this.#begin(name), now });
-    this.#lookout = new Lookout({ legs: this.#legs, anew: (leg) => this.#moved(leg), look, now });
+    this.#lookout = new Lookout({ legs: this.#legs, anew: (leg) => this.#moved(leg), look });
     this.#shown.on("tracks", (tracks) => this.emit("tracks", tracks));
     this.#probe = new Probe({ legs: this.#legs, shown: this.#shown, terms: this.#terms, recovery: this.#recovery, force, plain: () => this.#plain, begin: () => this.#goDirect(), now });
     this.#shown.on("still", (still) => this.emit("still", still));

@@ -40,6 +40,26 @@ test("none of its addresses is left: the leg is begun anew at once, beside the o
   assert.equal(place.ended, 2, "each place ends with its leg");
 });
 
+test("a change in two steps: what is asked for during a look is looked at once more", async () => {
+  const { pc, place } = await called([WIFI, MOBILE]);
+  void paths.networkChanged();
+  void paths.networkChanged();
+  place.at = [MOBILE];
+  await settle();
+  assert.deepEqual([place.looks.length, web.peers.length, pc.restarts], [2, 2, 0]);
+});
+
+test("the same after a restart that has gathered nothing yet", async () => {
+  const { pc, place } = await called([WIFI, MOBILE]);
+  void paths.networkChanged();
+  await settle();
+  assert.equal(pc.restarts, 1);
+  place.at = [MOBILE];
+  void paths.networkChanged();
+  await settle();
+  assert.equal(web.peers.length, 2);
+});
+
 for (const [name, at] of [["another came beside it", [WIFI, MOBILE]], ["none is seen", []]]) {
   test(`${name}: a restart is enough`, async () => {
     const { pc, place } = await called(at);
