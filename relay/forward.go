@@ -1,6 +1,6 @@
 package relay
 
-// The ordinary path: pion opens and seals the packets, the translator renames them in between.
+// pion's path: pion opens and seals the packets, the translator renames them in between.
 
 import (
 	"bytes"

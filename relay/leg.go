@@ -274,7 +274,7 @@ func (l *leg) up() {
 // The paths a leg can have.
 const (
 	pathPlane = "plane"
-	pathPion  = "ordinary"
+	pathPion  = "pion"
 )
 
 // onPlane puts the leg on the plane, or says why that cannot be.

@@ -37,7 +37,7 @@ func paths(s *Server, call string) string {
 }
 
 // When this fails after an upgrade of pion, its hooks have gone silent (or speak another DTLS): every call would take the
-// ordinary path, at four times the cost, and nobody would notice but the metric. See plane.Keys.
+// pion's path, at four times the cost, and nobody would notice but the metric. See plane.Keys.
 func TestUDPLegsAreOnThePlane(t *testing.T) {
 	s := start(t, nil)
 	a, b, _ := pair(t, s, clientOptions{})
@@ -50,7 +50,7 @@ func TestUDPLegsAreOnThePlane(t *testing.T) {
 	}
 }
 
-// Without keys a leg takes the ordinary path, and everything else is the same.
+// Without keys a leg takes pion's path, and everything else is the same.
 func TestSilentHooks(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	var logged lines
@@ -59,14 +59,14 @@ func TestSilentHooks(t *testing.T) {
 	a, b, e := pair(t, s, clientOptions{})
 	talk(t, a, b)
 	until(t, "ready", func() bool { return e.has("ready") })
-	if got := paths(s, "c_1"); got != "ordinary ordinary" {
+	if got := paths(s, "c_1"); got != "pion pion" {
 		t.Errorf("paths %q", got)
 	}
-	want := "# HELP duet_relay_legs Connected legs, by the path that carries them.\n# TYPE duet_relay_legs gauge\nduet_relay_legs{path=\"ordinary\"} 2\n"
+	want := "# HELP duet_relay_legs Connected legs, by the path that carries them.\n# TYPE duet_relay_legs gauge\nduet_relay_legs{path=\"pion\"} 2\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "duet_relay_legs"); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(logged.text(), "path=ordinary") || !strings.Contains(logged.text(), "no usable keys") {
+	if !strings.Contains(logged.text(), "path=pion") || !strings.Contains(logged.text(), "no usable keys") {
 		t.Errorf("the log does not say why:\n%s", logged.text())
 	}
 	s.Mute("c_1", "alice", "video", false)
@@ -154,7 +154,7 @@ func TestMixedPaths(t *testing.T) {
 	connect(t, a, b)
 	talk(t, a, b)
 	until(t, "ready", func() bool { return e.has("ready") })
-	if got := paths(s, "c_1"); got != "plane ordinary" && got != "ordinary plane" {
+	if got := paths(s, "c_1"); got != "plane pion" && got != "pion plane" {
 		t.Errorf("paths %q", got)
 	}
 	for _, c := range []*client{a, b} {

@@ -25,7 +25,7 @@ func TestMediaBothWays(t *testing.T) {
 			talk(t, a, b)
 			until(t, "ready", func() bool { return e.has("ready") })
 			for party, want := range map[string]bool{"alice": true, "bob": true, "carol": false, "": false} {
-				if got := s.Reached("c_1", party); got != want {
+				if got := s.Connected("c_1", party); got != want {
 					t.Errorf("%q has a connected leg: %v", party, got)
 				}
 			}
@@ -36,7 +36,7 @@ func TestMediaBothWays(t *testing.T) {
 				}
 			}
 			s.Close("c_1") // and goleak sees to it that nothing stays
-			if s.Reached("c_1", "alice") {
+			if s.Connected("c_1", "alice") {
 				t.Error("a closed call has legs")
 			}
 		})

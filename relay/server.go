@@ -273,8 +273,8 @@ func (s *Server) Mute(call, user, kind string, on bool) {
 	}
 }
 
-// Reached says whether a user's leg is connected.
-func (s *Server) Reached(call, user string) bool {
+// Connected says whether a user's leg is connected.
+func (s *Server) Connected(call, user string) bool {
 	r := s.room(call)
 	return r != nil && r.reached(user)
 }

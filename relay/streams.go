@@ -1,6 +1,6 @@
 package relay
 
-// What pion keeps of a leg's streams on the ordinary path, bounded: it makes a stream for each SSRC that it hears, or hears
+// What pion keeps of a leg's streams on its own path, bounded: it makes a stream for each SSRC that it hears, or hears
 // of, and keeps it with what came for as long as the leg lives.
 
 import (

@@ -26,7 +26,7 @@ func (h *Hub) gatherEvidence(c *call.Call) {
 		if h.turn != nil {
 			x.Allocations, x.PeerDataSeen, x.Refusals = h.turn.UserStatus(p.ID)
 		}
-		x.Leg = h.relay != nil && h.relay.Reached(c.ID, p.ID)
+		x.Leg = h.relay != nil && h.relay.Connected(c.ID, p.ID)
 	}
 	h.do(func(st *step) {
 		for side, p := range c.Party {

@@ -51,8 +51,8 @@ type Relay interface {
 	// Mute says whether a kind (audio, video, screen) that party sends is on;
 	// what is off is not forwarded.
 	Mute(call, party, kind string, on bool)
-	// Reached says whether party's leg is connected.
-	Reached(call, party string) bool
+	// Connected says whether party's leg is connected.
+	Connected(call, party string) bool
 	// Announced are the addresses to which legs are told to send.
 	Announced() []netip.Addr
 	Close(call string)

@@ -86,7 +86,7 @@ func (n *neighbour) Candidate(call, party, json string) error {
 }
 func (n *neighbour) Mute(call, party, kind string, on bool) { n.note("mute %s %s %v", party, kind, on) }
 func (n *neighbour) Close(call string)                      { n.note("close") }
-func (n *neighbour) Reached(call, party string) bool        { return n.legs[party] }
+func (n *neighbour) Connected(call, party string) bool      { return n.legs[party] }
 func (n *neighbour) Announced() []netip.Addr                { return n.announced }
 
 // ledger is TURN's half: its Candidate has another form.

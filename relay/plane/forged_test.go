@@ -1,6 +1,6 @@
 package plane
 
-// What must leave nothing behind: forged packets, early ones, and those of too many sources.
+// What must leave nothing behind: forged packets, those before a leg is decided, and those of too many sources.
 
 // Packets that do not authenticate.
 
@@ -61,9 +61,9 @@ func TestEarlyMedia(t *testing.T) {
 	c := &peer{t: t, plane: p, conn: socket(t)}
 	c.port = p.NewPort(p.NewCall(), 0, func() { t.Error("an undecided leg was heard") })
 	t.Cleanup(c.port.Close)
-	c.port.Expect("early")
-	c.confirm(c.conn, "early")
+	c.port.Expect("undecided")
+	c.confirm(c.conn, "undecided")
 	c.seal = b.seal
 	c.send(c.sealed(1, 96, 1, key))
-	dropped(t, p, DropEarly, 1)
+	dropped(t, p, DropUndecided, 1)
 }

@@ -24,7 +24,7 @@ import (
 // replayWindow is how many packets back a late one may come (RFC 3711, 3.3.2); also what the numbering remembers.
 const replayWindow = window
 
-// ErrNoKeys: the hooks said nothing, or something that is not understood. The leg belongs to the ordinary path.
+// ErrNoKeys: the hooks said nothing, or something that is not understood. The leg belongs to pion's path.
 var ErrNoKeys = errors.New("no usable keys")
 
 // Keys listens to one DTLS handshake in which we are the server. It is handed to pion twice: as the writer of its key log

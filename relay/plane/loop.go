@@ -136,7 +136,7 @@ func (w *worker) media(b []byte, from netip.AddrPort, now time.Duration) {
 			w.packet(c, b, now)
 		}
 	default:
-		p.drop(DropEarly)
+		p.drop(DropUndecided)
 	}
 }
 

@@ -40,7 +40,7 @@ type Drop uint8
 const (
 	DropStranger    Drop = iota // a Binding request for no ufrag of ours, or nothing that belongs here
 	DropUnconfirmed             // media from an address that ICE has not confirmed
-	DropEarly                   // media before the leg was decided
+	DropUndecided               // media before the leg was decided
 	DropForged                  // did not authenticate, or was seen before
 	DropQueue                   // a queue was full
 	DropSocket                  // the kernel took no more
@@ -52,7 +52,7 @@ const (
 )
 
 func (d Drop) String() string {
-	return [...]string{"stranger", "unconfirmed", "early", "forged", "queue", "socket", "oversize", "bypass", "sources", "kernel", "?"}[min(d, Drops)]
+	return [...]string{"stranger", "unconfirmed", "undecided", "forged", "queue", "socket", "oversize", "bypass", "sources", "kernel", "?"}[min(d, Drops)]
 }
 
 // Stats are a Plane's counters.
