@@ -13,7 +13,10 @@ import (
 
 // Deliver implements [call.Carrier].
 func (st *step) Deliver(e call.Deliver) {
-	s := e.To.Session.(*session)
+	s, is := e.To.Session.(*session)
+	if !is {
+		return // the echo user
+	}
 	if over, is := e.Msg.(protocol.CallEndedMessage); is && s.unring(over.CallID) {
 		return // of a call that this client has not heard of
 	}

@@ -44,7 +44,11 @@ func (n *neighbour) take() string {
 
 func (n *neighbour) Mode() (string, time.Duration) { return n.mode, 3 * time.Second }
 func (n *neighbour) Reserve(call string, users [2]string, from [2]netip.Addr, tell func(event, user, detail string)) error {
-	n.note("open")
+	if users[0] == users[1] {
+		n.note("open one")
+	} else {
+		n.note("open")
+	}
 	if n.full {
 		return errors.New("the relay is full")
 	}
