@@ -54,7 +54,7 @@ func (h *Hub) read(m *message, data []byte, e *socketio.Event) {
 	var fields protocol.Fields
 	var why protocol.Refusal
 	if e != nil {
-		m.Header, fields, why = protocol.ParseEvent(e.Name, e.Arg, e.Clean, m.fields[:0])
+		m.Header, fields, why = protocol.ParseEvent(e.Name, e.Rest, e.Clean, m.fields[:0])
 	} else {
 		m.Header, fields, why = protocol.Parse(data, m.fields[:0])
 	}

@@ -26,15 +26,21 @@ func CheckEvent(list []byte) (valid, clean bool) {
 	return jsontext.Value(list).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), false
 }
 
-// ParseEvent is [Parse] for an event that [CheckEvent] found valid: its name and its first argument, nil without one. A
-// type within the argument means nothing, and neither do seq and ack, which the transport does without.
-func ParseEvent(name, arg []byte, clean bool, into Fields) (Header, Fields, Refusal) {
+// ParseEvent is [Parse] for an event that [CheckEvent] found valid: its name, and rest, which begins with its first
+// argument, nil without one. A type within the argument means nothing, and neither do seq and ack, which the transport does
+// without.
+func ParseEvent(name, rest []byte, clean bool, into Fields) (Header, Fields, Refusal) {
 	h := Header{Number: -1}
-	if !clean || arg != nil && arg[0] != '{' {
+	if !clean || rest != nil && rest[0] != '{' {
 		return h, nil, BadJSON
 	}
-	if arg != nil {
-		into, _ = parseObject(arg, into)
+	if rest != nil {
+		c := checker{b: rest, fields: into[:0], collects: true}
+		if c.value(0, 1); c.rare {
+			into = fieldsOf(rest, into)
+		} else {
+			into = c.fields
+		}
 	}
 	if h.Type, h.Number = typeName(name); h.Type == "resume" {
 		h.Number = -1 // sessions come back with CONNECT

@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"duet/internal/jsonscan"
 	"duet/internal/spin"
 )
 
@@ -32,7 +33,7 @@ func FuzzPacket(f *testing.F) {
 		if !json.Valid(m.data) {
 			return
 		}
-		name, arg, good := split(m.data)
+		name, rest, good := split(m.data)
 		if err := json.Unmarshal(m.data, &list); err != nil || len(list) == 0 {
 			if good {
 				t.Fatalf("%q has no name, got %q", m.data, name)
@@ -45,7 +46,11 @@ func FuzzPacket(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(name, list[0]) || len(list) > 1 && !bytes.Equal(arg, list[1]) || len(list) == 1 && arg != nil {
+		arg := rest
+		if rest != nil {
+			arg = rest[:jsonscan.Value(rest, 0)]
+		}
+		if !bytes.Equal(name, list[0]) || !bytes.HasSuffix(m.data, rest) || len(list) > 1 && !bytes.Equal(arg, list[1]) || len(list) == 1 && arg != nil {
 			t.Fatalf("%q: got %q and %q", m.data, name, arg)
 		}
 	})

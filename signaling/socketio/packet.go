@@ -169,8 +169,8 @@ func digits(b []byte) int {
 // reserved are the names that a client may not use for its events: they would look like the library's own.
 var reserved = [...]string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 
-// split takes the valid JSON of an event apart: its name and its first argument, nil when there is none.
-func split(array []byte) (name, arg []byte, ok bool) {
+// split takes the valid JSON of an event apart: its name and what begins with its first argument, nil when there is none.
+func split(array []byte) (name, rest []byte, ok bool) {
 	i := jsonscan.Space(array, 0)
 	if i == len(array) || array[i] != '[' {
 		return nil, nil, false
@@ -189,8 +189,7 @@ func split(array []byte) (name, arg []byte, ok bool) {
 		return nil, nil, false
 	}
 	if i = jsonscan.Space(array, end); array[i] == ',' {
-		i = jsonscan.Space(array, i+1)
-		arg = array[i:jsonscan.Value(array, i)]
+		rest = array[jsonscan.Space(array, i+1):]
 	}
-	return name, arg, true
+	return name, rest, true
 }

@@ -70,7 +70,7 @@ type App interface {
 type Event struct {
 	Space string
 	Name  []byte // JSON: a string or a number
-	Arg   []byte // JSON: the first argument, nil without one
+	Rest  []byte // JSON: what begins with the first argument, up to the end of Args; nil without one
 	Args  []byte // JSON: the array of name and arguments
 	ID    []byte // digits: the client waits for Conn.Acknowledge; nil: it does not
 	Clean bool   // see Config.Check

@@ -58,9 +58,9 @@ func (m message) copy() message {
 func (c *Conn) deliver(m message, clean bool) bool {
 	switch m.typ {
 	case typeEvent, typeBinaryEvent:
-		name, arg, ok := split(m.data)
+		name, rest, ok := split(m.data)
 		if ok {
-			c.app.Event(Event{Space: nameOf(m.space), Name: name, Arg: arg, Args: m.data, ID: m.id, Clean: clean})
+			c.app.Event(Event{Space: nameOf(m.space), Name: name, Rest: rest, Args: m.data, ID: m.id, Clean: clean})
 		}
 		return ok
 	case typeAck, typeBinaryAck: // nothing was asked
