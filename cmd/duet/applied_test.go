@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // A server that is killed: what its clients had said is neither done twice nor lost.

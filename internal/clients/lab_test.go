@@ -47,7 +47,6 @@ type lab struct {
 	page   *e2e.Browser // nil when two clients call each other
 	client *client
 	homes  [2]*home // of the page, and of the client
-	start  func() *client
 }
 
 // process is a client in a process of its own.

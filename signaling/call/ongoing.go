@@ -76,12 +76,16 @@ func (m *Machine) inCall(c *Call, p *User, msg protocol.Request, relayed bool) {
 	case protocol.DiagnosisRequest:
 		m.diagnosed(c, p, msg)
 	case protocol.RelayRequest:
-		m.wantRelay(c, p, msg.(protocol.RelayRequest).Reason)
+		m.relayRequest(c, p, msg)
 	case protocol.RelayStopRequest:
 		m.relayStop(c, p)
 	default:
 		panic(fmt.Sprintf("no rule for a %T", msg))
 	}
+}
+
+func (m *Machine) relayRequest(c *Call, p *User, request protocol.Request) {
+	m.wantRelay(c, p, request.(protocol.RelayRequest).Reason)
 }
 
 func (m *Machine) offer(c *Call, p *User, request protocol.Request, relayed bool) {
