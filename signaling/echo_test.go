@@ -53,7 +53,7 @@ func TestEchoUser(t *testing.T) {
 		a.equal(a.expect("answer"), msg{"type": "answer", "answer": msg{"type": "answer", "sdp": "sdp of the relay"},
 			"sender": "Echo", "senderId": answered.str("calleeId"), "callId": answered.str("callId")})
 		synctest.Wait()
-		if got := n.take(); !strings.Contains(got, "open one") || strings.Count(got, "open") != 1 {
+		if got := n.take(); strings.Count(got, "open") != 1 || !strings.Contains(got, "open one") || !strings.Contains(got, "offer of ann") {
 			t.Errorf("the relay was asked: %s", got)
 		}
 		n.tell[answered.str("callId")]("ready", "", "")

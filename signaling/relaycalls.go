@@ -135,8 +135,13 @@ func (st *step) Negotiate(e call.Negotiate) {
 	p := pendingOffer{e.By, st.asked}
 	p.asked.Ref = bytes.Clone(p.asked.Ref) // of a frame
 	st.offers[c] = append(st.offers[c], p)
+	init := bytes.Clone(e.Init)
 	st.relayCalls.add(func() {
-		if err := h.relay.Offer(c.ID, e.By.ID, e.SDP); err != nil {
+		sdp := e.SDP
+		if sdp == "" {
+			sdp = protocol.SDPOf(init)
+		}
+		if err := h.relay.Offer(c.ID, e.By.ID, sdp); err != nil {
 			// Behind what the relay has told of the offers before.
 			h.relayEvent(func(st *step) { st.relayTold(c, gen, "unfit", e.By.ID, err.Error()) })
 		}

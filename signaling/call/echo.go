@@ -80,7 +80,7 @@ func (m *Machine) toEcho(c *Call, p *User, msg protocol.Request, relayed bool) (
 	case protocol.OfferRequest:
 		c.echo.offered = true
 		m.remark(c, "offer", "your offer has come, and is answered by the relay")
-		m.do(Negotiate{c, p, msg.SDP})
+		m.do(Negotiate{Call: c, By: p, SDP: msg.SDP, Init: msg.Offer})
 	case protocol.ICECandidateRequest:
 		if !c.echo.offered {
 			m.remark(c, "early-candidate", "your candidate came before your offer: send the offer first, for who gets a candidate has nothing to add it to until then")

@@ -106,6 +106,7 @@ type (
 		Call *Call
 		By   *User
 		SDP  string
+		Init []byte // what SDP is read from, where that is empty: an offer to the echo user
 	}
 	RelayCandidate struct {
 		Call      *Call

@@ -92,7 +92,7 @@ func (m *Machine) offer(c *Call, p *User, request protocol.Request, relayed bool
 	msg := request.(protocol.OfferRequest)
 	c.ends[p.Side].negotiated = true
 	if relayed {
-		m.do(Negotiate{c, p, msg.SDP})
+		m.do(Negotiate{Call: c, By: p, SDP: msg.SDP})
 		return
 	}
 	m.noteCandidates(c, p, &msg.At)

@@ -2,6 +2,8 @@ package protocol
 
 // This file is offer: a description that the other party, or the relay, answers.
 
+import "encoding/json"
+
 // OfferRequest is the client's form.
 type OfferRequest struct {
 	CallRef
@@ -22,6 +24,17 @@ func decodeOffer(f Fields) (Request, Refusal) {
 		m.SDP, _ = unquote(inner.get("sdp"))
 	}
 	return m, r
+}
+
+// SDPOf is the text of an OfferRequest's Offer.
+func SDPOf(offer []byte) string {
+	var init struct {
+		SDP string `json:"sdp"`
+	}
+	if json.Unmarshal(offer, &init) != nil {
+		return "" // it has been read before
+	}
+	return init.SDP
 }
 
 // OfferMessage is the server's form.
