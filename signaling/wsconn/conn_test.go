@@ -122,6 +122,41 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestRooms: what lies in a room is written as it was pushed, whoever uses the room next, be it long or short.
+func TestRooms(t *testing.T) {
+	cfg := limits()
+	cfg.QueueFrames = 1000
+	c, _, ws := pair(t, cfg)
+	const senders, each = 4, 200
+	var work sync.WaitGroup
+	for i := range senders {
+		work.Go(func() {
+			for n := range each {
+				room := protocol.NewRoom()
+				room.Text = append(room.Text[:0], strings.Repeat(string(rune('a'+i)), 1+n*n%20000)...)
+				c.Push(protocol.Frame{Data: room.Text, Room: room})
+				if n%8 == 7 {
+					c.Flush()
+				}
+			}
+		})
+	}
+	work.Wait()
+	c.Flush()
+	var next [senders]int
+	for range senders * each {
+		_, b, err := ws.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := b[0] - 'a'
+		if n := next[i]; string(b) != strings.Repeat(string(b[0]), 1+n*n%20000) {
+			t.Fatalf("message %d of sender %c: %d bytes, %.20q", n, b[0], len(b), b)
+		}
+		next[i]++
+	}
+}
+
 // TestEndBehindData: what closes the stream may have come before the bytes in front of it were read.
 func TestEndBehindData(t *testing.T) {
 	for range 50 {
