@@ -48,3 +48,78 @@ func TestFrozen(t *testing.T) {
 	bob.Accept()
 	alice.Sees(5)
 }
+
+// TestPreview: before joining one sees and hears oneself and chooses devices, which are kept for the next visit; a call may
+// be joined and answered with sound only.
+func TestPreview(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{Flags: map[string]any{"use-fake-device-for-media-stream": "device-count=2"}})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	const values = "[...document.querySelectorAll('[data-testid=choose-camera] option')].map((o) => o.value)"
+	const chosen = "document.querySelector('[data-testid=choose-camera]').value"
+	opened := func() {
+		alice.Click("try-out")
+		alice.Eventually("there are two cameras to choose from", patience, func() bool { return len(JS[[]string](alice, values)) == 2 })
+	}
+	alice.Open("")
+	opened()
+	alice.Eventually("the meter follows the microphone", patience, func() bool {
+		return JS[float64](alice, "+document.querySelector('[data-testid=level]').ariaValueNow") > 10
+	})
+	alice.Eventually("alice sees herself", patience, func() bool {
+		return JS[int](alice, "document.querySelector('.preview').videoWidth") > 2
+	})
+	other := JS[string](alice, values+".find((id) => id !== "+chosen+")")
+	JS[bool](alice, "(() => { const e = document.querySelector('[data-testid=choose-camera]'); e.value = '"+other+"'; return e.dispatchEvent(new Event('change')) })()")
+	sends := "document.querySelector('.preview').srcObject.getVideoTracks()[0]?.getSettings().deviceId ?? ''"
+	alice.Eventually("the other camera is taken", patience, func() bool { return JS[string](alice, sends) == other })
+	alice.Shot("settings")
+	alice.Click("settings-close")
+	alice.Eventually("what was tried is switched off", patience, func() bool { return JS[bool](alice, "!document.querySelector('video').srcObject?.active") })
+	alice.Open("?again")
+	opened()
+	alice.Eventually("the camera is remembered", patience, func() bool { return JS[string](alice, sends) == other && JS[string](alice, chosen) == other })
+	alice.Click("settings-close")
+
+	alice.Login("none")
+	bob.Open("")
+	bob.Login("camera")
+	alice.Call("bob")
+	bob.Eventually("bob sees how he would be seen", patience, func() bool {
+		return JS[int](bob, "document.querySelector('[data-testid=incoming-self]').videoWidth") > 2
+	})
+	bob.Shot("ringing-sound")
+	bob.Click("accept-sound")
+	for _, b := range []*Browser{alice, bob} {
+		b.Hears()
+		if f := b.Flow(); f.Frames > 0 {
+			t.Errorf("%s gets %v pictures of a call with sound only", b.Name, f.Frames)
+		}
+	}
+	alice.Shot("call-sound")
+}
+
+// TestMissed: a call that one did not hear is in the list, one press calls back, and who cannot talk may say when to call again.
+func TestMissed(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{})
+	for _, b := range []*Browser{alice, bob} {
+		b.Open("")
+		b.Login("virtual")
+	}
+	alice.Call("bob")
+	bob.Eventually("it rings", patience, func() bool { return bob.Visible("incoming-dialog") })
+	alice.Click("hang-up")
+	bob.Eventually("the missed call is told", patience, func() bool { return bob.Text("missed") == "1 missed" })
+	bob.Open("?again")
+	bob.Eventually("it is there after a reload", patience, func() bool { return bob.sees("[data-testid=call-back]") })
+	bob.Shot("missed")
+	bob.Click("call-back")
+	alice.Eventually("it rings", patience, func() bool { return alice.Visible("incoming-dialog") })
+	alice.Click("refuse-later")
+	bob.Eventually("bob is told when to call again", patience, func() bool {
+		return bob.Text("notice") == "alice cannot talk now: call again in 10 minutes."
+	})
+	bob.Shot("call-again-later")
+}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,9 +17,10 @@ const patience = 45 * time.Second
 
 func testID(id string) string { return `[data-testid="` + id + `"]` }
 
-// Open loads the page; query is "" or starts with "?".
+// Open loads the page; query is "" or starts with "?". A drawn picture moves, so that it shows whether pictures come.
 func (b *Browser) Open(query string) {
 	b.t.Helper()
+	query = "?clock=1&" + strings.TrimPrefix(query, "?")
 	b.step("open the page", func(ctx context.Context) error { return b.page.navigate(ctx, b.url+query) })
 }
 
@@ -53,7 +55,7 @@ func (b *Browser) sees(selector string) bool {
 })()`)
 }
 
-// Login enters with the browser's name; source is "camera" or "virtual".
+// Login enters with the browser's name; source is "camera", "virtual" or "none".
 func (b *Browser) Login(source string) {
 	b.t.Helper()
 	b.Click("login-name")

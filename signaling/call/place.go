@@ -97,15 +97,17 @@ func (m *Machine) respond(c *Call, p *User, response protocol.CallResponseReques
 		if response.Unable {
 			reason = "unavailable"
 		}
-		m.answered(c, reason)
+		m.answeredWith(c, reason, response.Note)
 		m.end(c, reason)
 	}
 }
 
 // answered tells the caller that its call comes to nothing.
-func (m *Machine) answered(c *Call, reason string) {
+func (m *Machine) answered(c *Call, reason string) { m.answeredWith(c, reason, "") }
+
+func (m *Machine) answeredWith(c *Call, reason, note string) {
 	callee := c.Party[1]
-	m.tell(c.Party[0], protocol.CallAnsweredMessage{Callee: callee.Name, CalleeID: callee.ID, CallID: c.ID, Reason: reason})
+	m.tell(c.Party[0], protocol.CallAnsweredMessage{Callee: callee.Name, CalleeID: callee.ID, CallID: c.ID, Reason: reason, Note: note})
 }
 
 func (m *Machine) accept(c *Call) {

@@ -8,9 +8,10 @@ type CallAnsweredMessage struct {
 	Callee, CalleeID string
 	CallID           string // "": nothing rang
 	Reason           string // unless Accepted
+	Note             string // of the callee's client, with "declined"
 }
 
 func (m CallAnsweredMessage) Append(b []byte) Object {
 	return begin(b, "callAnswered").Bool("accepted", m.Accepted).Str("callee", m.Callee).Str("calleeId", m.CalleeID).
-		Optional("callId", m.CallID).Optional("reason", m.Reason)
+		Optional("callId", m.CallID).Optional("reason", m.Reason).Optional("note", m.Note)
 }

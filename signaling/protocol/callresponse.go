@@ -6,7 +6,8 @@ package protocol
 type CallResponseRequest struct {
 	CallRef
 	Accepted bool
-	Unable   bool // the client cannot take calls, whatever its user wants
+	Unable   bool   // the client cannot take calls, whatever its user wants
+	Note     string // a word that goes with a refusal
 }
 
 func decodeCallResponse(f Fields) (Request, Refusal) {
@@ -22,5 +23,9 @@ func decodeCallResponse(f Fields) (Request, Refusal) {
 		return nil, r
 	}
 	reason, r := f.word("reason")
-	return CallResponseRequest{ref, accepted, reason == "unavailable"}, r
+	if r != OK {
+		return nil, r
+	}
+	note, r := f.token("note")
+	return CallResponseRequest{ref, accepted, reason == "unavailable", note}, r
 }

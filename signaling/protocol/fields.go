@@ -6,6 +6,7 @@ package protocol
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // MaxToken is the longest token of any kind, in bytes.
@@ -15,6 +16,7 @@ const (
 	maxSDP        = 64 << 10
 	maxMediaLines = 64
 	maxCandidate  = 4 << 10
+	maxWord       = 32
 	maxField      = 256 // sdpMid, usernameFragment, path words
 	maxAddresses  = 64  // of candidate lines in one SDP
 	maxRefEcho    = 128
@@ -64,6 +66,15 @@ func (f Fields) word(key string) (string, Refusal) {
 	s, _, r := f.text(key)
 	if r == OK && len(s) > maxField {
 		r = TooLarge.Because(key + " is too long")
+	}
+	return s, r
+}
+
+// token reads an optional word of the clients' own, which one may be shown for another: small letters, digits and hyphens.
+func (f Fields) token(key string) (string, Refusal) {
+	s, r := f.word(key)
+	if r == OK && (len(s) > maxWord || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "") {
+		r = BadMessage.Because(key + " must be a word")
 	}
 	return s, r
 }

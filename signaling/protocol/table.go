@@ -52,7 +52,7 @@ var Table = [...]Row{
 	{Type: "pong", Scope: Unjoined | Joined | Sequenced, Decode: decodePong, Client: PongRequest{}, Server: PongMessage{}},
 	{Type: "iceServers", Scope: Joined | Sequenced, Decode: decodeICEServers, Client: ICEServersRequest{}, Server: ICEServersMessage{}},
 	{Type: "call", Scope: ofCall, Decode: decodeCall, Client: CallRequest{}, Keys: []string{"target", "media"}},
-	{Type: "callResponse", Scope: ofCall, Decode: decodeCallResponse, Client: CallResponseRequest{}, Keys: []string{"accepted", "reason"}},
+	{Type: "callResponse", Scope: ofCall, Decode: decodeCallResponse, Client: CallResponseRequest{}, Keys: []string{"accepted", "reason", "note"}},
 	{Type: "ringing", Scope: ofCall, Decode: decodeRinging, Client: RingingRequest{}, Server: RingingMessage{}},
 	{Type: "offer", Scope: ofCall, Decode: decodeOffer, Client: OfferRequest{}, Keys: []string{"offer"}, Server: OfferMessage{}},
 	{Type: "answer", Scope: ofCall, Decode: decodeAnswer, Client: AnswerRequest{}, Keys: []string{"answer"}, Server: AnswerMessage{}},

@@ -18,7 +18,7 @@ var complete = map[string]string{
 	"pong":             `{}`,
 	"iceServers":       `{}`,
 	"call":             `{"target":"b","media":{"audio":true}}`,
-	"callResponse":     `{"accepted":true,"reason":"unavailable"}`,
+	"callResponse":     `{"accepted":true,"reason":"unavailable","note":"in-an-hour"}`,
 	"offer":            `{"offer":{"type":"offer","sdp":"a=candidate:1 1 udp 1 192.0.2.1 5 typ srflx"}}`,
 	"answer":           `{"answer":{"type":"answer","sdp":"a=candidate:1 1 udp 1 192.0.2.1 5 typ srflx"}}`,
 	"iceCandidate":     `{"candidate":{"candidate":"candidate:1 1 udp 1 192.0.2.1 5 typ srflx"}}`,

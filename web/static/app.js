@@ -1,10 +1,12 @@
 // app.js: starts the page: ties client, media and view together.
 //
 // The page's URL may say ?path=direct|turn|relay to force a path, &transport=udp|tcp|tls to leave only such TURN
-// servers, &tone=1 to make the stand-in for a missing microphone audible: for tests and for support.
+// servers, &tone=1 to make the stand-in for a missing microphone audible, &clock=1 to draw a picture that moves: for tests
+// and for support.
 
 import { PageAudio } from "./audio.js";
 import { Duet, DuetError } from "./duet.js";
+import { History } from "./history.js";
 import { preferred } from "./i18n.js";
 import { Keep } from "./keep.js";
 import { LocalMedia } from "./media.js";
@@ -53,7 +55,7 @@ function invitation() {
     memory.set("token", given, "sessionStorage");
     const rest = new URLSearchParams(query);
     for (const name of ["token", "jwt"]) rest.delete(name);
-    history.replaceState(history.state, "", location.pathname + (String(rest) ? `?${rest}` : ""));
+    window.history.replaceState(window.history.state, "", location.pathname + (String(rest) ? `?${rest}` : ""));
   }
   return given || memory.get("token", "sessionStorage");
 }
@@ -69,6 +71,7 @@ const model = {
   username: "",
   online: true,
   users: [],
+  past: { all: [], unseen: 0 },
   call: null,
   local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, phone: false, screens: false, video: null },
 };
@@ -78,6 +81,7 @@ const keep = new Keep();
 const audio = new PageAudio();
 const media = new LocalMedia({ audio });
 const ringer = new Ringer(audio);
+const history = new History({ load: () => memory.get("calls"), store: (text) => memory.set("calls", text) });
 const view = new View(document, model);
 const wake = new Wake(document);
 const duet = new Duet({
@@ -95,13 +99,14 @@ let calledAt = 0;
 function show() {
   const { call } = duet;
   model.call = call && {
-    phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt,
+    phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt || calledAt,
     audioOnly: !call.theirs.video, lookalike: call.lookalike,
     unheard: call.phase === "calling" && Date.now() - calledAt >= UNHEARD && model.online && duet.has("call-state"),
   };
   model.local = {
     wishes: media.wishes, faults: media.faults, virtual: media.isVirtual, mirror: media.isMirror, flips: media.canFlip, phone: matchMedia("(pointer: coarse)").matches, screens: media.canShareScreen, video: media.tracks.video,
   };
+  model.past = { all: history.all, unseen: history.unseen };
   wake.keep(call !== null && call.phase !== "incoming"); // from the touch that calls or answers on
   view.show(model);
 }
@@ -111,6 +116,37 @@ let found = keep.find();
 /** What the server gave for a page after this one. @type {import("./socket.js").Kept | null} */
 let kept = null;
 let source = /** @type {import("./media.js").Source} */ ("camera");
+
+/** Puts back what was chosen on an earlier visit. */
+function recall() {
+  /** @type {Partial<Record<"camera" | "microphone" | "speaker" | "look", string>>} */
+  let was = {};
+  try {
+    was = JSON.parse(memory.get("devices") || "{}");
+  } catch {
+    // Somebody else's, or an older page's.
+  }
+  media.prefer(was);
+  if (query.has("clock")) media.setLook("clock");
+}
+
+function remember() {
+  const { camera, microphone, speaker } = media.devices;
+  memory.set("devices", JSON.stringify({ camera, microphone, speaker, look: media.look }));
+}
+
+/** The panel of camera and sound; before joining it is where the devices are asked for. */
+async function settings() {
+  const { openRoom } = await import("./room.js");
+  const before = () => model.page === "login" && !model.joining;
+  if (before()) {
+    const { name, source: chosen } = view.form;
+    audio.wake();
+    void media.setVideo(chosen !== "none");
+    void media.start({ source: chosen === "virtual" ? chosen : "camera", name: name.trim() });
+  }
+  openRoom({ media, audio, page: view.page, remember, test: () => ringer.once("test"), closed: () => before() && media.stop() });
+}
 
 /** Notes what a page after this one needs. @param {{left?: boolean}} [how] left: the server has been told that we leave */
 function note({ left = false } = {}) {
@@ -131,12 +167,15 @@ function signOut(code) {
   show();
 }
 
+recall();
 view.prefill({ name: memory.get("name"), source: memory.get("source") || "camera" });
 
 view.on("login", ({ name, source: chosen }) => {
   if (model.joining) return;
   audio.wake(); // here is a touch; when it rings there may be none
-  source = chosen;
+  source = chosen === "virtual" ? chosen : "camera";
+  memory.set("source", chosen);
+  void media.setVideo(chosen !== "none");
   void enter(async () => {
     const left = await found; // one's own name may be held by a page that is gone
     found = Promise.resolve(null);
@@ -152,7 +191,6 @@ async function enter(join) {
   try {
     const { username } = await join();
     memory.set("name", username);
-    memory.set("source", source);
     model.username = username;
     model.page = "chat";
     void media.start({ source, name: username, tone: query.has("tone") });
@@ -190,11 +228,18 @@ view.on("leave", () => {
   signOut("");
 });
 view.on("dial", (user) => {
+  history.seen();
   if (!duet.able) view.notice("unable", { tone: "warn" });
   else if (!duet.call) duet.dial(user);
 });
 view.on("accept", () => duet.call?.accept());
-view.on("refuse", () => duet.call?.decline());
+view.on("accept-sound", () => duet.call?.accept({ video: false }));
+view.on("settings", () => void settings());
+view.on("refuse", (note) => duet.call?.decline(note));
+view.on("clear-calls", () => {
+  history.clear();
+  show();
+});
 view.on("hang-up", () => duet.call?.hangUp());
 view.on("audio", () => {
   // Who presses the button of a microphone that nobody hears wants to be heard.
@@ -211,6 +256,8 @@ view.on("source", () => {
 });
 
 media.on("change", () => {
+  view.speaker(media.speaker);
+  audio.speaker(media.speaker);
   note();
   show();
 });
@@ -240,14 +287,21 @@ duet.on("call", (call) => {
 function follow(call) {
   const sound = () => ringer.play(call.phase === "incoming" ? "incoming" : call.phase === "ringing" ? "outgoing" : "");
   sound();
-  calledAt = Date.now();
+  calledAt = call.phase === "incoming" ? 0 : Date.now();
+  const began = Date.now();
+  let was = call.state;
   setTimeout(show, UNHEARD);
   call.on("phase", (phase) => {
     sound();
-    if (phase === "ended") ended(call);
+    if (phase === "ended") ended(call, began);
     show();
   });
   for (const type of /** @type {const} */ (["path", "media", "state"])) call.on(type, show);
+  call.on("state", (state) => {
+    if (state === "connected" && was !== "connected") ringer.once("connect");
+    if (state === "reconnecting" && was === "connected") ringer.once("drop");
+    was = state;
+  });
   call.on("tracks", (tracks) => view.remote(tracks));
   call.on("notice", (code) => {
     if (code === "relay-unavailable") view.notice(code, { family: "notice", tone: "warn" });
@@ -255,11 +309,15 @@ function follow(call) {
   });
 }
 
-/** @param {Call} call */
-function ended(call) {
+/** @param {Call} call @param {number} began when it began to ring */
+function ended(call, began) {
   view.remote(null);
+  history.add(call, began, Date.now());
+  if (call.acceptedAt) ringer.once("hang-up");
   if (media.wishes.screen) void media.setScreen(false);
-  if (call.reason !== "hangup-self") view.notice(call.reason, { family: "end", values: { name: call.peer } });
+  const values = { name: call.peer };
+  if (call.reason === "declined") view.notice(call.note, { family: "declined", values, ms: call.note ? 30_000 : undefined });
+  else if (call.reason !== "hangup-self") view.notice(call.reason, { family: "end", values });
 }
 
 // A reload goes on with the call, and a closed tab should not be in the list for longer: the browser does not say which it

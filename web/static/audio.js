@@ -45,6 +45,12 @@ export class PageAudio extends Emitter {
     return this.#context;
   }
 
+  /** Where sounds are heard. @param {string} id as setSinkId takes it */
+  speaker(id) {
+    const context = /** @type {AudioContext & {setSinkId?: (id: string) => Promise<void>, sinkId?: string} | null} */ (this.#context); // not in every browser
+    if (context && (context.sinkId ?? "") !== id) void context.setSinkId?.(id).catch(() => {}); // gone: the system's own is heard
+  }
+
   /** Best called in a touch. */
   wake() {
     const { context } = this;

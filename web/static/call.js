@@ -50,6 +50,8 @@ export class Call extends Emitter {
   phase;
   /** Why it ended: one of CODES. */
   reason = "";
+  /** The word that the other side declined with, if it had one. */
+  note = "";
   /** The server's name for it; "" until it rings. */
   callId = "";
   /** What the other side sends. @type {MediaState} */
@@ -146,10 +148,10 @@ export class Call extends Emitter {
     this.#accepted("callee");
   }
 
-  /** Does not take it. */
-  decline() {
+  /** Does not take it. @param {string} [note] a word for the caller, such as "in-10-minutes" */
+  decline(note) {
     if (this.phase !== "incoming") return;
-    this.#say({ type: "callResponse", accepted: false, callId: this.callId });
+    this.#say({ type: "callResponse", accepted: false, callId: this.callId, ...(note && { note }) });
     this.#end("hangup-self");
   }
 
@@ -253,7 +255,10 @@ export class Call extends Emitter {
       case "callAnswered":
         if (message.callId) this.callId = message.callId;
         if (message.accepted) this.#accepted("caller");
-        else this.#end(message.reason ?? "declined");
+        else {
+          this.note = message.note ?? "";
+          this.#end(message.reason ?? "declined");
+        }
         return;
       case "callStarted":
         this.callId = message.callId;

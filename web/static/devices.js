@@ -98,8 +98,10 @@ export class Devices extends Emitter {
   video = new Device();
   /** Which camera is meant, where there are several. @type {"user" | "environment"} */
   facing = "user";
-  /** How many cameras there are, as far as the browser says. */
-  cameras = 0;
+  /** Which device of a kind is meant, by its id; "" is the browser's choice. */
+  chosen = { audio: "", video: "" };
+  /** What there is, as far as the browser says; without permission it names none. @type {MediaDeviceInfo[]} */
+  all = [];
   #media;
   #permissions;
   #doc;
@@ -141,6 +143,18 @@ export class Devices extends Emitter {
     if (this[kind].wanted && this[kind].fault) await this.ask([kind]);
   }
 
+  /** Takes another device of this kind; one that is not there is taken as soon as it is. @param {DeviceKind} kind @param {string} id */
+  async choose(kind, id) {
+    this.chosen[kind] = id;
+    await this.ask([kind]);
+  }
+
+  /** Looks what there is, without asking the user. */
+  async look() {
+    this.#watch();
+    await this.#count();
+  }
+
   /** No longer needed: its light goes out. @param {DeviceKind} kind */
   release(kind) {
     const device = this[kind];
@@ -161,15 +175,15 @@ export class Devices extends Emitter {
     return this.#doc?.visibilityState !== "hidden";
   }
 
-  /** @param {DeviceKind[]} kinds @param {number} life @returns {Promise<void>} */
-  async #question(kinds, life) {
+  /** @param {DeviceKind[]} kinds @param {number} life @param {boolean} [chosen] only those that were chosen will do @returns {Promise<void>} */
+  async #question(kinds, life, chosen = kinds.some((kind) => this.chosen[kind])) {
     if (!this.#media?.getUserMedia) {
       for (const kind of kinds) this[kind].fail("insecure");
       return;
     }
     const began = Date.now();
     try {
-      const stream = await this.#media.getUserMedia(constraints(kinds, this.facing));
+      const stream = await this.#media.getUserMedia(constraints(kinds, this, chosen));
       for (const track of stream.getTracks()) {
         const device = this[track.kind === "audio" ? "audio" : "video"];
         if (life === this.#life && device.wanted) device.take(track);
@@ -179,6 +193,7 @@ export class Devices extends Emitter {
       void this.#count();
     } catch (error) {
       if (life !== this.#life) return;
+      if (chosen && cause(error) === "missing") return this.#question(kinds, life, false); // better another than none
       if (kinds.length === 1) return this[kinds[0]].fail(this[kinds[0]].wanted ? cause(error) : "");
       const refused = cause(error) === "refused";
       const answered = refused && Date.now() - began > TIMES.human; // by the user, who does not want to be asked again
@@ -193,8 +208,7 @@ export class Devices extends Emitter {
 
   async #count() {
     try {
-      const all = (await this.#media?.enumerateDevices?.()) ?? [];
-      this.cameras = all.filter(({ kind }) => kind === "videoinput").length;
+      this.all = (await this.#media?.enumerateDevices?.()) ?? [];
       this.emit("change", "video");
     } catch {
       // Then there is no choice.
@@ -217,7 +231,10 @@ export class Devices extends Emitter {
   #watch() {
     if (this.#watching) return;
     this.#watching = true;
-    this.#media?.addEventListener?.("devicechange", () => this.#retry((fault) => fault !== "refused"));
+    this.#media?.addEventListener?.("devicechange", () => {
+      void this.#count();
+      this.#retry((fault) => fault !== "refused");
+    });
     const returned = () => this.#seen && this.#later(TIMES.returned, () => this.#retry((fault) => fault !== "refused" && fault !== "insecure"));
     this.#doc?.addEventListener("visibilitychange", returned);
     globalThis.window?.addEventListener("pageshow", returned);
@@ -238,11 +255,18 @@ export class Devices extends Emitter {
   }
 }
 
-/** Wishes only: what cannot be had exactly should come as near as it can. @param {DeviceKind[]} kinds @param {string} facing @returns {MediaStreamConstraints} */
-function constraints(kinds, facing) {
+/**
+ * Wishes: what cannot be had exactly should come as near as it can, but for the device that was chosen.
+ * @param {DeviceKind[]} kinds @param {Devices} devices @param {boolean} exactly @returns {MediaStreamConstraints}
+ */
+function constraints(kinds, { chosen, facing }, exactly) {
+  /** @param {DeviceKind} kind */
+  const id = (kind) => (exactly && chosen[kind] ? { deviceId: { exact: chosen[kind] } } : {});
   return {
-    ...(kinds.includes("audio") && { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } }),
-    ...(kinds.includes("video") && { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 }, facingMode: { ideal: facing } } }),
+    ...(kinds.includes("audio") && { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...id("audio") } }),
+    ...(kinds.includes("video") && {
+      video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 }, ...(exactly && chosen.video ? id("video") : { facingMode: { ideal: facing } }) },
+    }),
   };
 }
 

@@ -30,7 +30,11 @@ export class LocalMedia extends Emitter {
   /** @type {Source} */
   #source = "camera";
   #name = "";
+  /** @type {import("./virtual.js").Look} */
+  #look = "letters";
   #tone = false;
+  /** Where the other side is to be heard, as setSinkId takes it. */
+  speaker = "";
   #started = false;
   /** @type {MediaStreamTrack | null} */
   #screen = null;
@@ -93,7 +97,7 @@ export class LocalMedia extends Emitter {
 
   /** Whether there is another camera, on the other side of a phone. */
   get canFlip() {
-    return this.#devices.cameras > 1 && (globalThis.matchMedia?.("(pointer: coarse)").matches ?? false);
+    return this.#devices.all.filter(({ kind }) => kind === "videoinput").length > 1 && (globalThis.matchMedia?.("(pointer: coarse)").matches ?? false);
   }
 
   get canShareScreen() {
@@ -105,17 +109,67 @@ export class LocalMedia extends Emitter {
     return { ...this.#tracks };
   }
 
+  /** What can be chosen among, and what is. */
+  get devices() {
+    const { all, chosen, audio, video } = this.#devices;
+    /** @param {MediaDeviceKind} kind */
+    const of = (kind) => all.filter((one) => one.kind === kind && one.deviceId);
+    return {
+      cameras: of("videoinput"), microphones: of("audioinput"), speakers: of("audiooutput"),
+      camera: video.track?.getSettings?.().deviceId ?? chosen.video, microphone: audio.track?.getSettings?.().deviceId ?? chosen.audio, speaker: this.speaker,
+    };
+  }
+
+  /** What to take when it is time to ask, as far as it is there then. @param {{camera?: string, microphone?: string, speaker?: string, look?: string}} was */
+  prefer({ camera = "", microphone = "", speaker = "", look = "letters" }) {
+    this.#devices.chosen = { audio: microphone, video: camera };
+    this.speaker = speaker;
+    this.#look = look === "hills" || look === "night" ? look : "letters";
+  }
+
+  get look() {
+    return this.#look;
+  }
+
+  /** Draws the virtual picture so. @param {import("./virtual.js").Look} look */
+  setLook(look) {
+    this.#look = look;
+    this.#redraw();
+    this.#settle();
+  }
+
+  /** Takes this device from now on, without a new negotiation. @param {import("./own.js").DeviceName} name @param {string} id "" leaves it to the browser */
+  async choose(name, id) {
+    if (name === "speaker") {
+      this.speaker = id;
+      this.emit("change", undefined);
+    } else await this.#devices.choose(name === "camera" ? "video" : "audio", id);
+  }
+
+  /** Asks again for what gives nothing, as the user wants it. */
+  async again() {
+    await Promise.all(/** @type {const} */ (["audio", "video"]).map((kind) => this.#devices.again(kind)));
+  }
+
+  /** Looks what there is to choose among, without asking the user for any. */
+  async enumerate() {
+    await this.#devices.look();
+  }
+
   /**
-   * Asks for the devices. Stand-ins take over while the user thinks.
+   * Asks for the devices, but not for those that it has. Stand-ins take over while the user thinks.
    * @param {{source: Source, name: string, tone?: boolean}} options tone: let the stand-in for the microphone be heard
    */
   async start({ source, name, tone = false }) {
+    if (this.#name !== name) this.#redraw();
     this.#name = name;
     this.#tone = tone;
     this.#source = source;
     this.#started = this.#devices.audio.wanted = true;
     this.#want();
-    await this.#ask(["audio", "video"]);
+    if (!this.#devices.video.wanted) this.#devices.release("video");
+    const kinds = /** @type {const} */ (["audio", "video"]).filter((kind) => !this.#devices[kind].track || this.#devices[kind].fault);
+    await this.#ask(kinds);
   }
 
   stop() {
@@ -157,6 +211,7 @@ export class LocalMedia extends Emitter {
     if (!video.wanted || video.fault === "asking") return;
     const was = this.#devices.facing;
     this.#devices.facing = was === "user" ? "environment" : "user";
+    this.#devices.chosen.video = "";
     await this.#ask(["video"]);
     if (!video.fault) return;
     this.#devices.facing = was;
@@ -225,7 +280,7 @@ export class LocalMedia extends Emitter {
     const coming = this.#patient && this.#devices.video.wanted && this.#devices.video.fault === "asking";
     // What stands in goes on until the camera is there, but does not begin for the moment that it takes.
     const virtual = video && !screen && !camera && (!coming || this.#virtual !== null);
-    if (virtual && !this.#virtual) this.#virtual = virtualVideo(this.#name);
+    if (virtual && !this.#virtual) this.#virtual = virtualVideo(this.#name, this.#look);
     if (!virtual && this.#virtual) {
       this.#virtual.stop();
       this.#virtual = null;
@@ -241,6 +296,12 @@ export class LocalMedia extends Emitter {
     this.#put("audio", sound);
     this.#put("video", screen ? this.#screen : video ? camera ?? this.#virtual?.track ?? null : null);
     this.emit("change", undefined);
+  }
+
+  /** The next virtual picture is another. */
+  #redraw() {
+    this.#virtual?.stop();
+    this.#virtual = null;
   }
 
   /** @param {"audio" | "video"} kind @param {MediaStreamTrack | null} track */

@@ -19,7 +19,7 @@
  *   | {type: "resume", session: string, ack: number, token?: string}
  *   | {type: "leave"}
  *   | {type: "call", target: string, media?: {audio: boolean, video: boolean}}
- *   | {type: "callResponse", accepted: boolean, reason?: "unavailable", callId?: string, target?: string}
+ *   | {type: "callResponse", accepted: boolean, reason?: "unavailable", note?: string, callId?: string, target?: string}
  *   | {type: "ringing", callId?: string}
  *   | {type: "offer", offer: RTCSessionDescriptionInit, target?: string, callId?: string}
  *   | {type: "answer", answer: RTCSessionDescriptionInit, target?: string, callId?: string}
@@ -55,7 +55,7 @@
  *   | {type: "userList", users: User[]}
  *   | {type: "presence", joined?: User[], left?: string[], status?: {id: string, status: UserStatus}[]}
  *   | {type: "incomingCall", caller: string, callerId: string, callId: string, media?: {audio: boolean, video: boolean}, lookalike?: boolean}
- *   | {type: "callAnswered", accepted: boolean, callee: string, calleeId: string, callId?: string, reason?: RefusalReason}
+ *   | {type: "callAnswered", accepted: boolean, callee: string, calleeId: string, callId?: string, reason?: RefusalReason, note?: string}
  *   | {type: "ringing", callId: string, callee: string, calleeId: string}
  *   | {type: "callStarted", callId: string, role: Role, peer: string, peerId: string, media: BothMedia}
  *   | {type: "offer", offer: RTCSessionDescriptionInit, caller: string, callerId: string, callId: string}

@@ -6,6 +6,14 @@ const PATTERNS = Object.freeze({
   outgoing: { every: 3_600, notes: [[0, 440, 0.9]], loud: 0.03, shake: [] },
 });
 
+/** What is heard once. */
+const NOTES = Object.freeze({
+  connect: [[0, 587, 0.12], [0.12, 880, 0.2]],
+  "hang-up": [[0, 587, 0.12], [0.12, 392, 0.24]],
+  drop: [[0, 330, 0.12], [0.2, 330, 0.12], [0.4, 330, 0.12]],
+  test: [[0, 523, 0.25], [0.25, 659, 0.25], [0.5, 784, 0.4]],
+});
+
 export class Ringer {
   #audio;
   /** @type {any} */
@@ -30,6 +38,12 @@ export class Ringer {
     if (!pattern) return;
     this.#audio.wake();
     this.#begin();
+  }
+
+  /** @param {keyof typeof NOTES} name */
+  once(name) {
+    this.#audio.wake();
+    this.#ring({ notes: NOTES[name], loud: 0.07, shake: [] });
   }
 
   #begin() {

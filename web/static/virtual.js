@@ -1,16 +1,21 @@
 // virtual.js: a picture and a sound for those who have no camera or microphone, or don't want to use them.
 
-const SIZE = Object.freeze({ width: 640, height: 360, fps: 15 });
+const SIZE = Object.freeze({ width: 640, height: 360 });
 
+/** How a picture is drawn. The clock moves, for tests. @typedef {"letters" | "hills" | "night" | "clock"} Look */
 /** @typedef {{track: MediaStreamTrack, stop: () => void}} VirtualVideo */
 
+/** Pictures a second: of one that stands still so many that whoever comes sees it at once. */
+const FPS = Object.freeze({ still: 4, clock: 15 });
+
 /**
- * An animated canvas with the user's name and a clock. It is drawn by a timer, not by animation frames, which stop in
- * a tab that nobody looks at.
+ * A drawn picture with the user's initials. It is painted by a timer, not by animation frames, which stop in a tab that
+ * nobody looks at.
  * @param {string} name
+ * @param {Look} [look]
  * @returns {VirtualVideo}
  */
-export function virtualVideo(name) {
+export function virtualVideo(name, look = "letters") {
   const canvas = document.createElement("canvas");
   canvas.width = SIZE.width;
   canvas.height = SIZE.height;
@@ -19,18 +24,12 @@ export function virtualVideo(name) {
   canvas.className = "hidden-words";
   canvas.setAttribute("aria-hidden", "true");
   document.body.append(canvas);
-  const still = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
+  const fps = look === "clock" ? FPS.clock : FPS.still;
   const begin = performance.now();
-  let painted = -Infinity;
-  const draw = () => {
-    const now = performance.now();
-    if (still?.matches && now - painted < 1_000) return; // the clock goes on, nothing else moves
-    painted = now;
-    paint(context, name, still?.matches ? 0 : (now - begin) / 1_000);
-  };
+  const draw = () => paint(context, name, look, (performance.now() - begin) / 1_000);
   draw();
-  const timer = setInterval(draw, 1_000 / SIZE.fps);
-  const [track] = canvas.captureStream(SIZE.fps).getVideoTracks();
+  const timer = setInterval(draw, 1_000 / fps);
+  const [track] = canvas.captureStream(fps).getVideoTracks();
   return {
     track,
     stop() {
@@ -41,57 +40,53 @@ export function virtualVideo(name) {
   };
 }
 
-/**
- * @param {CanvasRenderingContext2D} c
- * @param {string} name
- * @param {number} t seconds
- */
-function paint(c, name, t) {
+/** @param {CanvasRenderingContext2D} c @param {string} name @param {Look} look @param {number} t seconds */
+function paint(c, name, look, t) {
   const { width, height } = SIZE;
   const hue = hueOf(name);
+  const night = look === "night";
   const sky = c.createLinearGradient(0, 0, width, height);
-  sky.addColorStop(0, `hsl(${hue} 42% 24%)`);
-  sky.addColorStop(1, `hsl(${(hue + 48) % 360} 46% 14%)`);
+  sky.addColorStop(0, night ? "#101a3a" : `hsl(${hue} 42% 24%)`);
+  sky.addColorStop(1, night ? "#05070f" : `hsl(${(hue + 48) % 360} 46% 14%)`);
   c.fillStyle = sky;
   c.fillRect(0, 0, width, height);
-
-  // Three slow waves, so that one sees at a glance that pictures are moving.
-  for (let wave = 0; wave < 3; wave++) {
-    c.beginPath();
-    c.moveTo(0, height);
-    for (let x = 0; x <= width; x += 16) {
-      const y = height * (0.66 + wave * 0.1) + Math.sin(x / 90 + t * (0.9 - wave * 0.2) + wave * 2) * 16;
-      c.lineTo(x, y);
-    }
-    c.lineTo(width, height);
-    c.fillStyle = `hsl(${(hue + 24 + wave * 14) % 360} 55% ${34 + wave * 8}% / 0.34)`;
-    c.fill();
-  }
-
-  const x = width / 2;
-  const y = height * 0.36;
-  c.beginPath();
-  c.arc(x, y, 62, 0, 2 * Math.PI);
-  c.fillStyle = `hsl(${hue} 60% 62%)`;
-  c.fill();
-  c.beginPath();
-  c.arc(x, y, 74, t * 1.4, t * 1.4 + Math.PI * 0.6);
-  c.strokeStyle = "rgb(255 255 255 / 0.85)";
-  c.lineWidth = 4;
-  c.lineCap = "round";
-  c.stroke();
-
+  if (look === "hills") hills(c, hue);
+  if (night) stars(c);
   c.textAlign = "center";
   c.textBaseline = "middle";
-  c.fillStyle = `hsl(${hue} 60% 12%)`;
-  c.font = "600 56px system-ui, sans-serif";
-  c.fillText(initial(name), x, y + 4);
   c.fillStyle = "#fff";
+  c.font = "600 190px system-ui, sans-serif";
+  c.fillText(initial(name), width / 2, height * (look === "clock" ? 0.4 : 0.46));
   c.font = "600 30px system-ui, sans-serif";
-  c.fillText(name, x, height * 0.66, width - 60);
+  c.fillText(name, width / 2, height * (look === "clock" ? 0.74 : 0.86), width - 60);
+  if (look !== "clock") return;
   c.font = "400 24px ui-monospace, monospace";
-  c.fillStyle = "rgb(255 255 255 / 0.8)";
-  c.fillText(new Date().toTimeString().slice(0, 8), x, height * 0.77);
+  c.fillText(new Date().toTimeString().slice(0, 8), width / 2, height * 0.86);
+  c.beginPath();
+  c.arc(width / 2, height * 0.4, 118, t * 1.4, t * 1.4 + Math.PI * 0.6);
+  c.strokeStyle = "#fff";
+  c.lineWidth = 6;
+  c.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} c @param {number} hue */
+function hills(c, hue) {
+  const { width, height } = SIZE;
+  for (let hill = 0; hill < 3; hill++) {
+    c.beginPath();
+    c.moveTo(0, height);
+    for (let x = 0; x <= width; x += 16) c.lineTo(x, height * (0.6 + hill * 0.13) + Math.sin(x / 90 + hill * 2) * 18);
+    c.lineTo(width, height);
+    c.fillStyle = `hsl(${hue + 24 + hill * 14} 55% ${30 + hill * 8}% / 0.5)`;
+    c.fill();
+  }
+}
+
+/** @param {CanvasRenderingContext2D} c */
+function stars(c) {
+  const { width, height } = SIZE;
+  c.fillStyle = "rgb(255 255 255 / 0.7)";
+  for (let i = 1; i < 90; i++) c.fillRect((i * 137.5) % width, (i * i * 7.3) % height, 1 + (i % 3), 1 + (i % 3));
 }
 
 /** The colour that goes with a name, everywhere on the page. @param {string} name */

@@ -58,6 +58,7 @@ export function fakeDevices() {
     /** What is plugged in, and what the browser has decided; "" asks. */
     has: { audio: true, video: true },
     permission: { audio: "granted", video: "granted" },
+    absent: [], // ids of devices that are not plugged in
     held: false, // by another program
     questions: [], // what was asked for, such as "audio video"
     waiting: [], // questions to the user
@@ -99,7 +100,9 @@ export function fakeDevices() {
     lab.constraints = constraints;
     lab.facing = constraints.video?.facingMode?.exact ?? constraints.video?.facingMode?.ideal;
     return new Promise((resolve, reject) => {
-      if (kinds.some((kind) => lab.permission[kind] === "denied")) reject(new DOMException("no", "NotAllowedError"));
+      const wanted = kinds.map((kind) => constraints[kind].deviceId?.exact);
+      if (wanted.some((id) => id && lab.absent.includes(id))) reject(new DOMException("no such", "OverconstrainedError"));
+      else if (kinds.some((kind) => lab.permission[kind] === "denied")) reject(new DOMException("no", "NotAllowedError"));
       else if (kinds.some((kind) => !lab.permission[kind])) lab.waiting.push({ kinds, resolve, reject });
       else give(kinds, resolve, reject);
     });

@@ -88,6 +88,16 @@ test("being called: that it rings is said by the page itself, to a server that a
   assert.deepEqual([types(), last("ringing").callId], [["join", "ringing"], "c_1"]);
 });
 
+test("a refusal takes its note along, and the caller's page has it", async () => {
+  await online();
+  say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1" });
+  calls[0].decline("in-an-hour");
+  assert.deepEqual([last("callResponse").accepted, last("callResponse").note], [false, "in-an-hour"]);
+  const call = duet.dial(duet.users[0]);
+  say({ type: "callAnswered", accepted: false, callee: "bob", calleeId: BOB.id, reason: "declined", note: "will-call" });
+  assert.deepEqual([call.reason, call.note], ["declined", "will-call"]);
+});
+
 test("being called: nothing of us is said before we accept", async () => {
   await online();
   say({ type: "incomingCall", caller: "bob", callerId: BOB.id, callId: "c_1", lookalike: true });

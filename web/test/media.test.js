@@ -252,3 +252,51 @@ test("the camera towards the user first; the other one on demand; back when that
   await media.flip();
   assert.deepEqual([lab.facing, sent(), faults()], ["environment", ["audio", "video"], ["", ""]]);
 });
+
+test("another microphone is taken in place of the first, which is let go; the camera is not asked for again", async () => {
+  await start();
+  const first = lab.tracks.audio;
+  await media.choose("microphone", "m2");
+  assert.deepEqual([lab.questions, lab.constraints.audio.deviceId, first.readyState], [["audio video", "audio"], { exact: "m2" }, "ended"]);
+  assert.equal(media.tracks.audio, lab.tracks.audio);
+  await media.choose("camera", "c2");
+  assert.deepEqual([lab.constraints.video.deviceId, lab.constraints.video.facingMode], [{ exact: "c2" }, undefined]);
+});
+
+test("what was chosen on an earlier visit is asked for, and joining asks for nothing that the preview has", async () => {
+  media.prefer({ camera: "c2", microphone: "m2", speaker: "s2", look: "night" });
+  await start();
+  assert.deepEqual([lab.constraints.video.deviceId, lab.constraints.audio.deviceId, media.speaker, media.look], [{ exact: "c2" }, { exact: "m2" }, "s2", "night"]);
+  await start({ name: "alice lee" });
+  assert.deepEqual([lab.questions, sent()], [["audio video"], ["audio", "video"]]);
+});
+
+test("sound only: no camera is asked for, and one that the preview had is let go", async () => {
+  await start();
+  const camera = lab.tracks.video;
+  void media.setVideo(false);
+  await start();
+  assert.deepEqual([camera.readyState, sent(), told()], ["ended", ["audio", "none"], [true, false]]);
+  media.stop();
+  lab.questions.length = 0;
+  void media.setVideo(false);
+  await start();
+  assert.deepEqual([lab.questions, sent()], [["audio"], ["audio", "none"]]);
+});
+
+test("another drawn picture replaces the one that is sent", async () => {
+  await start({ source: "virtual" });
+  const { video } = media.tracks;
+  media.setLook("hills");
+  assert.deepEqual([video.readyState, media.tracks.video.readyState, sent()[1]], ["ended", "live", "virtual"]);
+});
+
+test("what was chosen and is not there gives way to another", async () => {
+  lab.absent = ["c2"];
+  media.prefer({ camera: "c2" });
+  await start();
+  assert.deepEqual([lab.questions, sent(), faults()], [["audio video", "audio video"], ["audio", "video"], ["", ""]]);
+  lab.absent = [];
+  await media.choose("camera", "c2");
+  assert.deepEqual(lab.constraints.video.deviceId, { exact: "c2" });
+});

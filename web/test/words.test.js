@@ -4,15 +4,22 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { TEXTS, explain, preferred, translate } from "../static/i18n.js";
+import { WORDS } from "../static/words.js";
 
 const folder = new URL("../static/", import.meta.url);
 const names = ["index.html", "app.js", ...readdirSync(new URL("view/", folder)).map((name) => `view/${name}`)];
 const page = names.map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
 
-test("both languages have every text, with the same places to fill", () => {
-  assert.deepEqual(Object.keys(TEXTS.zh).sort(), Object.keys(TEXTS.en).sort());
-  const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
-  for (const key of Object.keys(TEXTS.en)) assert.deepEqual(places(TEXTS.zh[key]), places(TEXTS.en[key]), key);
+for (const [what, { en, zh }] of [["the page", TEXTS], ["its panels", WORDS]]) {
+  test(`${what}: both languages have every text, with the same places to fill`, () => {
+    assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+    const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+    for (const key of Object.keys(en)) assert.deepEqual(places(zh[key]), places(en[key]), key);
+  });
+}
+
+test("every fault of a device has its way out", () => {
+  for (const fault of ["asking", "missing", "in-use", "ended", "muted", "insecure", "refused-chromium", "refused-firefox", "refused-safari"]) assert.ok(`way_${fault}` in WORDS.en, fault);
 });
 
 test("every text that the page names exists", () => {

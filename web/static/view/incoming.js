@@ -1,6 +1,8 @@
 // incoming.js: the dialog that a call rings in. Whoever types when it comes up must not answer by that, so keys are deaf
 // at first, and then only a key that was pressed and let go on a button is an answer.
 
+import { Calling } from "./calling.js";
+
 /** @typedef {import("./page.js").Page} Page */
 
 /** How long keys are deaf, in milliseconds: longer than the pause between two words of somebody who types. */
@@ -12,6 +14,7 @@ export class Incoming {
   #now;
   #openedAt = 0;
   #rings = false;
+  #calling;
   /** @type {{button: Element, key: string} | null} a key that is down, and where it went down */
   #pressed = null;
 
@@ -19,6 +22,7 @@ export class Incoming {
   constructor(page, now = () => performance.now()) {
     this.#page = page;
     this.#now = now;
+    this.#calling = new Calling(page);
     const dialog = (this.#dialog = /** @type {HTMLDialogElement} */ (page.at("incoming")));
     // Escape must not refuse a call by accident. Browsers insist after some tries; then it opens again.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -28,8 +32,8 @@ export class Incoming {
     dialog.addEventListener("click", (event) => this.#click(event), { capture: true });
   }
 
-  /** Tells whether it has just stopped ringing. @param {{peer: string, audioOnly: boolean, lookalike: boolean} | null} call that rings here, or null */
-  draw(call) {
+  /** Tells whether it has just stopped ringing. @param {{peer: string, audioOnly: boolean, lookalike: boolean} | null} call that rings here, or null @param {import("./view.js").Model["local"]} local */
+  draw(call, local) {
     const page = this.#page;
     const rang = this.#rings;
     this.#rings = call !== null;
@@ -44,13 +48,31 @@ export class Incoming {
         this.#open();
       }
     } else if (this.#dialog.open) this.#dialog.close();
-    page.doc.title = call ? `☎ ${page.t("incoming", { name: call.peer })}` : "Duet";
+    this.#drawSelf(call ? local : null);
+    this.#calling.draw(call ? page.t("incoming", { name: call.peer }) : "");
     return rang && !call;
+  }
+
+  /** How one would be seen. @param {import("./view.js").Model["local"] | null} local */
+  #drawSelf(local) {
+    const self = this.#page.video("incoming-self");
+    const track = local?.video ?? null;
+    self.hidden = !track;
+    self.classList.toggle("mirror", Boolean(local?.mirror));
+    const shown = self.srcObject instanceof MediaStream ? self.srcObject.getTracks()[0] : null;
+    if (track === shown) return;
+    self.srcObject = track && new MediaStream([track]);
+    if (track) void self.play().catch(() => {});
   }
 
   #open() {
     this.#dialog.showModal();
     this.#page.at("incoming-title").focus(); // says who calls, and does nothing when a key is pressed on it
+  }
+
+  /** What tells of a call while one looks elsewhere. */
+  get calling() {
+    return this.#calling;
   }
 
   get #deaf() {

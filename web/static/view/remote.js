@@ -45,6 +45,12 @@ export class Remote {
     this.play();
   }
 
+  /** @param {string} id */
+  speaker(id) {
+    const video = /** @type {HTMLVideoElement & {setSinkId?: (id: string) => Promise<void>, sinkId?: string}} */ (this.#page.video("remote-video")); // not in every browser
+    if ((video.sinkId ?? "") !== id) void video.setSinkId?.(id).catch(() => {}); // gone: the system's own is heard
+  }
+
   play() {
     const button = this.#page.at("listen");
     this.#page.video("remote-video").play().then(

@@ -108,6 +108,7 @@ export class Stage {
       page.text(page.at(id), lines[i] ?? "");
       page.at(id).hidden = !lines[i];
     }
+    page.at("what-to-do").hidden = !able || (!audio && !video);
   }
 
   /** @param {Model} model */

@@ -3,6 +3,7 @@
 
 import { Emitter } from "../emitter.js";
 import { explain, translate } from "../i18n.js";
+import { Calls } from "./calls.js";
 import { Focus } from "./focus.js";
 import { Incoming } from "./incoming.js";
 import { Notices } from "./notices.js";
@@ -14,6 +15,7 @@ import { Stage } from "./stage.js";
 
 /** @typedef {import("../protocol.js").User} User */
 /** @typedef {import("../protocol.js").MediaState} MediaState */
+/** @typedef {import("../media.js").Source | "none"} Choice of a picture: none is sound only */
 
 /**
  * @typedef {object} Model
@@ -25,6 +27,7 @@ import { Stage } from "./stage.js";
  * @property {string} username
  * @property {boolean} online
  * @property {User[]} users
+ * @property {{all: import("../history.js").Past[], unseen: number}} past calls
  * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
  *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean, unheard: boolean} | null} call
  * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, mirror: boolean, flips: boolean, phone: boolean, screens: boolean,
@@ -32,7 +35,7 @@ import { Stage } from "./stage.js";
  */
 
 /**
- * @extends {Emitter<{login: {name: string, source: import("../media.js").Source}, dial: User, accept: void, refuse: void,
+ * @extends {Emitter<{login: {name: string, source: Choice}, settings: void, "accept-sound": void, dial: User, accept: void, refuse: string | undefined, "clear-calls": void,
  *   "hang-up": void, audio: void, video: void, screen: void, source: void, flip: void, leave: void, language: void}>}
  */
 export class View extends Emitter {
@@ -40,6 +43,7 @@ export class View extends Emitter {
   /** @type {Model} */
   #model;
   #people;
+  #calls;
   #stage;
   #remote;
   #incoming;
@@ -55,6 +59,7 @@ export class View extends Emitter {
     const page = (this.#page = new Page(doc));
     this.#model = model;
     this.#people = new People(page);
+    this.#calls = new Calls(page);
     this.#stage = new Stage(page);
     this.#remote = new Remote(page);
     this.#incoming = new Incoming(page);
@@ -87,6 +92,23 @@ export class View extends Emitter {
     input.select();
   }
 
+  /** For the panels. */
+  get page() {
+    return this.#page;
+  }
+
+  /** Where the other side is heard. @param {string} id as setSinkId takes it */
+  speaker(id) {
+    this.#remote.speaker(id);
+  }
+
+  /** What is in the form. @returns {{name: string, source: Choice}} */
+  get form() {
+    const checked = this.#page.doc.querySelector("input[name=source]:checked");
+    const source = checked instanceof HTMLInputElement ? checked.value : "camera";
+    return { name: this.#page.input("login-name").value, source: /** @type {Choice} */ (source) };
+  }
+
   /** The name was refused: back to it. */
   focusName() {
     this.#page.input("login-name").focus();
@@ -107,9 +129,7 @@ export class View extends Emitter {
   #wire(doc) {
     doc.getElementById("login-form")?.addEventListener("submit", (event) => {
       event.preventDefault();
-      const checked = doc.querySelector("input[name=source]:checked");
-      const source = checked instanceof HTMLInputElement && checked.value === "virtual" ? "virtual" : "camera";
-      this.emit("login", { name: this.#page.input("login-name").value, source });
+      this.emit("login", this.form);
     });
     doc.addEventListener("click", (event) => {
       const target = event.target instanceof Element ? event.target.closest("[data-action]") : null;
@@ -117,6 +137,11 @@ export class View extends Emitter {
       const action = target.dataset.action ?? "";
       if (action === "listen") this.#remote.play();
       else if (action === "path") this.notice(`pathHint_${this.#model.call?.path?.path}`);
+      else if (action === "notify") void this.#incoming.calling.ask().then(() => this.show(this.#model));
+      else if (action === "more-calls") {
+        this.#calls.more();
+        this.#drawPeople();
+      } else if (action === "refuse") this.emit("refuse", target.dataset.note);
       else if (action === "dial") {
         const user = this.#model.users.find((one) => one.username === target.dataset.username);
         if (user) this.emit("dial", user);
@@ -158,7 +183,7 @@ export class View extends Emitter {
       this.#remote.draw(call);
       this.#said.draw(call);
     }
-    const answered = this.#incoming.draw(call?.phase === "incoming" ? call : null) && call?.phase === "accepted";
+    const answered = this.#incoming.draw(call?.phase === "incoming" ? call : null, this.#model.local) && call?.phase === "accepted";
     this.#peer = call?.peer ?? this.#peer;
     if (answered) page.at("stage").focus({ preventScroll: true }); // not back to where it was before it rang
     else this.#focus.keep(this.#focusable());
@@ -166,7 +191,11 @@ export class View extends Emitter {
 
   #drawPeople() {
     const { users, call, online } = this.#model;
-    this.#people.draw(users, online && !call);
+    const free = online && !call;
+    this.#people.draw(users, free);
+    const { all, unseen } = this.#model.past;
+    this.#calls.draw(all, unseen, new Set(users.filter(({ status }) => free && status === "available").map(({ username }) => username)));
+    this.#page.button("notify").hidden = !this.#incoming.calling.askable;
   }
 
   /** Where the focus belongs when it was lost, best first. */
