@@ -119,7 +119,7 @@ let source = /** @type {import("./media.js").Source} */ ("camera");
 
 /** Puts back what was chosen on an earlier visit. */
 function recall() {
-  /** @type {Partial<Record<"camera" | "microphone" | "speaker" | "look", string>>} */
+  /** @type {Partial<Record<"camera" | "microphone" | "speaker" | "look" | "keys", string>>} */
   let was = {};
   try {
     was = JSON.parse(memory.get("devices") || "{}");
@@ -127,12 +127,13 @@ function recall() {
     // Somebody else's, or an older page's.
   }
   media.prefer(was);
+  view.keys = was.keys !== "off";
   if (query.has("clock")) media.setLook("clock");
 }
 
 function remember() {
   const { camera, microphone, speaker } = media.devices;
-  memory.set("devices", JSON.stringify({ camera, microphone, speaker, look: media.look }));
+  memory.set("devices", JSON.stringify({ camera, microphone, speaker, look: media.look, keys: view.keys ? "" : "off" }));
 }
 
 /** The panel of camera and sound; before joining it is where the devices are asked for. */
@@ -145,7 +146,7 @@ async function settings() {
     void media.setVideo(chosen !== "none");
     void media.start({ source: chosen === "virtual" ? chosen : "camera", name: name.trim() });
   }
-  openRoom({ media, audio, page: view.page, remember, test: () => ringer.once("test"), closed: () => before() && media.stop() });
+  openRoom({ media, audio, view, remember, test: () => ringer.once("test"), closed: () => before() && media.stop() });
 }
 
 /** Notes what a page after this one needs. @param {{left?: boolean}} [how] left: the server has been told that we leave */

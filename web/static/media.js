@@ -3,6 +3,7 @@
 import { PageAudio } from "./audio.js";
 import { Devices } from "./devices.js";
 import { Emitter } from "./emitter.js";
+import { mix } from "./mix.js";
 import { virtualAudio, virtualVideo } from "./virtual.js";
 
 /** @typedef {import("./protocol.js").MediaState} MediaState */
@@ -38,6 +39,10 @@ export class LocalMedia extends Emitter {
   #started = false;
   /** @type {MediaStreamTrack | null} */
   #screen = null;
+  /** @type {MediaStreamTrack | null} what the shown screen, or tab, sounds like */
+  #screenSound = null;
+  /** @type {{of: (MediaStreamTrack | null)[], track: MediaStreamTrack, stop: () => void} | null} that with the microphone */
+  #mixed = null;
   /** @type {import("./virtual.js").VirtualVideo | null} */
   #virtual = null;
   /** @type {ReturnType<typeof virtualAudio> | null} */
@@ -67,7 +72,7 @@ export class LocalMedia extends Emitter {
     const { audio, video, screen } = this.#on;
     const heard = this.#devices.audio.track !== null && !this.#devices.audio.fault;
     const seen = this.#tracks.video !== null && !(this.#tracks.video === this.#devices.video.track && this.#devices.video.fault === "muted");
-    const state = { audio: audio && (heard || this.#tone), video: screen || (video && seen), screen };
+    const state = { audio: (audio && (heard || this.#tone)) || this.#mixed !== null, video: screen || (video && seen), screen };
     const { audio: deaf, video: blind } = this.faults;
     return { ...state, ...(!state.audio && deaf && { audioCause: deaf }), ...(!state.video && blind && { videoCause: blind }) };
   }
@@ -180,7 +185,9 @@ export class LocalMedia extends Emitter {
     this.#screen?.stop();
     this.#virtual?.stop();
     this.#silence?.stop();
-    this.#screen = this.#virtual = this.#silence = null;
+    this.#screenSound?.stop();
+    this.#mixed?.stop();
+    this.#screen = this.#screenSound = this.#virtual = this.#silence = this.#mixed = null;
     this.#tracks = { audio: null, video: null };
   }
 
@@ -222,13 +229,18 @@ export class LocalMedia extends Emitter {
   async setScreen(on) {
     if (!on) {
       this.#screen?.stop();
-      this.#screen = null;
+      this.#screenSound?.stop();
+      this.#screen = this.#screenSound = null;
       this.#on.screen = false;
       return this.#settle();
     }
     try {
-      const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 15 }, audio: false });
+      // Sound as it is, not as a voice; where a browser or a source has none, there is the picture alone.
+      const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 15 }, audio });
       const [track] = stream.getVideoTracks();
+      this.#screenSound?.stop();
+      this.#screenSound = stream.getAudioTracks()[0] ?? null;
       track.contentHint = "detail";
       track.onended = () => void this.setScreen(false);
       this.#screen?.stop();
@@ -293,9 +305,22 @@ export class LocalMedia extends Emitter {
     }
     const sound = microphone ?? this.#silence?.track ?? null;
     if (sound) sound.enabled = audio;
-    this.#put("audio", sound);
+    this.#put("audio", this.#together(sound));
     this.#put("video", screen ? this.#screen : video ? camera ?? this.#virtual?.track ?? null : null);
     this.emit("change", undefined);
+  }
+
+  /** With what the shown screen sounds like, where it does. @param {MediaStreamTrack | null} sound */
+  #together(sound) {
+    const { context } = this.#audio;
+    const parts = this.#screenSound && context ? [sound, this.#screenSound] : [];
+    if (this.#mixed && parts.length === this.#mixed.of.length && parts.every((part, i) => part === this.#mixed?.of[i])) return this.#mixed.track;
+    this.#mixed?.stop();
+    this.#mixed = null;
+    if (!parts.length || !context) return sound;
+    this.#audio.wake();
+    this.#mixed = { of: parts, ...mix(context, parts.filter((part) => part !== null)) };
+    return this.#mixed.track;
   }
 
   /** The next virtual picture is another. */

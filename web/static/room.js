@@ -7,11 +7,11 @@ import { Settings } from "./view/settings.js";
 const METER = 80;
 
 /**
- * @param {{media: import("./media.js").LocalMedia, audio: import("./audio.js").PageAudio, page: import("./view/page.js").Page,
+ * @param {{media: import("./media.js").LocalMedia, audio: import("./audio.js").PageAudio, view: import("./view/view.js").View,
  *   remember: () => void, test: () => void, closed: () => void}} around
  *   remember: what is chosen is to be kept; test: a sound is wanted; closed: the panel is
  */
-export function openRoom({ media, audio, page, remember, test, closed }) {
+export function openRoom({ media, audio, view, remember, test, closed }) {
   /** @type {{track: MediaStreamTrack, read: () => number, stop: () => void} | null} */
   let meter = null;
   const measure = () => {
@@ -26,16 +26,20 @@ export function openRoom({ media, audio, page, remember, test, closed }) {
     const { cameras, microphones, speakers, camera, microphone, speaker } = media.devices;
     panel.draw({
       there: { camera: cameras, microphone: microphones, speaker: speakers }, chosen: { camera, microphone, speaker },
-      faults: media.faults, look: media.look, mirror: media.isMirror, video: media.tracks.video,
+      faults: media.faults, look: media.look, mirror: media.isMirror, keys: view.keys, video: media.tracks.video,
     });
   };
-  const panel = new Settings(page, {
+  const panel = new Settings(view.page, {
     choose(name, id) {
       void media.choose(name, id);
       remember();
     },
     look(look) {
       media.setLook(/** @type {import("./virtual.js").Look} */ (look));
+      remember();
+    },
+    keys(on) {
+      view.keys = on;
       remember();
     },
     again: () => void media.again(),

@@ -115,7 +115,7 @@ export function fakeDevices() {
  * first touch), and says so later; the system may interrupt it, and then resume() is refused until that has ended.
  */
 export function fakeAudio({ sticky = true } = {}) {
-  const sound = { touching: false, touched: false, busy: false, contexts: [], notes: [], window: new Target(), document: new Target() };
+  const sound = { touching: false, touched: false, busy: false, contexts: [], notes: [], mixed: [], window: new Target(), document: new Target() };
   sound.touch = (type) => {
     // Where a finger comes down is no touch yet.
     sound.touching = type !== "pointerdown";
@@ -144,6 +144,7 @@ export function fakeAudio({ sticky = true } = {}) {
       await null;
       this.become("running");
     }
+    createMediaStreamSource(stream) { return { connect: () => sound.mixed.push(stream.getTracks()[0]), disconnect: () => sound.mixed.splice(sound.mixed.indexOf(stream.getTracks()[0]), 1) }; }
     createMediaStreamDestination() { return { stream: new MediaStream([new FakeTrack("audio", "silence")]) }; }
     createOscillator() { return { frequency: {}, connect: (next) => next, start: () => sound.notes.push(this.state), stop() {} }; }
     createGain() { return { gain: { setValueAtTime() {}, linearRampToValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect: (next) => next, disconnect() {} }; }

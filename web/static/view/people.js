@@ -28,7 +28,7 @@ export class People {
     find.hidden = users.length < 8 && !find.value;
     const wanted = find.hidden ? "" : find.value.trim().toLocaleLowerCase();
     const found = wanted ? users.filter((user) => user.username.toLocaleLowerCase().includes(wanted)) : users;
-    const shown = found.slice(0, ROWS);
+    const shown = ordered(found).slice(0, ROWS);
     const rest = found.length - shown.length;
     page.text(page.at("count"), users.length ? String(users.length) : "");
     page.text(page.at("nobody"), !users.length ? page.t("nobody") : !found.length ? page.t("noMatch") : rest ? page.t("more", { count: rest }) : "");
@@ -85,4 +85,14 @@ export class People {
     button.setAttribute("aria-label", page.t("callUser", { name: user.username }));
     page.text(/** @type {HTMLElement} */ (button.querySelector("span")), page.t("call"));
   }
+}
+
+/** Numbers in names count as numbers. */
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+/** Those who can be called first. @param {User[]} users */
+function ordered(users) {
+  /** @param {User} user */
+  const busy = ({ status }) => (status === "available" ? 0 : 1);
+  return [...users].sort((a, b) => busy(a) - busy(b) || byName.compare(a.username, b.username));
 }

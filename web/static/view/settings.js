@@ -12,9 +12,10 @@ import { WORDS } from "../words.js";
  * @property {{audio: string, video: string}} faults
  * @property {string} look
  * @property {boolean} mirror
+ * @property {boolean} keys
  * @property {MediaStreamTrack | null} video
  */
-/** @typedef {{choose: (name: DeviceName, id: string) => void, look: (look: string) => void, again: () => void, test: () => void, closed: () => void}} Deeds */
+/** @typedef {{choose: (name: DeviceName, id: string) => void, look: (look: string) => void, keys: (on: boolean) => void, again: () => void, test: () => void, closed: () => void}} Deeds */
 
 const NAMES = /** @type {const} */ (["camera", "microphone", "speaker"]);
 const LOOKS = ["letters", "hills", "night"];
@@ -44,7 +45,7 @@ export class Settings {
     video.srcObject = this.#stream;
     dialog.append(title, video);
     for (const name of NAMES) dialog.append(this.#chooser(name));
-    dialog.append(this.#looks(), this.#button("close", "primary", () => dialog.close()));
+    dialog.append(this.#looks(), this.#keys(), this.#button("close", "primary", () => dialog.close()));
     dialog.addEventListener("close", () => {
       dialog.remove();
       deeds.closed();
@@ -103,6 +104,16 @@ export class Settings {
     return part;
   }
 
+  #keys() {
+    const label = this.#make("label", "keysLabel", "look");
+    const box = /** @type {HTMLInputElement} */ (this.#make("input", "keysBox", ""));
+    box.type = "checkbox";
+    box.dataset.testid = "keys";
+    box.addEventListener("change", () => this.#deeds.keys(box.checked));
+    label.append(box, this.#make("span", "keys", ""));
+    return label;
+  }
+
   #looks() {
     const set = this.#make("fieldset", "looks", "part");
     set.append(this.#make("legend", "look", ""));
@@ -131,7 +142,7 @@ export class Settings {
   draw(room) {
     const page = this.#page;
     const parts = this.#parts;
-    for (const key of ["title", "close", "test", "levelHint", "look", ...LOOKS.map((look) => `look_${look}`)]) page.text(parts[key], this.#t(key));
+    for (const key of ["title", "close", "test", "levelHint", "look", "keys", ...LOOKS.map((look) => `look_${look}`)]) page.text(parts[key], this.#t(key));
     parts.preview.setAttribute("aria-label", this.#t("preview"));
     parts.level.setAttribute("aria-label", this.#t("level"));
     for (const name of NAMES) {
@@ -142,6 +153,7 @@ export class Settings {
     this.#way("camera", "video", room.faults.video);
     this.#way("microphone", "audio", room.faults.audio);
     for (const look of LOOKS) /** @type {HTMLInputElement} */ (parts[`radio-${look}`]).checked = look === room.look;
+    /** @type {HTMLInputElement} */ (parts.keysBox).checked = room.keys;
     parts.preview.classList.toggle("mirror", room.mirror);
     for (const track of this.#stream.getTracks()) if (track !== room.video) this.#stream.removeTrack(track);
     if (room.video && !this.#stream.getTracks().includes(room.video)) this.#stream.addTrack(room.video);

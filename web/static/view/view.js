@@ -6,7 +6,9 @@ import { explain, translate } from "../i18n.js";
 import { Calls } from "./calls.js";
 import { Focus } from "./focus.js";
 import { Incoming } from "./incoming.js";
+import { meant } from "./keys.js";
 import { Notices } from "./notices.js";
+import { Outside } from "./outside.js";
 import { Page } from "./page.js";
 import { People } from "./people.js";
 import { Remote } from "./remote.js";
@@ -49,7 +51,10 @@ export class View extends Emitter {
   #incoming;
   #notices;
   #said;
+  #outside;
   #focus;
+  /** Whether M and V switch microphone and picture. */
+  keys = true;
   #drawing = false;
   #peer = ""; // of the last call
 
@@ -65,6 +70,7 @@ export class View extends Emitter {
     this.#incoming = new Incoming(page);
     this.#notices = new Notices(page);
     this.#said = new Said(page);
+    this.#outside = new Outside(page, (action) => this.emit(action, undefined));
     this.#focus = new Focus(doc);
     this.#wire(doc);
     this.#draw();
@@ -137,6 +143,8 @@ export class View extends Emitter {
       const action = target.dataset.action ?? "";
       if (action === "listen") this.#remote.play();
       else if (action === "path") this.notice(`pathHint_${this.#model.call?.path?.path}`);
+      else if (action === "full") void this.#outside.full();
+      else if (action === "small") void this.#outside.small();
       else if (action === "notify") void this.#incoming.calling.ask().then(() => this.show(this.#model));
       else if (action === "more-calls") {
         this.#calls.more();
@@ -150,6 +158,13 @@ export class View extends Emitter {
     // A key that is held must not press what gets the focus meanwhile.
     doc.addEventListener("keydown", (event) => {
       if (event.repeat && event.target instanceof HTMLButtonElement && (event.key === "Enter" || event.key === " ")) event.preventDefault();
+    });
+    doc.addEventListener("keydown", (event) => {
+      const kind = this.keys && this.#model.page === "chat" ? meant(event) : null;
+      if (!kind) return;
+      this.emit(kind, undefined);
+      const { wishes } = this.#model.local;
+      this.#said.say(this.#page.t(`you_${kind}_${wishes[kind] ? "on" : "off"}`));
     });
     doc.getElementById("find")?.addEventListener("input", () => this.#drawPeople());
     setInterval(() => this.#stage.clock(this.#model), 1_000);
@@ -182,6 +197,7 @@ export class View extends Emitter {
       this.#stage.draw(this.#model);
       this.#remote.draw(call);
       this.#said.draw(call);
+      this.#outside.draw(this.#model);
     }
     const answered = this.#incoming.draw(call?.phase === "incoming" ? call : null, this.#model.local) && call?.phase === "accepted";
     this.#peer = call?.peer ?? this.#peer;
