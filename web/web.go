@@ -16,6 +16,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -28,7 +29,7 @@ var static embed.FS
 
 // policy forbids everything that the page does not use. There is no inline script or style, nothing comes from
 // elsewhere, and no text becomes markup.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // headers go with every answer, also with errors.
@@ -48,6 +49,9 @@ var types = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".png":  "image/png",
+
+	".webmanifest": "application/manifest+json",
 }
 
 // file is one file of the page, in both forms.
@@ -75,6 +79,19 @@ func Handler(ancestors ...string) http.Handler {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
+			return
+		}
+		if who, is := called(r.URL); is {
+			query := url.QueryEscape(who)
+			if r.URL.RawQuery != "" {
+				query += "&" + r.URL.RawQuery
+			}
+			w.Header()["Location"] = []string{"../?call=" + query} // http.Redirect would forget what is before us in the path
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		if r.URL.Path == "/qr.png" {
+			serveCode(w, r)
 			return
 		}
 		name := strings.TrimPrefix(r.URL.Path, "/")

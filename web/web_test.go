@@ -5,10 +5,12 @@ package web
 import (
 	"compress/gzip"
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -289,5 +291,57 @@ func TestLibraryIsForAllOrigins(t *testing.T) {
 		if shared[name] && (strings.HasPrefix(name, "view/") || name == "app.js" || name == "i18n.js") {
 			t.Errorf("the library needs %s, which is the page's", name)
 		}
+	}
+}
+
+// A link that calls somebody leads to the page, also below a path; what it names comes through whole.
+func TestCallLinks(t *testing.T) {
+	for path, want := range map[string]string{
+		"/call/bob":                   "../?call=bob",
+		"/call/Ann%20Lee%2F%E4%B8%83": "../?call=Ann+Lee%2F%E4%B8%83",
+		"/call/a+b&c=d":               "../?call=a%2Bb%26c%3Dd",
+		"/call/%2F%2Felsewhere.test":  "../?call=%2F%2Felsewhere.test",
+		"/call/":                      "",
+		"/call/bob/more":              "",
+		"/call/%0D%0ASet-Cookie:%20a": "../?call=%0D%0ASet-Cookie%3A+a",
+		"/call/bob?token=a.b.c":       "../?call=bob&token=a.b.c",
+		"/callers":                    "",
+	} {
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if got := w.Header().Get("Location"); got != want || (w.Code == http.StatusFound) != (want != "") {
+			t.Errorf("%s: got %d to %q, want %q", path, w.Code, got, want)
+		}
+	}
+}
+
+func TestCode(t *testing.T) {
+	for text, want := range map[string]int{"https://call.example.org/call/bob": 200, "": 400, strings.Repeat("a", maxCode): 200, strings.Repeat("a", maxCode+1): 400} {
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/qr.png?text="+url.QueryEscape(text), nil))
+		if w.Code != want || want == 200 && (w.Header().Get("Content-Type") != "image/png" || !strings.HasPrefix(w.Body.String(), "\x89PNG")) {
+			t.Errorf("%d bytes: got %d %v", len(text), w.Code, w.Header())
+		}
+	}
+}
+
+// What a phone needs to keep the page among its programs.
+func TestInstallable(t *testing.T) {
+	var manifest struct {
+		Name, Display string
+		Start         string `json:"start_url"`
+		Icons         []struct{ Src, Type string }
+	}
+	files := load()
+	if err := json.Unmarshal(files["manifest.webmanifest"].plain, &manifest); err != nil || manifest.Name == "" || manifest.Display != "standalone" || manifest.Start != "./" {
+		t.Errorf("got %+v, %v", manifest, err)
+	}
+	for _, icon := range manifest.Icons {
+		if f := files[icon.Src]; f.plain == nil || f.kind != icon.Type {
+			t.Errorf("%s: a %s of %d bytes", icon.Src, f.kind, len(f.plain))
+		}
+	}
+	if len(manifest.Icons) < 3 || files["icon-180.png"].plain == nil {
+		t.Error("icons are missing")
 	}
 }

@@ -123,3 +123,28 @@ func TestMissed(t *testing.T) {
 	})
 	bob.Shot("call-again-later")
 }
+
+// TestInvited: a link that alice passes on, also as a code, opens ready to ring her.
+func TestInvited(t *testing.T) {
+	s := StartServer(t)
+	alice := StartBrowser(t, s, "alice", BrowserOptions{})
+	alice.Open("")
+	alice.Login("virtual")
+	alice.Click("show-code")
+	alice.Eventually("there is a code", patience, func() bool { return JS[int](alice, "document.querySelector('[data-testid=invite-code]').naturalWidth") > 20 })
+	alice.Shot("invite")
+	bob := StartBrowser(t, s, "bob", BrowserOptions{URL: JS[string](alice, "document.querySelector('[data-testid=invite-link]').value"), Flags: map[string]any{"unsafely-treat-insecure-origin-as-secure": s.URL}})
+	bob.Open("")
+	bob.Login("none")
+	bob.Eventually("bob may ring", patience, func() bool { return bob.sees("[data-testid=dial-invited]:enabled") })
+	bob.Shot("invited")
+	bob.Click("dial-invited")
+	alice.Accept()
+	bob.Sees(5)
+	alice.Hears()
+	bob.Click("full")
+	bob.Eventually("the call has the whole screen", patience, func() bool { return JS[bool](bob, "!!document.fullscreenElement && document.querySelector('#stage').clientWidth === innerWidth") })
+	bob.step("press m", func(ctx context.Context) error { return bob.page.keys(ctx, "m") })
+	alice.Eventually("alice is told that bob has muted", patience, func() bool { return alice.Text("peer-muted") == "bob's microphone is off" })
+	alice.Stops("sound", audioEnergy)
+}

@@ -71,6 +71,7 @@ const model = {
   username: "",
   online: true,
   users: [],
+  invited: query.get("call")?.trim() ?? "",
   past: { all: [], unseen: 0 },
   call: null,
   local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: false, flips: false, phone: false, screens: false, video: null },

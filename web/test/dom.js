@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 
 const HTML = readFileSync(new URL("../static/index.html", import.meta.url), "utf8");
-const VOID = new Set(["meta", "link", "input", "br"]);
+const VOID = new Set(["meta", "link", "input", "br", "img"]);
 
 class FakeEvent extends Event {
   #target = null;
@@ -202,6 +202,7 @@ class FakeDocument extends FakeNode {
   modal = null;
   focused = null;
   title = "";
+  baseURI = "https://duet.test/calls/";
   visibilityState = "visible";
   documentElement = this.createElement("html");
   createElement(tag) { return new (KINDS[tag] ?? FakeHTMLElement)(tag, this); }

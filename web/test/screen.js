@@ -15,7 +15,7 @@ beforeEach(() => {
   doc = loadPage();
   did = [];
   model = {
-    page: "login", able: true, language: "en", joining: false, loginError: "", username: "alice", online: true, users: [], past: { all: [], unseen: 0 }, call: null,
+    page: "login", able: true, language: "en", joining: false, loginError: "", username: "alice", online: true, users: [], invited: "", past: { all: [], unseen: 0 }, call: null,
     local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: true, flips: false, phone: false, screens: true, video: null },
   };
   view = new View(doc, model);

@@ -3,12 +3,14 @@
 
 import { Emitter } from "../emitter.js";
 import { explain, translate } from "../i18n.js";
+import { Beyond } from "./beyond.js";
 import { Calls } from "./calls.js";
 import { Focus } from "./focus.js";
 import { Incoming } from "./incoming.js";
+import { Invite } from "./invite.js";
 import { meant } from "./keys.js";
 import { Notices } from "./notices.js";
-import { Outside } from "./outside.js";
+
 import { Page } from "./page.js";
 import { People } from "./people.js";
 import { Remote } from "./remote.js";
@@ -27,6 +29,7 @@ import { Stage } from "./stage.js";
  * @property {boolean} joining
  * @property {string} loginError a code
  * @property {string} username
+ * @property {string} invited whom the page's address calls, or ""
  * @property {boolean} online
  * @property {User[]} users
  * @property {{all: import("../history.js").Past[], unseen: number}} past calls
@@ -46,16 +49,18 @@ export class View extends Emitter {
   #model;
   #people;
   #calls;
+  #invite;
   #stage;
   #remote;
   #incoming;
   #notices;
   #said;
-  #outside;
+  #beyond;
   #focus;
   /** Whether M and V switch microphone and picture. */
   keys = true;
   #drawing = false;
+  #opened = false;
   #peer = ""; // of the last call
 
   /** @param {Document} doc @param {Model} model */
@@ -65,12 +70,13 @@ export class View extends Emitter {
     this.#model = model;
     this.#people = new People(page);
     this.#calls = new Calls(page);
+    this.#invite = new Invite(page);
     this.#stage = new Stage(page);
     this.#remote = new Remote(page);
     this.#incoming = new Incoming(page);
     this.#notices = new Notices(page);
     this.#said = new Said(page);
-    this.#outside = new Outside(page, (action) => this.emit(action, undefined));
+    this.#beyond = new Beyond(page, (action) => this.emit(action, undefined));
     this.#focus = new Focus(doc);
     this.#wire(doc);
     this.#draw();
@@ -143,15 +149,19 @@ export class View extends Emitter {
       const action = target.dataset.action ?? "";
       if (action === "listen") this.#remote.play();
       else if (action === "path") this.notice(`pathHint_${this.#model.call?.path?.path}`);
-      else if (action === "full") void this.#outside.full();
-      else if (action === "small") void this.#outside.small();
+      else if (action === "share") this.#invite.share();
+      else if (action === "code") this.#invite.code();
+      else if (action === "copy") void this.#invite.copy().then((copied) => copied && this.notice("copied"));
+      else if (action === "full") void this.#beyond.full();
+      else if (action === "small") void this.#beyond.small();
       else if (action === "notify") void this.#incoming.calling.ask().then(() => this.show(this.#model));
       else if (action === "more-calls") {
         this.#calls.more();
         this.#drawPeople();
       } else if (action === "refuse") this.emit("refuse", target.dataset.note);
-      else if (action === "dial") {
-        const user = this.#model.users.find((one) => one.username === target.dataset.username);
+      else if (action === "dial" || action === "dial-invited") {
+        const name = action === "dial" ? target.dataset.username : this.#model.invited;
+        const user = this.#model.users.find((one) => one.username === name);
         if (user) this.emit("dial", user);
       } else this.emit(/** @type {"accept"} */ (action), undefined);
     });
@@ -197,7 +207,7 @@ export class View extends Emitter {
       this.#stage.draw(this.#model);
       this.#remote.draw(call);
       this.#said.draw(call);
-      this.#outside.draw(this.#model);
+      this.#beyond.draw(this.#model);
     }
     const answered = this.#incoming.draw(call?.phase === "incoming" ? call : null, this.#model.local) && call?.phase === "accepted";
     this.#peer = call?.peer ?? this.#peer;
@@ -211,6 +221,9 @@ export class View extends Emitter {
     this.#people.draw(users, free);
     const { all, unseen } = this.#model.past;
     this.#calls.draw(all, unseen, new Set(users.filter(({ status }) => free && status === "available").map(({ username }) => username)));
+    this.#invite.draw(this.#model);
+    const details = /** @type {HTMLDetailsElement} */ (this.#page.at("invite"));
+    if (!users.length && !this.#opened) details.open = this.#opened = true; // with nobody here it is all there is to do
     this.#page.button("notify").hidden = !this.#incoming.calling.askable;
   }
 

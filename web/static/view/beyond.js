@@ -1,9 +1,9 @@
-// outside.js: the call beyond its page: the whole screen, a small window above all others, and the system's own buttons.
+// beyond.js: the call beyond its page: the whole screen, a small window above all others, and the system's own buttons.
 
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./view.js").Model} Model */
 
-export class Outside {
+export class Beyond {
   #page;
   #session;
   /** @type {((action: "audio" | "video" | "hang-up") => void)} */
@@ -42,7 +42,7 @@ export class Outside {
 
   async full() {
     const { doc } = this.#page;
-    await (doc.fullscreenElement ? doc.exitFullscreen() : this.#page.at("stage").requestFullscreen()).catch(() => {});
+    await (doc.fullscreenElement ? doc.exitFullscreen() : doc.documentElement.requestFullscreen()).catch(() => {});
   }
 
   async small() {
