@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	cdppage "github.com/chromedp/cdproto/page"
@@ -74,6 +75,10 @@ func TestPreview(t *testing.T) {
 	sends := "document.querySelector('.preview').srcObject.getVideoTracks()[0]?.getSettings().deviceId ?? ''"
 	alice.Eventually("the other camera is taken", patience, func() bool { return JS[string](alice, sends) == other })
 	alice.Shot("settings")
+	alice.Click("settings-check")
+	alice.Eventually("all works", patience, func() bool { return strings.Contains(alice.Text("checkup"), "All that a call needs works here.") })
+	alice.Shot("checkup")
+	alice.Click("checkup-close")
 	alice.Click("settings-close")
 	alice.Eventually("what was tried is switched off", patience, func() bool { return JS[bool](alice, "!document.querySelector('video').srcObject?.active") })
 	alice.Open("?again")
@@ -131,9 +136,11 @@ func TestInvited(t *testing.T) {
 	alice.Open("")
 	alice.Login("virtual")
 	alice.Click("show-code")
-	alice.Eventually("there is a code", patience, func() bool { return JS[int](alice, "document.querySelector('[data-testid=invite-code]').naturalWidth") > 20 })
+	alice.Eventually("there is a code", patience, func() bool {
+		return JS[int](alice, "document.querySelector('[data-testid=invite-code]').naturalWidth") > 20
+	})
 	alice.Shot("invite")
-	bob := StartBrowser(t, s, "bob", BrowserOptions{URL: JS[string](alice, "document.querySelector('[data-testid=invite-link]').value"), Flags: map[string]any{"unsafely-treat-insecure-origin-as-secure": s.URL}})
+	bob := StartBrowser(t, s, "bob", BrowserOptions{URL: JS[string](alice, "document.querySelector('[data-testid=invite-link]').value"), Flags: map[string]any{"unsafely-treat-insecure-origin-as-secure": strings.TrimSuffix(s.URL, "/")}})
 	bob.Open("")
 	bob.Login("none")
 	bob.Eventually("bob may ring", patience, func() bool { return bob.sees("[data-testid=dial-invited]:enabled") })
@@ -142,8 +149,16 @@ func TestInvited(t *testing.T) {
 	alice.Accept()
 	bob.Sees(5)
 	alice.Hears()
+	bob.click("#path-chip")
+	bob.Eventually("the way of the call is drawn, with how well it goes", patience, func() bool {
+		return strings.Contains(bob.Text("route"), "ms") && strings.Contains(bob.Text("route"), "kbit/s")
+	})
+	bob.Shot("route")
+	bob.Click("route-close")
 	bob.Click("full")
-	bob.Eventually("the call has the whole screen", patience, func() bool { return JS[bool](bob, "!!document.fullscreenElement && document.querySelector('#stage').clientWidth === innerWidth") })
+	bob.Eventually("the call has the whole screen", patience, func() bool {
+		return JS[bool](bob, "!!document.fullscreenElement && document.querySelector('#stage').clientWidth === innerWidth")
+	})
 	bob.step("press m", func(ctx context.Context) error { return bob.page.keys(ctx, "m") })
 	alice.Eventually("alice is told that bob has muted", patience, func() bool { return alice.Text("peer-muted") == "bob's microphone is off" })
 	alice.Stops("sound", audioEnergy)

@@ -8,6 +8,7 @@ import { PageAudio } from "./audio.js";
 import { Duet, DuetError } from "./duet.js";
 import { History } from "./history.js";
 import { preferred } from "./i18n.js";
+import { Journey } from "./journey.js";
 import { Keep } from "./keep.js";
 import { LocalMedia } from "./media.js";
 import { Ringer } from "./sound.js";
@@ -71,6 +72,7 @@ const model = {
   username: "",
   online: true,
   users: [],
+  listed: false,
   invited: query.get("call")?.trim() ?? "",
   past: { all: [], unseen: 0 },
   call: null,
@@ -93,15 +95,22 @@ const duet = new Duet({
 });
 model.able = duet.able;
 
+/** What goes badly, the worst first: one is enough to read. */
+const BAD = /** @type {const} */ (["silence", "loss", "narrow", "delay"]);
+
 /** A call that does not ring for so long, in milliseconds, is told to: the other page sleeps, as those of phones do. */
 const UNHEARD = 5_000;
 let calledAt = 0;
+let journey = new Journey();
+/** The newest measures of the call. @type {import("./quality.js").Sample | null} */
+let sample = null;
 
 function show() {
   const { call } = duet;
   model.call = call && {
     phase: call.phase, peer: call.peer, state: call.state, path: call.path, theirs: call.theirs, still: call.still, startedAt: call.acceptedAt || calledAt,
     audioOnly: !call.theirs.video, lookalike: call.lookalike,
+    bad: BAD.find((code) => call.warnings.includes(code)) ?? "",
     unheard: call.phase === "calling" && Date.now() - calledAt >= UNHEARD && model.online && duet.has("call-state"),
   };
   model.local = {
@@ -133,8 +142,24 @@ function recall() {
 }
 
 function remember() {
-  const { camera, microphone, speaker } = media.devices;
-  memory.set("devices", JSON.stringify({ camera, microphone, speaker, look: media.look, keys: view.keys ? "" : "off" }));
+  memory.set("devices", JSON.stringify({ ...media.preferences, keys: view.keys ? "" : "off" }));
+}
+
+/** The panel that draws the way of the call. */
+async function route() {
+  const { Route } = await import("./view/route.js");
+  const { call } = duet;
+  if (call?.phase !== "accepted") return;
+  const draw = () => panel.draw({ me: model.username, peer: call.peer, path: call.path, sample, moves: journey.moves });
+  const undo = [call.on("sample", () => draw()), call.on("path", () => draw()), call.on("phase", () => panel.close())];
+  const panel = new Route(view.page, { copied: () => view.notice("reportCopied"), closed: () => undo.forEach((off) => off()) });
+  draw();
+}
+
+/** Before joining there are no servers to try. */
+async function check() {
+  const all = await duet.checkConnection();
+  return all.filter(({ what }) => model.page === "chat" || !/^(stun|turn)/.test(what));
 }
 
 /** The panel of camera and sound; before joining it is where the devices are asked for. */
@@ -147,7 +172,7 @@ async function settings() {
     void media.setVideo(chosen !== "none");
     void media.start({ source: chosen === "virtual" ? chosen : "camera", name: name.trim() });
   }
-  openRoom({ media, audio, view, remember, test: () => ringer.once("test"), closed: () => before() && media.stop() });
+  openRoom({ media, audio, view, check, remember, test: () => ringer.once("test"), closed: () => before() && media.stop() });
 }
 
 /** Notes what a page after this one needs. @param {{left?: boolean}} [how] left: the server has been told that we leave */
@@ -165,6 +190,7 @@ function signOut(code) {
   model.page = "login";
   model.loginError = code;
   model.users = [];
+  model.listed = false;
   view.remote(null);
   show();
 }
@@ -236,6 +262,7 @@ view.on("dial", (user) => {
 });
 view.on("accept", () => duet.call?.accept());
 view.on("accept-sound", () => duet.call?.accept({ video: false }));
+view.on("path", () => void route());
 view.on("settings", () => void settings());
 view.on("refuse", (note) => duet.call?.decline(note));
 view.on("clear-calls", () => {
@@ -275,6 +302,7 @@ duet.on("kept", (next) => {
 });
 duet.on("users", (users) => {
   model.users = users;
+  model.listed = true;
   show();
 });
 duet.on("closed", (code) => {
@@ -299,7 +327,14 @@ function follow(call) {
     show();
   });
   for (const type of /** @type {const} */ (["path", "media", "state"])) call.on(type, show);
+  journey = new Journey();
+  sample = null;
+  call.on("sample", (seen) => (sample = seen));
+  call.on("warning", show);
+  call.on("path", ({ path }) => journey.took(path, Date.now()));
   call.on("state", (state) => {
+    if (state === "reconnecting") journey.lost(Date.now());
+    if (state === "connected") journey.healed(Date.now());
     if (state === "connected" && was !== "connected") ringer.once("connect");
     if (state === "reconnecting" && was === "connected") ringer.once("drop");
     was = state;

@@ -96,6 +96,11 @@ export const TEXTS = {
     reconnecting: "The connection to {name} is lost. Reconnecting…",
     failed: "No way to {name} has been found yet. Still trying…",
     offline: "Reconnecting to the server…",
+    bad_silence: "Nothing is to be heard of {name}.",
+    bad_loss: "The line is bad: of what {name} sends much is lost.",
+    bad_narrow: "Your line is narrow: {name} sees you badly.",
+    bad_delay: "The line is slow: you hear each other late.",
+    reportCopied: "Copied.",
     muteAudio: "Mute microphone",
     unmuteAudio: "Unmute microphone",
     muteVideo: "Turn picture off",
@@ -291,6 +296,11 @@ export const TEXTS = {
     reconnecting: "与 {name} 的连接中断，正在重新连接…",
     failed: "暂时找不到通往 {name} 的线路，仍在尝试…",
     offline: "正在重新连接服务器…",
+    bad_silence: "听不到 {name} 的声音。",
+    bad_loss: "线路不佳：{name} 发来的内容丢失较多。",
+    bad_narrow: "你的线路带宽不足，{name} 看到的画面较差。",
+    bad_delay: "线路较慢，你们听到对方的声音会延迟。",
+    reportCopied: "已复制。",
     muteAudio: "关闭麦克风",
     unmuteAudio: "打开麦克风",
     muteVideo: "关闭画面",
@@ -426,8 +436,9 @@ function isolate(name) {
  * The text for a code in a family of texts, or the family's `other`. What follows an underscore in a code is told apart
  * by some texts and not by others.
  * @param {Language} language @param {string} family @param {string} code @param {Record<string, string | number>} [values]
+ * @param {typeof TEXTS} [texts] those of a panel
  */
-export function explain(language, family, code, values = {}) {
+export function explain(language, family, code, values = {}, texts = TEXTS) {
   const keys = [code, code.split("_")[0], "other"].map((name) => `${family}_${name}`);
-  return translate(language, keys.find((key) => key in TEXTS.en) ?? code, { ...values, code });
+  return translate(language, keys.find((key) => key in texts.en) ?? code, { ...values, code }, texts);
 }

@@ -132,6 +132,12 @@ export class LocalMedia extends Emitter {
     this.#look = look === "hills" || look === "night" ? look : "letters";
   }
 
+  /** What the user prefers, as prefer() takes it; what is not there now is not forgotten. */
+  get preferences() {
+    const { audio: microphone, video: camera } = this.#devices.chosen;
+    return { camera, microphone, speaker: this.speaker, look: this.#look };
+  }
+
   get look() {
     return this.#look;
   }

@@ -8,10 +8,10 @@ const METER = 80;
 
 /**
  * @param {{media: import("./media.js").LocalMedia, audio: import("./audio.js").PageAudio, view: import("./view/view.js").View,
- *   remember: () => void, test: () => void, closed: () => void}} around
+ *   check: () => Promise<import("./check.js").Check[]>, remember: () => void, test: () => void, closed: () => void}} around
  *   remember: what is chosen is to be kept; test: a sound is wanted; closed: the panel is
  */
-export function openRoom({ media, audio, view, remember, test, closed }) {
+export function openRoom({ media, audio, view, check, remember, test, closed }) {
   /** @type {{track: MediaStreamTrack, read: () => number, stop: () => void} | null} */
   let meter = null;
   const measure = () => {
@@ -43,6 +43,7 @@ export function openRoom({ media, audio, view, remember, test, closed }) {
       remember();
     },
     again: () => void media.again(),
+    check: () => void import("./view/checkup.js").then(({ Checkup }) => new Checkup(view.page, check)),
     test,
     closed() {
       clearInterval(timer);

@@ -63,7 +63,7 @@ function paint(c, name, look, t) {
   c.font = "400 24px ui-monospace, monospace";
   c.fillText(new Date().toTimeString().slice(0, 8), width / 2, height * 0.86);
   c.beginPath();
-  c.arc(width / 2, height * 0.4, 118, t * 1.4, t * 1.4 + Math.PI * 0.6);
+  c.arc(width / 2, height * 0.4, 104, t * 1.4, t * 1.4 + Math.PI * 0.6);
   c.strokeStyle = "#fff";
   c.lineWidth = 6;
   c.stroke();

@@ -15,6 +15,13 @@ test("one's link leads to oneself below the page's own path, and can be copied",
   assert.deepEqual(doc.querySelectorAll(".notice").map((line) => line.children[0].textContent), ["The link is copied."]);
 });
 
+test("with nobody here the link is open from the beginning, but not before that is known", async () => {
+  await show({ page: "chat", listed: false });
+  assert.notEqual(at("invite").open, true);
+  await show({ listed: true });
+  assert.equal(at("invite").open, true);
+});
+
 test("the code is fetched when it is wanted, and not before", async () => {
   await show({ page: "chat" });
   assert.equal(at("invite-code").src, undefined);

@@ -259,7 +259,9 @@ test("another microphone is taken in place of the first, which is let go; the ca
   await media.choose("microphone", "m2");
   assert.deepEqual([lab.questions, lab.constraints.audio.deviceId, first.readyState], [["audio video", "audio"], { exact: "m2" }, "ended"]);
   assert.equal(media.tracks.audio, lab.tracks.audio);
-  await media.choose("camera", "c2");
+  const choosing = media.choose("camera", "c2");
+  assert.deepEqual(media.preferences, { camera: "c2", microphone: "m2", speaker: "", look: "letters" }, "what was wished, at once");
+  await choosing;
   assert.deepEqual([lab.constraints.video.deviceId, lab.constraints.video.facingMode], [{ exact: "c2" }, undefined]);
 });
 

@@ -15,7 +15,7 @@ beforeEach(() => {
   doc = loadPage();
   did = [];
   model = {
-    page: "login", able: true, language: "en", joining: false, loginError: "", username: "alice", online: true, users: [], invited: "", past: { all: [], unseen: 0 }, call: null,
+    page: "login", able: true, language: "en", joining: false, loginError: "", username: "alice", online: true, users: [], listed: true, invited: "", past: { all: [], unseen: 0 }, call: null,
     local: { wishes: { audio: true, video: true, screen: false }, faults: { audio: "", video: "" }, virtual: false, mirror: true, flips: false, phone: false, screens: true, video: null },
   };
   view = new View(doc, model);
@@ -37,7 +37,7 @@ export async function show(change) {
 export const user = (username, status = "available") => ({ id: `u_${username}`, username, status });
 export const call = (phase, more = {}) => ({
   phase, peer: "bob", state: phase === "accepted" ? "connected" : "idle", path: null, theirs: { audio: true, video: true, screen: false }, still: false,
-  startedAt: phase === "accepted" ? now() : 0, audioOnly: false, lookalike: false, unheard: false, ...more,
+  startedAt: phase === "accepted" ? now() : 0, audioOnly: false, lookalike: false, unheard: false, bad: "", ...more,
 });
 
 /** What has the focus, in a word. */

@@ -3,6 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TEXTS, translate } from "../static/i18n.js";
+import { Journey } from "../static/journey.js";
+import { Checkup, verdict } from "../static/view/checkup.js";
+import { Route, report } from "../static/view/route.js";
+import { WORDS } from "../static/words.js";
 import { loadPage } from "./dom.js";
 import { advance } from "./fakes.js";
 import { at, button, call, did, doc, model, show, user, view } from "./screen.js";
@@ -77,12 +81,69 @@ test("who has a name that looks like another's is marked, in the list and while 
   assert.equal(at("incoming-lookalike").textContent, "");
 });
 
-test("the path is explained to whoever presses it", async () => {
-  await show({ page: "chat", call: call("accepted", { path: { path: "turn", candidateType: "relay", protocol: "udp" } }) });
+test("the path is explained to whoever presses it, drawn and in words, with how well it goes and the ways before", async () => {
+  const path = { path: "turn", candidateType: "relay", protocol: "udp" };
+  await show({ page: "chat", call: call("accepted", { path }) });
   assert.equal(at("path").textContent, "Via server");
+  view.on("path", () => did.push("path"));
   at("path-chip").press({ isTrusted: true, detail: 1 });
-  assert.deepEqual([notices(), did], [[TEXTS.en.pathHint_turn], []]);
+  assert.deepEqual(did, ["path"]);
+  const panel = new Route(view.page, { copied() {}, closed: () => did.push("closed") });
+  const sample = { path: "turn", rttMs: 40, jitterMs: 3, lossPct: 1.5, receivedKbps: 900, sentKbps: 800, frames: 30 };
+  const moves = [{ at: 0, path: "direct", gapMs: 0 }, { at: 5_000, path: "lost", gapMs: 0 }, { at: 8_200, path: "turn", gapMs: 3_200 }];
+  panel.draw({ me: "alice", peer: "bob", path, sample, moves });
+  const text = doc.querySelector("[data-testid=route]").textContent;
+  for (const words of [TEXTS.en.pathHint_turn, "You", "Server", "bob", "40 ms", "1.5 %", "Via server, after 3.2 s without"]) assert.ok(text.includes(words), words);
+  assert.equal(report({ me: "alice", peer: "bob", path, sample, moves }).includes("bob"), false, "what is sent to the operator names nobody");
+  assert.match(report({ me: "alice", peer: "bob", path, sample, moves }), /rtt 40 ms.*\n.*direct\n.*lost\n.*turn after 3200 ms/s);
+  panel.close();
+  await show({});
+  assert.deepEqual([did.at(-1), doc.querySelector("[data-testid=route]")], ["closed", null]);
 });
+
+test("the check says of each whether it works, what to do, and what it comes to", async () => {
+  const ok = (what, ms = 0) => ({ what, ok: true, ms, code: "" });
+  const bad = (what, code) => ({ what, ok: false, ms: 0, code });
+  const all = [ok("server"), ok("stun", 30), bad("turn-udp", "no-answer"), bad("turn-tls", "missing"), bad("microphone", "refused")];
+  new Checkup(view.page, async () => all);
+  await advance(50);
+  const rows = doc.querySelectorAll(".checks li").map((row) => [row.dataset.ok, row.textContent]);
+  assert.deepEqual(rows, [
+    ["true", "Serverworks"], ["true", "Direct calls (STUN)works, 30 ms"], ["false", "Through the server (TURN, UDP)No answer: a firewall on the way may keep it back."],
+    ["false", "The same over TLSNot offered by this server."], ["false", 'MicrophoneThis page may not use it. Open "Camera and sound" to see how to allow it.'],
+  ]);
+  const words = (...checks) => WORDS.en[verdict(checks)];
+  assert.equal(doc.querySelector("[data-testid=checkup] p").textContent, WORDS.en.verdictDeaf);
+  for (const ways of [[ok("turn-udp")], []]) assert.equal(words(ok("server"), ...ways, ok("microphone")), WORDS.en.verdictGood);
+  assert.equal(words(ok("server"), bad("stun", "no-answer"), ok("turn-tls"), ok("microphone")), WORDS.en.verdictTCP);
+  assert.equal(words(ok("server"), bad("stun", "no-answer"), ok("microphone")), WORDS.en.verdictNone);
+  assert.equal(words(bad("server", "no-answer"), ok("stun")), WORDS.en.verdictServer);
+});
+
+test("a journey has a gap where no way carried, and no move where nothing moved", () => {
+  const journey = new Journey();
+  journey.lost(5);
+  journey.took("direct", 10);
+  journey.took("direct", 20);
+  journey.lost(1_000);
+  journey.lost(1_500);
+  journey.healed(3_000);
+  journey.healed(4_000);
+  journey.lost(5_000);
+  journey.took("relay", 6_000);
+  assert.deepEqual(journey.moves.map(({ at, path, gapMs }) => [at, path, gapMs]), [[10, "direct", 0], [1_000, "lost", 0], [3_000, "direct", 2_000], [5_000, "lost", 0], [6_000, "relay", 1_000]]);
+});
+
+for (const code of ["silence", "loss", "narrow", "delay"]) {
+  test(`${code}: a bad line is told in words, and only then`, async () => {
+    await show({ page: "chat", call: call("accepted", { bad: code }) });
+    assert.equal(at("status").textContent, translate("en", `bad_${code}`, { name: "bob" }));
+    await show({ call: call("accepted", { bad: code, state: "reconnecting" }) });
+    assert.match(at("status").textContent, /is lost/);
+    await show({ call: call("accepted") });
+    assert.equal(at("status").textContent, "In a call with bob");
+  });
+}
 
 test("the other side's screen is told in words", async () => {
   await show({ page: "chat", call: call("accepted", { theirs: { audio: true, video: true, screen: true } }) });

@@ -15,7 +15,7 @@ import { WORDS } from "../words.js";
  * @property {boolean} keys
  * @property {MediaStreamTrack | null} video
  */
-/** @typedef {{choose: (name: DeviceName, id: string) => void, look: (look: string) => void, keys: (on: boolean) => void, again: () => void, test: () => void, closed: () => void}} Deeds */
+/** @typedef {{choose: (name: DeviceName, id: string) => void, look: (look: string) => void, keys: (on: boolean) => void, again: () => void, check: () => void, test: () => void, closed: () => void}} Deeds */
 
 const NAMES = /** @type {const} */ (["camera", "microphone", "speaker"]);
 const LOOKS = ["letters", "hills", "night"];
@@ -45,7 +45,7 @@ export class Settings {
     video.srcObject = this.#stream;
     dialog.append(title, video);
     for (const name of NAMES) dialog.append(this.#chooser(name));
-    dialog.append(this.#looks(), this.#keys(), this.#button("close", "primary", () => dialog.close()));
+    dialog.append(this.#looks(), this.#keys(), this.#button("check", "quiet", () => deeds.check()), this.#button("close", "primary", () => dialog.close()));
     dialog.addEventListener("close", () => {
       dialog.remove();
       deeds.closed();
@@ -142,7 +142,7 @@ export class Settings {
   draw(room) {
     const page = this.#page;
     const parts = this.#parts;
-    for (const key of ["title", "close", "test", "levelHint", "look", "keys", ...LOOKS.map((look) => `look_${look}`)]) page.text(parts[key], this.#t(key));
+    for (const key of ["title", "close", "test", "levelHint", "look", "keys", "check", ...LOOKS.map((look) => `look_${look}`)]) page.text(parts[key], this.#t(key));
     parts.preview.setAttribute("aria-label", this.#t("preview"));
     parts.level.setAttribute("aria-label", this.#t("level"));
     for (const name of NAMES) {

@@ -53,6 +53,7 @@ export class Stage {
     if (!call || call.phase === "incoming") return { text: users.length ? page.t("idle") : "", tone: "" };
     if (call.phase !== "accepted") return { text: page.t(call.phase === "ringing" ? "ringing" : call.unheard ? "unheard" : "calling", { name }), tone: "wait" };
     const tone = { idle: "wait", connecting: "wait", connected: "good", reconnecting: "wait", failed: "bad" }[call.state];
+    if (call.state === "connected" && call.bad) return { text: page.t(`bad_${call.bad}`, { name }), tone: "wait" };
     const shares = call.state === "connected" && call.theirs.screen;
     return { text: page.t(call.state === "idle" ? "connecting" : shares ? "peerSharing" : call.state, { name }), tone };
   }

@@ -32,15 +32,16 @@ import { Stage } from "./stage.js";
  * @property {string} invited whom the page's address calls, or ""
  * @property {boolean} online
  * @property {User[]} users
+ * @property {boolean} listed the server has said who is here
  * @property {{all: import("../history.js").Past[], unseen: number}} past calls
  * @property {{phase: import("../call.js").Phase, peer: string, state: import("../paths.js").PathState,
- *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean, unheard: boolean} | null} call
+ *   path: import("../paths.js").PathInfo | null, theirs: MediaState, still: boolean, startedAt: number, audioOnly: boolean, lookalike: boolean, unheard: boolean, bad: import("../quality.js").WarningCode | ""} | null} call
  * @property {{wishes: MediaState, faults: import("../media.js").LocalMedia["faults"], virtual: boolean, mirror: boolean, flips: boolean, phone: boolean, screens: boolean,
  *   video: MediaStreamTrack | null}} local
  */
 
 /**
- * @extends {Emitter<{login: {name: string, source: Choice}, settings: void, "accept-sound": void, dial: User, accept: void, refuse: string | undefined, "clear-calls": void,
+ * @extends {Emitter<{login: {name: string, source: Choice}, settings: void, path: void, "accept-sound": void, dial: User, accept: void, refuse: string | undefined, "clear-calls": void,
  *   "hang-up": void, audio: void, video: void, screen: void, source: void, flip: void, leave: void, language: void}>}
  */
 export class View extends Emitter {
@@ -148,7 +149,6 @@ export class View extends Emitter {
       if (!(target instanceof HTMLElement)) return;
       const action = target.dataset.action ?? "";
       if (action === "listen") this.#remote.play();
-      else if (action === "path") this.notice(`pathHint_${this.#model.call?.path?.path}`);
       else if (action === "share") this.#invite.share();
       else if (action === "code") this.#invite.code();
       else if (action === "copy") void this.#invite.copy().then((copied) => copied && this.notice("copied"));
@@ -216,14 +216,14 @@ export class View extends Emitter {
   }
 
   #drawPeople() {
-    const { users, call, online } = this.#model;
+    const { users, listed, call, online } = this.#model;
     const free = online && !call;
     this.#people.draw(users, free);
     const { all, unseen } = this.#model.past;
     this.#calls.draw(all, unseen, new Set(users.filter(({ status }) => free && status === "available").map(({ username }) => username)));
     this.#invite.draw(this.#model);
     const details = /** @type {HTMLDetailsElement} */ (this.#page.at("invite"));
-    if (!users.length && !this.#opened) details.open = this.#opened = true; // with nobody here it is all there is to do
+    if (listed && !users.length && !this.#opened) details.open = this.#opened = true; // with nobody here it is all there is to do
     this.#page.button("notify").hidden = !this.#incoming.calling.askable;
   }
 
