@@ -125,6 +125,7 @@ func TestLongCallsSurviveTheirCredential(t *testing.T) {
 		outside, addr := peer(t)
 		c.user, c.pass = s.credentials.issue(ownUser, time.Now().Add(-time.Hour)) // the same, an hour later
 		c.mustAsk(methodRefresh)
+		c.mustAsk(methodCreatePermission, peerAddress(addr))
 		c.bind(0x4000, addr)
 		c.send(channelData(0x4000, "still"))
 		expectAt(t, outside, "still")

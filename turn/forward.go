@@ -7,6 +7,7 @@ package turn
 import (
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // errNoSocket is why a payload does not go outside where nothing may.
@@ -73,7 +74,9 @@ func (s *Server) fromClient(a *allocation, buf []byte, now int64, e emitter) (ha
 
 // toPeer forwards the n bytes of payload that a's client has sent.
 func (s *Server) toPeer(a *allocation, d *destination, buf []byte, at, n int, now int64, e emitter, way path) {
-	a.lastSent.Store(now)
+	if last := a.lastSent.Load(); last == 0 || now-last > int64(time.Second) { // seconds are enough, and a write is dear
+		a.lastSent.Store(now)
+	}
 	may := a.accessThrough(d)
 	switch {
 	case n > maxPacket:
