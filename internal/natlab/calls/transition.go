@@ -195,6 +195,22 @@ var transitions = []Transition{
 		Happens: func(w *World, a, b *Person) { a.Host.Roam(w.Network(natlab.Mobile, 0)) }, Long: true,
 	},
 	{
+		Name: "Wi-Fi to mobile, and back after 5 s", A: natlab.Home, B: natlab.Home, Then: direct, Limit: unplanned, Long: true,
+		Happens: func(w *World, a, b *Person) {
+			a.Host.Roam(w.Network(natlab.Mobile, 0))
+			<-time.After(5 * time.Second)
+			a.Host.Roam(a.Net)
+		},
+	},
+	{
+		Name: "Wi-Fi that dies slowly, then mobile", A: natlab.Home, B: natlab.Home, Then: turn, Limit: unplanned, Away: 3 * time.Second, Long: true,
+		Happens: func(w *World, a, b *Person) {
+			a.Host.Link().ImpairBoth(natlab.Impairment{Loss: 70})
+			<-time.After(3 * time.Second)
+			a.Host.Roam(w.Network(natlab.Mobile, 0))
+		},
+	},
+	{
 		Name: "the direct path dies in silence", A: natlab.Home, B: natlab.Home, Then: turn + "|" + relay, Limit: unplanned,
 		Happens: func(w *World, a, b *Person) {
 			a.Net.Block(natlab.Block{Proto: "udp", To: b.Host.Public().String()})
