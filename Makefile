@@ -1,5 +1,5 @@
 # Duet's commands. `make test` installs what the tests need (and says so), `make help` lists the rest.
-.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling bench-hostile deps lint unit hostile fuzz web e2e clients natlab clean
+.PHONY: help build test test-all bench bench-turn bench-relay bench-signaling bench-hostile deps lint unit hostile fuzz web e2e clients natlab screens clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -43,6 +43,9 @@ web: ## the page's own tests, its types, and the library as a package (bin/duet-
 
 e2e clients natlab:
 	@.ci/test $@
+
+screens: ## pictures of every screen, in four sizes, both schemes, both languages, into internal/e2e/shots; and what axe finds
+	@DUET_TEST_ALL=1 go test -count=1 -timeout 1h ./internal/e2e -run '^(TestScreens|TestWebKit)'
 
 clean: ## what the above made
 	rm -rf bin .ci/node_modules internal/e2e/shots

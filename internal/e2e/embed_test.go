@@ -20,15 +20,7 @@ import (
 // elsewhere serves a folder at an origin of its own until the test ends.
 func elsewhere(t *testing.T, port, folder string) string {
 	t.Helper()
-	at := net.JoinHostPort(Host(), port)
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{Handler: http.FileServer(http.Dir(folder))}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return "http://" + at + "/"
+	return serve(t, port, http.FileServer(http.Dir(folder)))
 }
 
 // embedded opens the page and enters.

@@ -204,3 +204,17 @@ func (s *Server) relayPort() int {
 	}
 	return n
 }
+
+// serve answers at a port of the test's own until it ends, and gives the address.
+func serve(t testing.TB, port string, h http.Handler) string {
+	t.Helper()
+	at := net.JoinHostPort(Host(), port)
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: h}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return "http://" + at + "/"
+}
