@@ -226,6 +226,24 @@ test("what a phone paused plays again, and where it may not, a button asks for t
   assert.equal(video.plays, plays, "not when there is nothing to play");
 });
 
+test("a call with sound only is heard: a picture joins what is played when it is sent, and leaves if none has come", async () => {
+  const audio = /** @type {any} */ ({ kind: "audio", id: "a" });
+  const picture = /** @type {any} */ ({ kind: "video", id: "v" });
+  const kinds = () => at("remote-video").srcObject.getTracks().map(({ kind }) => kind);
+  const theirs = (video) => ({ theirs: { audio: true, video, screen: false } });
+  await show({ page: "chat", call: call("accepted", theirs(true)) });
+  view.remote({ audio, video: picture });
+  assert.deepEqual(kinds(), ["audio", "video"]);
+  await show({ call: call("accepted", theirs(false)) });
+  assert.deepEqual([kinds(), at("remote-video").paused], [["audio"], false]);
+  await show({ call: call("accepted", theirs(true)) });
+  assert.deepEqual(kinds(), ["audio", "video"]);
+  at("remote-video").readyState = 4;
+  const { plays } = at("remote-video");
+  await show({ call: call("accepted", theirs(false)) });
+  assert.deepEqual([kinds(), at("remote-video").plays], [["audio", "video"], plays], "what plays is left alone");
+});
+
 test("a picture that stands still on a connection that is up looks so", async () => {
   await show({ page: "chat", call: call("accepted", { still: true }) });
   assert.equal(at("remote").classList.contains("stale"), true);

@@ -13,6 +13,8 @@ export class Remote {
   #stream = new MediaStream();
   /** @type {Model["call"]} */
   #call = null;
+  /** @type {import("../peer.js").Tracks | null} */
+  #tracks = null;
 
   /** @param {Page} page */
   constructor(page) {
@@ -30,17 +32,27 @@ export class Remote {
 
   /** What is to be seen and heard; null ends it. @param {import("../peer.js").Tracks | null} tracks */
   show(tracks) {
-    const wanted = tracks ? [tracks.audio, tracks.video].filter((track) => track !== null) : [];
+    this.#tracks = tracks;
+    if (tracks) return this.#put(tracks);
+    this.#page.at("remote").classList.remove("picture");
+    this.#page.video("remote-video").srcObject = null;
+    this.#stream = new MediaStream();
+  }
+
+  /** @param {import("../peer.js").Tracks} tracks */
+  #put({ audio, video: picture }) {
     const video = this.#page.video("remote-video");
-    if (!tracks) this.#page.at("remote").classList.remove("picture");
+    const shown = this.#stream.getTracks();
+    const theirs = this.#call?.phase === "accepted" ? this.#call.theirs : null;
+    // Browsers play nothing, no sound either, of a stream with a picture of which nothing has come yet.
+    const sent = !theirs || theirs.video || theirs.screen || (picture !== null && shown.includes(picture) && video.readyState >= 2);
+    const wanted = [audio, sent ? picture : null].filter((track) => track !== null);
+    if (video.srcObject === this.#stream && shown.length === wanted.length && wanted.every((track) => shown.includes(track))) return;
+    // A stream of its own for a picture that comes to a sound, or goes.
+    if (shown.some(({ kind }) => kind === "video") !== wanted.some(({ kind }) => kind === "video")) this.#stream = new MediaStream();
     // The old ones first: Firefox never shows a track that came while another was shown, and tracks of one id count as one.
     for (const track of this.#stream.getTracks()) if (!wanted.includes(track)) this.#stream.removeTrack(track);
     for (const track of wanted) this.#stream.addTrack(track);
-    if (!tracks) {
-      video.srcObject = null;
-      this.#stream = new MediaStream();
-      return;
-    }
     if (video.srcObject !== this.#stream) video.srcObject = this.#stream;
     this.play();
   }
@@ -64,6 +76,7 @@ export class Remote {
   /** @param {Model["call"]} call */
   draw(call) {
     this.#call = call;
+    if (this.#tracks) this.#put(this.#tracks);
     const page = this.#page;
     const video = page.video("remote-video");
     const remote = page.at("remote");
