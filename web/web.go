@@ -2,8 +2,8 @@
 // security policy and the other headers that a page with camera and microphone should have.
 //
 // The client library is in static/ and documented there; static/duet.js is its front door, and pages of all origins may load
-// it from here. In Go there is only Handler. It has no goroutines and no locks: the files are read, hashed and compressed
-// once, and never change.
+// it from here. In Go there are only Handler and Files. It has no goroutines and no locks: the files are read, hashed and
+// compressed once, and never change.
 package web
 
 import (
@@ -133,6 +133,22 @@ func sockets(r *http.Request) string {
 		return " wss://" + r.Host
 	}
 	return " wss://" + r.Host + " ws://" + r.Host
+}
+
+// File is one file of the page, by its path below the page's address.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Files are all of the page, for comparison with what a server gives. The first is the page itself, at "".
+func Files() []File {
+	files := load()
+	all := []File{{"", files["index.html"].plain}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		all = append(all, File{name, files[name].plain})
+	}
+	return all
 }
 
 // load reads the embedded files. What is embedded is there: an error here is a broken build.

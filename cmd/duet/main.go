@@ -38,6 +38,7 @@ usage: duet [serve] [-config FILE] [-replace]
        duet doctor [-config FILE] [-url URL] [-insecure]
                                      the same, and this machine: limits, buffers, clock, addresses, ports,
                                      certificate and proxy, with what to do
+       duet verify URL               compare the page that a server gives with the one in this program
        duet turn-credential [-config FILE] [-user NAME] [-ttl 8h]
                                      print a TURN username and password for other software
        duet bench WHAT [flags]       measure a server: turn, relay, signaling
@@ -66,6 +67,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		err = checkCommand(args, environ, stdout, stderr)
 	case "doctor":
 		err = doctorCommand(args, environ, stdout, stderr)
+	case "verify":
+		err = verifyCommand(args, stdout, stderr)
 	case "turn-credential":
 		err = turnCredentialCommand(args, environ, stdout, stderr)
 	case "bench":
