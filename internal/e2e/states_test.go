@@ -54,15 +54,16 @@ func axe(t *testing.T) string {
 const findings = `axe.run(document, { runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] } })
   .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ' ' + target.join(' ') + ': ' + failureSummary)))`
 
-// reachable is what the keyboard should get to, in the order of the document; one for each group of radio buttons.
+// reachable is what the keyboard should get to, in the order of the document; one for each group of radio buttons, and for
+// buttons of one name.
 const reachable = `(() => {
   const groups = new Set(), dialog = [...document.querySelectorAll('dialog[open]')].at(-1)
-  return [...(dialog ?? document).querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter((e) => {
+  return [...new Set([...(dialog ?? document).querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter((e) => {
     if (e.disabled || e.tabIndex < 0 || !e.checkVisibility({ visibilityProperty: true })) return false
     if (e.type !== 'radio') return true
     if (groups.has(e.name)) return false
     return groups.add(e.name)
-  }).map((e) => e.type === 'radio' ? e.name : (e.dataset.testid || e.id || e.dataset.action || e.ariaLabel || e.textContent.trim()))
+  }).map((e) => e.type === 'radio' ? e.name : (e.dataset.testid || e.id || e.dataset.action || e.ariaLabel || e.textContent.trim())))]
 })()`
 
 const focused = `(() => { const e = document.activeElement; return !e || e === document.body || e.localName === 'dialog' ? '' : e.type === 'radio' ? e.name : (e.dataset.testid || e.id || e.dataset.action || e.ariaLabel || e.textContent.trim()) })()`
