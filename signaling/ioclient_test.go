@@ -106,6 +106,8 @@ func (w *world) tryCome(way, auth string, opts ...dialOption) (*client, error) {
 	case ioPolling:
 		i.reader.Go(i.poll)
 	case ioUpgraded:
+		i.posting.Lock() // until the WebSocket is the transport
+		defer i.posting.Unlock()
 		if err := i.dial(strings.Replace(i.query(), "polling", "websocket", 1)); err != nil {
 			return nil, err
 		}
@@ -170,11 +172,11 @@ func (i *ioClient) request(method, query, body string) (string, error) {
 
 // put sends a packet by the transport of the moment.
 func (i *ioClient) put(packet string) {
+	i.posting.Lock()
+	defer i.posting.Unlock()
 	i.mu.Lock()
 	ws := i.ws
 	i.mu.Unlock()
-	i.posting.Lock()
-	defer i.posting.Unlock()
 	if ws != nil {
 		ws.WriteMessage(websocket.TextMessage, []byte(packet))
 	} else {
