@@ -192,13 +192,16 @@ func memory() int {
 func BenchmarkMemory(b *testing.B) {
 	s := start(b, func(c *Config, _ *limits) { c.RelayPorts, c.TotalAllocations = "none", 0 })
 	_, ask := newCrowd(b, s)
-	relay := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 50000)
+	var relay netip.AddrPort // of the first, which all talk to
 	before, n := memory(), 0
 	for b.Loop() {
 		if n == 10_000 {
 			continue
 		}
-		ask(n, methodAllocate, requestedTransport(protocolUDP))
+		a := ask(n, methodAllocate, requestedTransport(protocolUDP))
+		if n == 0 {
+			relay, _ = xorAddress(attributeOf(a.raw, attrXORRelayedAddress), a.raw[8:headerSize])
+		}
 		ask(n, methodChannelBind, channelNumber(0x4000), peerAddress(relay))
 		n++
 	}

@@ -93,7 +93,7 @@ func TestClassicScript(t *testing.T) {
 // TestFrame: a page around leads ours by messages, where the operator lets its origin, and nobody else's shows it.
 func TestFrame(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "index.html"), []byte(around), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "around.html"), []byte(around), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	page := elsewhere(t, freePort(t), folder)
@@ -102,7 +102,7 @@ func TestFrame(t *testing.T) {
 	bob := StartBrowser(t, s, "bob", BrowserOptions{})
 	bob.Open("")
 	bob.Login("virtual")
-	alice.Open("?" + s.URL)
+	alice.Open("around.html?" + s.URL)
 	hears := func(want string) {
 		t.Helper()
 		alice.Eventually("the page around hears "+want, patience, func() bool { return JS[bool](alice, "heard.some((one) => one.includes('"+want+"'))") })

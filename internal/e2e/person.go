@@ -17,11 +17,14 @@ const patience = 45 * time.Second
 
 func testID(id string) string { return `[data-testid="` + id + `"]` }
 
-// Open loads the page; query is "" or starts with "?". A drawn picture moves, so that it shows whether pictures come.
-func (b *Browser) Open(query string) {
+// Open loads the page; where is "", a query that starts with "?", or the path of something else than the page. A drawn picture
+// moves, so that it shows whether pictures come.
+func (b *Browser) Open(where string) {
 	b.t.Helper()
-	query = "?clock=1&" + strings.TrimPrefix(query, "?")
-	b.step("open the page", func(ctx context.Context) error { return b.page.navigate(ctx, b.url+query) })
+	if query, is := strings.CutPrefix(where, "?"); is || where == "" {
+		where = "?clock=1&" + query
+	}
+	b.step("open the page", func(ctx context.Context) error { return b.page.navigate(ctx, b.url+where) })
 }
 
 // Leave closes the page, so to speak: an empty one takes its place.
