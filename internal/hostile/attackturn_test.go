@@ -250,17 +250,25 @@ func release(all []*client) {
 	}
 }
 
+// holder is one more name of the attacker's, with what TURN gives it.
+func (h *hostile) holder() (w *wire, user, pass string, err error) {
+	w, welcome, err := h.s.join(hostileTCP, h.name(), "presence-none")
+	if err != nil {
+		return nil, "", "", err
+	}
+	if user, pass, err = credential(welcome); err != nil {
+		w.ws.Close()
+	}
+	return w, user, pass, err
+}
+
 // pairs asks for two ports at a time, of which one was not counted.
 func pairs(ctx context.Context, h *hostile) (string, error) {
-	w, welcome, err := h.s.join(hostileTCP, h.name(), "presence-none")
+	w, user, pass, err := h.holder()
 	if err != nil {
 		return "", err
 	}
 	defer w.ws.Close()
-	user, pass, err := credential(welcome)
-	if err != nil {
-		return "", err
-	}
 	n, granted, err := h.allocations(ctx, func(int) (string, string, error) { return user, pass, nil }, evenPair)
 	if err == nil && granted > 64 { // those who have relayed nothing give way to new ones, but what is reserved stays
 		err = fmt.Errorf("%d pairs, where a user may have 64 ports", granted)
@@ -281,15 +289,11 @@ func manyAllocations(ctx context.Context, h *hostile) (string, error) {
 
 // indications ask for a decision each, by who has an allocation and no permission.
 func indications(ctx context.Context, h *hostile) (string, error) {
-	w, welcome, err := h.s.join(hostileTCP, h.name(), "presence-none")
+	w, user, pass, err := h.holder()
 	if err != nil {
 		return "", err
 	}
 	defer w.ws.Close()
-	user, pass, err := credential(welcome)
-	if err != nil {
-		return "", err
-	}
 	c, err := h.s.allocate(hostileUDP, user, pass)
 	if err != nil {
 		return "", err

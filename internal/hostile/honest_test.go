@@ -334,7 +334,7 @@ func (w *world) window(length time.Duration) (o outcome) {
 		}
 		return n
 	}
-	for end := time.Now().Add(2 * time.Second); missing() != [kinds]int{} && time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); missing() != [kinds]int{} && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond) // what is under way arrives, or is lost
 	}
 	o.lost = missing()
